@@ -1,0 +1,182 @@
+import type { RunEvent, StampedRunEvent } from '../events.js';
+import type { TenantDb } from '../migrations/migration.js';
+import type { DriverName, Placement, Tenant, TenantSeed } from '../tenant.js';
+
+/** A URL, or a function that fetches one (from a secret store, say); it is called once a command. */
+export type UrlSource = string | (() => string | Promise<string>);
+
+/** Milliseconds as a number, or with a unit: `'500ms'`, `'30s'`, `'10m'`, `'1h'`. */
+export type Duration = string | number;
+
+/** The default export of `tenancy.config.ts`. */
+export interface TenancyConfig {
+  /** Where tenants are registered. @default the first cluster's server */
+  readonly registry?: { readonly url?: UrlSource };
+  readonly clusters: Readonly<Record<string, ClusterConfig>>;
+  /** Where a new tenant goes. Pure; what it returned at provisioning is recorded. */
+  readonly placement: PlacementFunction | PlacementTemplate;
+  /** Short for `hooks.migrate: sqlMigrations({…})`. */
+  readonly migrations?: SqlMigrationsOptions;
+  /** Short for `hooks.seed: sqlSeed(…)`. */
+  readonly seeds?: string | readonly string[];
+  readonly hooks?: Hooks;
+  readonly extensions?: { /** @default 'extensions' */ readonly schema?: string };
+  /** Lets a physical name have capital letters. @default false */
+  readonly allowMixedCaseNames?: boolean;
+  /** Defaults of the flags of the same names. Flag > `TENANCY_*` variable > this. */
+  readonly defaults?: RunDefaults;
+  /** Where the log file of each tenant goes. @default '.tenancy/logs' */
+  readonly logs?: string;
+}
+
+export interface ClusterConfig {
+  /** `postgres://…` with the rights to create tenants, or `embedded:DIR`. */
+  readonly url: UrlSource;
+  /** Tenants in flight on this cluster, never exceeded in a run. @default 8 */
+  readonly concurrency?: number;
+  readonly region?: string;
+}
+
+export type PlacementFunction = (tenant: TenantSeed) => Placement;
+
+/** For JSON and YAML: `{id}` in the name stands for the tenant's id in lower case. */
+export interface PlacementTemplate {
+  readonly cluster: string;
+  readonly driver: DriverName;
+  readonly name: string;
+}
+
+export interface RunDefaults {
+  /** Tenants in flight over all clusters. @default the sum of the clusters' */
+  readonly concurrency?: number;
+  /** Further attempts after a failure that is worth retrying. @default 3 */
+  readonly retries?: number;
+  /** Of one tenant. @default none */
+  readonly timeout?: Duration;
+  /** @default '5s' */
+  readonly lockTimeout?: Duration;
+  /** @default none */
+  readonly statementTimeout?: Duration;
+  /** @default '20s', the lease and 5 s */
+  readonly leaseWait?: Duration;
+}
+
+/** What a run does for each tenant. A hook that is left out is the driver's own; `null` leaves the step out. */
+export interface Hooks {
+  readonly create?: Hook;
+  readonly migrate?: MigrateHook;
+  readonly seed?: Hook | readonly Hook[];
+  readonly drop?: Hook;
+  readonly backup?: Hook;
+  /** Runs after migrate and seed of a provisioning; throws where the tenant isn't fit to be activated. */
+  readonly verify?: Hook;
+  readonly beforeCreate?: Hook;
+  readonly afterCreate?: Hook;
+  readonly beforeMigrate?: Hook;
+  readonly afterMigrate?: Hook;
+  readonly beforeSeed?: Hook;
+  readonly afterSeed?: Hook;
+  readonly beforeBackup?: Hook;
+  readonly afterBackup?: Hook;
+  readonly beforeVerify?: Hook;
+  readonly afterVerify?: Hook;
+  readonly beforeDrop?: Hook;
+  readonly afterDrop?: Hook;
+  /** Told everything that happens; its own failures are a warning. */
+  readonly onEvent?: (event: StampedRunEvent) => void | Promise<void>;
+}
+
+/** Runs one step for one tenant. May be run again after a crash, so it must bear that. */
+export type Hook = (ctx: HookContext) => Promise<void> | void;
+
+/** A bare function runs every time and shows as `unversioned`. */
+export type MigrateHook = SqlMigrations | Migrator | Hook;
+
+/** The built-in migrator, as `sqlMigrations()` makes it. */
+export interface SqlMigrations extends SqlMigrationsOptions {
+  readonly type: 'sql-migrations';
+}
+
+export interface SqlMigrationsOptions {
+  /** Relative to the config file. */
+  readonly directory: string;
+  /** `auto`: Prisma's where there are folders with a `migration.sql`, else files. @default 'auto' */
+  readonly format?: 'auto' | 'files' | 'prisma';
+  /** Lets files that name `"public".` be run in a tenant's schema instead. Schema tenants only. */
+  readonly schemas?: { readonly public: 'tenant' };
+}
+
+/** Somebody else's migrator. */
+export interface Migrator {
+  readonly type: 'migrator';
+  readonly name: string;
+  run(ctx: HookContext): Promise<void>;
+  /** The newest version there is to reach; null: not known beforehand. */
+  target(): Promise<string | null>;
+  /** Read from the tenant itself, before and after; null: none. */
+  readVersion(ctx: HookContext): Promise<string | null>;
+  /** What its own lock covers; the fan-out caps concurrency by it. @default 'tenant' */
+  readonly lockScope?: 'tenant' | 'database' | 'none';
+}
+
+export interface HookContext {
+  readonly tenant: Tenant;
+  readonly placement: Placement;
+  /** Bound to the tenant's schema or database; the connection is opened when first used. */
+  readonly db: TenantDb;
+  /** A connection URL for child processes and clients of your own. Carries a secret: never log it. */
+  readonly url: string;
+  /** For child processes: DATABASE_URL, TENANCY_TENANT, TENANCY_SCHEMA, TENANCY_DATABASE, TENANCY_RUN_ID. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Runs a command without a shell, in that environment, its output in the tenant's log; killed with its whole group on abort. */
+  exec(file: string, args?: readonly string[], options?: ExecOptions): Promise<{ readonly stdout: string; readonly exitCode: number }>;
+  /** The driver's own way to do this step, for hooks that wrap it. */
+  readonly driver: { readonly name: DriverName; create(): Promise<void>; drop(): Promise<void> };
+  /** Runs a `.sql` file once in the tenant's life: recorded in the tenant, in the same transaction. Path relative to the config file. */
+  seed(file: string): Promise<void>;
+  readonly signal: AbortSignal;
+  log(text: string): void;
+  readonly dryRun: boolean;
+  /** Newest migration before, and the one asked for; null where there is none. */
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly runId: string;
+}
+
+export interface ExecOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string;
+}
+
+/** A function form of the config. */
+export type TenancyConfigFunction = (context: {
+  readonly command: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}) => TenancyConfig | Promise<TenancyConfig>;
+
+/** A config after loading: merged, checked, with every default filled in and every path absolute. */
+export interface ResolvedConfig {
+  /** Absolute path of the file, or null for a config that was passed as an object. */
+  readonly file: string | null;
+  /** Directory that relative paths start from. */
+  readonly root: string;
+  readonly registry: { readonly url: UrlSource };
+  readonly clusters: Readonly<Record<string, { readonly url: UrlSource; readonly concurrency: number; readonly region: string | null }>>;
+  /** Always a function here; checks its answer (known cluster, driver, a legal physical name). */
+  place(seed: TenantSeed): Placement;
+  readonly hooks: Omit<Hooks, 'seed'> & { readonly seed: readonly Hook[] };
+  readonly extensionsSchema: string;
+  readonly allowMixedCaseNames: boolean;
+  readonly defaults: {
+    readonly concurrency: number | null;
+    readonly retries: number;
+    readonly timeoutMs: number | null;
+    readonly lockTimeoutMs: number;
+    readonly statementTimeoutMs: number | null;
+    readonly leaseWaitMs: number;
+  };
+  readonly logsDirectory: string;
+}
+
+export type { RunEvent };

@@ -1,0 +1,174 @@
+import type { AppliedMigration, LocalMigration, MigrationScript, TenantDb, TenantHistory } from '../migrations/migration.js';
+import type { DriverName, Placement } from '../tenant.js';
+
+/**
+ * # Adding a driver
+ *
+ * A driver knows one kind of home for a tenant on one engine: how to create, find, enter, cut off and drop it.
+ * It knows nothing of order (the lifecycle's), of how many at once (the fleet's) or of words (the reporters').
+ *
+ * 1. Add its name to `DRIVER_NAMES` and its names' rules to `drivers/names.ts`.
+ * 2. Implement `ClusterEngine` for the engine, where it is new, and `TenantDriver`; enter the engine into the lazy table in `drivers/index.ts`.
+ * 3. Run the conformance suite (`test/contract/driver-suite.ts`) over it; it is a part of this contract.
+ *
+ * Every method may be called again after a crash at any point of it, and then finishes the work or finds it done.
+ * Every method rejects with the engine's own error, or with a `TenancyError` where the driver itself refuses;
+ * `classify` tells the fleet what to do with the former.
+ */
+export interface TenantDriver {
+  readonly name: DriverName;
+  readonly capabilities: DriverCapabilities;
+  /** Whether the home exists and whose it is. Reads only. */
+  probe(target: TenantTarget): Promise<Presence>;
+  /**
+   * Creates the home and marks it as ours, so that at no moment there is an unmarked home under the tenant's name.
+   * `adopted`: an earlier, interrupted attempt of the same operation had made it.
+   * @throws TenancyError `TENANCY_NAME_TAKEN` where something that isn't ours has the name; it is left alone.
+   */
+  create(target: TenantTarget, signal: AbortSignal): Promise<'created' | 'adopted'>;
+  /**
+   * Removes the home and all in it, if its marker is ours; in batches that the engine bears.
+   * @throws TenancyError `TENANCY_DROP_REFUSED` where the marker isn't ours, or the drop would reach beyond the tenant.
+   */
+  drop(target: TenantTarget, signal: AbortSignal): Promise<'dropped' | 'absent'>;
+  /** What a drop would refuse for, without dropping; empty when it wouldn't. Reads only. */
+  planDrop(target: TenantTarget): Promise<readonly string[]>;
+  /** Takes away rights and ends sessions, as far as the engine can for this tenant; the answer says how far. */
+  cutAccess(target: TenantTarget, signal: AbortSignal): Promise<AccessChange>;
+  restoreAccess(target: TenantTarget, signal: AbortSignal): Promise<AccessChange>;
+  /** Writes our marker on a home that has none (`registry adopt`). @throws TenancyError `TENANCY_NAME_TAKEN` where another's is on it. */
+  mark(target: TenantTarget): Promise<void>;
+  /** Homes on the cluster in the order of their names, bytewise, the engine's own left out. Keyset: start after `after`. */
+  list(page: { readonly after: string | null; readonly limit: number }): Promise<readonly { readonly name: string; readonly marker: Marker | null }[]>;
+  /** A URL for the application and for child processes: bound to the tenant's schema or database. Carries the secret of the cluster's URL. */
+  connectionUrl(target: TenantTarget): string;
+  /**
+   * Lends a session bound to the tenant, on one connection of the cluster's budget, and takes it back clean afterwards.
+   * Waits while the budget is spent. On abort the running statement is cancelled and the connection destroyed.
+   */
+  withSession<T>(target: TenantTarget, options: SessionOptions, use: (session: TenantSession) => Promise<T>): Promise<T>;
+}
+
+/** Differences between engines are declared, not sniffed from names. */
+export interface DriverCapabilities {
+  readonly engine: EngineName;
+  /** The DDL of a migration and its history row commit together. */
+  readonly supportsTransactionalDdl: boolean;
+  /** A home can be made under a working name, marked and renamed. */
+  readonly supportsRename: boolean;
+  /** `cutAccess` is enforced by the engine for a tenant without a login of its own. */
+  readonly supportsCutAccess: boolean;
+  /** Tenants share one database, and so its lock table, extensions and connection pool. */
+  readonly isSharedDatabase: boolean;
+}
+
+export type EngineName = 'postgres';
+
+export interface TenantTarget extends Pick<Placement, 'name'> {
+  readonly marker: Marker;
+}
+
+/** Written on what we create (in PostgreSQL a COMMENT); only what carries it is adopted or dropped. */
+export interface Marker {
+  readonly tenant: string;
+  /** The registry's own id: two registries on one server never take each other's tenants. */
+  readonly registry: string;
+  /** The operation that created it; also tells incarnations apart. */
+  readonly operation: string;
+}
+
+/**
+ * `ours`: tenant, registry and operation agree. `other`: a marker that differs. `unmarked`: somebody else's, or never adopted.
+ * `partial`: our operation began to make or to drop it and was interrupted; `create` or `drop` finishes.
+ */
+export type Presence =
+  | { readonly status: 'absent' }
+  | { readonly status: 'ours' | 'partial'; readonly isEmpty: boolean }
+  | { readonly status: 'other'; readonly marker: Marker }
+  | { readonly status: 'unmarked'; readonly isEmpty: boolean };
+
+export interface AccessChange {
+  /** False: the tenant shares the application's login, so it was only marked in the registry. */
+  readonly isEnforced: boolean;
+  readonly detail: string;
+}
+
+export interface SessionOptions {
+  /** The lease's fence: a session whose fence is smaller than the tenant's newest writes nothing. */
+  readonly fence: number;
+  readonly runId: string | null;
+  readonly lockTimeoutMs: number;
+  /** Null: none. */
+  readonly statementTimeoutMs: number | null;
+  readonly signal: AbortSignal;
+}
+
+/** One connection, bound to one tenant, for as long as `withSession` lends it. */
+export interface TenantSession {
+  readonly db: TenantDb;
+  /** Reads the history from the tenant itself; an absent history table is an empty history, and nothing is written. */
+  readHistory(): Promise<TenantHistory>;
+  /**
+   * Applies the steps in order, each with its history row (and the check of the fence) in a transaction of its own where the engine can,
+   * all of them in as few round trips as the protocol allows. Creates the history where it isn't.
+   * `expectedDigest`: `historyDigest` of what the caller planned on; where the tenant's differs nothing runs.
+   * On failure what was applied before stays applied and recorded.
+   * @throws MigrationFailure; TenancyError `TENANCY_HISTORY_MOVED`, `TENANCY_FENCE_LOST`, `TENANCY_MIGRATION_UNKNOWN`.
+   */
+  applyMigrations(steps: readonly LocalMigration[], options: ApplyOptions): Promise<readonly AppliedMigration[]>;
+  /** Runs the down script of each, in the order given, and removes its history row. */
+  revertMigrations(steps: readonly LocalMigration[], options: ApplyOptions): Promise<void>;
+  /** Runs a seed exactly once: its name is recorded in the same transaction. False: it had been run before. */
+  applySeed(seed: { readonly name: string; readonly checksum: string; readonly script: MigrationScript }): Promise<boolean>;
+  /** Records migrations as applied without running them (`registry adopt --applied-up-to`). */
+  recordApplied(migrations: readonly { readonly name: string; readonly checksum: string }[]): Promise<void>;
+  /** Settles an interrupted statement: `applied` counts it as done, `rerun` sends it again with the next migrate. */
+  resolveProgress(answer: 'applied' | 'rerun'): Promise<void>;
+}
+
+export interface ApplyOptions {
+  readonly expectedDigest: string | null;
+  readonly tenant: string;
+  readonly onMigration: (migration: { readonly name: string; readonly ms: number }) => void;
+  readonly log: (text: string) => void;
+}
+
+/**
+ * What the fleet does with an error:
+ * `transaction`, `busy`, `catalog-race`, `connection`: tried again, with capped and jittered back-off.
+ * `resources`: stop starting tenants. `timeout`: one of our own limits; fails. `exists`, `fatal`: one attempt.
+ */
+export type ErrorClass = 'transaction' | 'busy' | 'catalog-race' | 'exists' | 'connection' | 'resources' | 'timeout' | 'fatal';
+
+/** One server (or set of servers) that a config names, with its strict budget of connections. */
+export interface ClusterEngine {
+  readonly cluster: string;
+  /** Redacted, for messages. */
+  readonly where: string;
+  readonly engine: EngineName;
+  /** Tells this server from every other, also behind the same address: PostgreSQL's system_identifier and the database's name. */
+  readIdentity(): Promise<string>;
+  readFacts(): Promise<ClusterFacts>;
+  driver(name: DriverName): TenantDriver;
+  classify(error: unknown): ErrorClass;
+  close(): Promise<void>;
+}
+
+export interface ClusterFacts {
+  readonly version: string;
+  readonly maxConnections: number;
+  readonly connectionsInUse: number;
+  /** Each thing that the tool needs to be allowed, for each driver asked for. */
+  readonly privileges: readonly { readonly driver: DriverName; readonly privilege: string; readonly isGranted: boolean; readonly hint: string }[];
+}
+
+export interface OpenClusterOptions {
+  readonly cluster: string;
+  readonly url: string;
+  /** Strict: never more connections than this at once, of all drivers together. */
+  readonly maxConnections: number;
+  /** Schema that holds the extensions that schema tenants share. @default 'extensions' */
+  readonly extensionsSchema: string;
+  /** Shown in pg_stat_activity. */
+  readonly applicationName: string;
+}

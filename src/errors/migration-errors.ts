@@ -1,0 +1,19 @@
+import { defineError, EXIT } from './define.js';
+
+export const migrationErrors = {
+  TENANCY_MIGRATION_FAILED: defineError<{
+    tenant: string;
+    migration: string;
+    reason: string;
+    file?: string;
+    line?: number;
+    column?: number;
+    statement?: string;
+  }>({
+    exit: EXIT.tenantsFailed,
+    message: ({ tenant, migration, reason, line, column, statement }) =>
+      `${tenant}: migration ${migration}${line === undefined ? '' : `, line ${line}${column === undefined ? '' : `, column ${column}`}`}: ${reason}` +
+      (statement === undefined ? '' : `\n${statement}`),
+    hint: ({ tenant, file }) => `mend ${file ?? 'the migration'}, then run \`tenancy tenant migrate ${tenant}\``,
+  }),
+};

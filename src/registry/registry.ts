@@ -1,0 +1,198 @@
+import type { OutcomeCounts, RunCommand, TenantOutcome, TenantOutcomeType } from '../events.js';
+import type { Placement, Tenant, TenantFailure, TenantId, TenantOperation, TenantStatus } from '../tenant.js';
+
+/**
+ * The control plane: which tenants there are, where each lives, at which version, who works on it, and what was done.
+ *
+ * Guarantees every store gives:
+ * - all times are the registry server's own clock, so clients' clocks don't matter;
+ * - a change of state is a compare-and-set on status and fence; a caller whose fence is stale changes nothing and is told so;
+ * - every batch method is one statement (one round trip), atomic as a whole;
+ * - ids are looked up exactly and are unique without case; `(cluster, name)` is unique without case over all tenants that aren't deprovisioned;
+ * - it never stores a credential.
+ *
+ * The contract suite (`test/contract/registry-suite.ts`) is a part of this contract.
+ */
+export interface Registry {
+  /** Made when the registry was created; part of every marker. */
+  readonly id: string;
+  /** Redacted, for messages. */
+  readonly where: string;
+
+  /** Remembers the identity of a cluster, or compares it with the one remembered. */
+  checkCluster(cluster: string, identity: string, options: { readonly accept: boolean }): Promise<{ readonly status: 'new' | 'same' | 'accepted' } | { readonly status: 'different'; readonly known: string }>;
+
+  findTenant(id: string): Promise<Tenant | null>;
+  /** Ids like this one, nearest first, at most three; one that differs only in case comes first. */
+  suggestTenants(id: string): Promise<readonly string[]>;
+  /** One keyset page in the order of (bytewise) ids. */
+  listTenants(filter: TenantFilter, page: { readonly after: string | null; readonly limit: number }): Promise<readonly Tenant[]>;
+  countTenants(filter: TenantFilter): Promise<number>;
+  /** Of all that the filter selects: how many for each (status, cluster, schemaVersion, migrationsHash), and how many with a last error. */
+  summarize(filter: TenantFilter): Promise<readonly TenantSummary[]>;
+
+  /**
+   * Registers new tenants as `pending` (or a deprovisioned id as a new incarnation) and reads back those that exist.
+   * @throws TenancyError `TENANCY_ID_TAKEN` (differs in case only), `TENANCY_PLACEMENT_TAKEN`, naming both tenants.
+   */
+  registerTenants(tenants: readonly NewTenant[]): Promise<readonly { readonly tenant: Tenant; readonly isNew: boolean }[]>;
+
+  /**
+   * Takes the lease of each tenant that is free, whose lease has expired or is already the owner's, with a new fence.
+   * `missing`: no such tenant.
+   */
+  acquireLeases(ids: readonly string[], lease: LeaseRequest): Promise<readonly LeaseGrant[]>;
+  /** Extends all leases of an owner; the answer is the ids it still holds. Also marks its runs as alive. */
+  renewLeases(owner: string, ttlMs: number): Promise<readonly string[]>;
+  releaseLeases(owner: string, ids: readonly string[]): Promise<void>;
+  /** Takes a lease away whoever holds it; the answer says whose it was. */
+  breakLease(id: string): Promise<{ readonly owner: string; readonly host: string; readonly since: Date } | null>;
+
+  /**
+   * Compare-and-set, each by its own fence and the statuses it may come from; with an entry in the audit trail for each.
+   * The answer has the new rows; an id that is missing from it did not match.
+   */
+  updateTenants(changes: readonly TenantChange[]): Promise<readonly Tenant[]>;
+  /** Ids that are registered and were never begun, or none of whose home exists, can be forgotten. */
+  forgetTenant(id: string, fence: number): Promise<boolean>;
+
+  readSteps(operationId: string): Promise<readonly StepRecord[]>;
+  /** Upserts by (operation, step); several at once. */
+  recordSteps(steps: readonly NewStepRecord[]): Promise<void>;
+
+  createRun(run: NewRun): Promise<void>;
+  finishRun(id: string, end: { readonly status: 'finished' | 'interrupted'; readonly counts: OutcomeCounts; readonly exitCode: number; readonly notStarted: number }): Promise<void>;
+  findRun(id: string): Promise<Run | null>;
+  /** Newest first. `before`: a run's id. */
+  listRuns(page: { readonly before: string | null; readonly limit: number }): Promise<readonly Run[]>;
+  /** Settles tenants of a run: outcome, version, last error and audit entry, and gives the lease back; one statement. */
+  recordOutcomes(runId: string, outcomes: readonly OutcomeRecord[]): Promise<void>;
+  listOutcomes(runId: string, filter: { readonly outcomes?: readonly TenantOutcomeType[] }, page: { readonly after: string | null; readonly limit: number }): Promise<readonly TenantOutcome[]>;
+
+  /** The audit trail of one tenant, oldest first. */
+  listEvents(tenant: string, page: { readonly after: number; readonly limit: number }): Promise<readonly AuditEvent[]>;
+
+  close(): Promise<void>;
+}
+
+export interface TenantFilter {
+  /** Exactly these; those that aren't there are simply not in the answer. */
+  readonly ids?: readonly string[];
+  readonly exclude?: readonly string[];
+  readonly statuses?: readonly TenantStatus[];
+  readonly clusters?: readonly string[];
+  /** All of them must agree. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Leaves out tenants whose recorded version and hash are these and that have no last error: nothing to do there. */
+  readonly notAt?: { readonly schemaVersion: string | null; readonly migrationsHash: string };
+  /** Tenants of a run with one of these outcomes. */
+  readonly ofRun?: { readonly runId: string; readonly outcomes: readonly TenantOutcomeType[] };
+}
+
+export interface TenantSummary {
+  readonly status: TenantStatus;
+  readonly cluster: string;
+  readonly schemaVersion: string | null;
+  readonly migrationsHash: string | null;
+  readonly tenants: number;
+  readonly withError: number;
+}
+
+export interface NewTenant extends Placement {
+  readonly id: TenantId;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly operation: TenantOperation;
+  readonly credentialRef?: string | null;
+}
+
+export interface LeaseRequest {
+  /** Random, one for each process. */
+  readonly owner: string;
+  readonly host: string;
+  readonly ttlMs: number;
+}
+
+export type LeaseGrant =
+  | { readonly id: string; readonly status: 'granted'; readonly fence: number; readonly tenant: Tenant }
+  | { readonly id: string; readonly status: 'held'; readonly owner: string; readonly host: string; readonly since: Date; readonly expiresInMs: number }
+  | { readonly id: string; readonly status: 'missing' };
+
+export interface TenantChange {
+  readonly id: string;
+  /** Null: whatever the fence is (only for changes that no work depends on: protect, labels). */
+  readonly fence: number | null;
+  readonly from: readonly TenantStatus[];
+  readonly to?: TenantStatus;
+  readonly set?: Partial<{
+    readonly isProtected: boolean;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly schemaVersion: string | null;
+    readonly migrationsHash: string | null;
+    readonly lastError: TenantFailure | null;
+    readonly operation: TenantOperation | null;
+  }>;
+  readonly runId: string | null;
+  /** What happened, for the audit trail: `tenant.activated`. */
+  readonly event: string;
+}
+
+export interface StepRecord {
+  readonly operationId: string;
+  readonly tenant: string;
+  readonly step: string;
+  readonly state: 'started' | 'done' | 'failed';
+  readonly attempt: number;
+  readonly error: string | null;
+  readonly startedAt: Date;
+  readonly finishedAt: Date | null;
+}
+
+export type NewStepRecord = Pick<StepRecord, 'operationId' | 'tenant' | 'step' | 'state' | 'error'> & { readonly operation: TenantOperation['type'] };
+
+export interface NewRun {
+  readonly id: string;
+  readonly command: RunCommand;
+  readonly owner: string;
+  readonly host: string;
+  readonly target: string | null;
+  /** What was asked, redacted: selection and options, enough for `run retry`. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly selected: number;
+}
+
+export interface Run extends NewRun {
+  /** `interrupted` also where its process died: a running run whose heartbeat is older than the lease. */
+  readonly status: 'running' | 'finished' | 'interrupted';
+  readonly counts: OutcomeCounts | null;
+  readonly notStarted: number | null;
+  readonly exitCode: number | null;
+  readonly startedAt: Date;
+  readonly finishedAt: Date | null;
+}
+
+export interface OutcomeRecord {
+  readonly outcome: TenantOutcome;
+  readonly owner: string;
+  readonly fence: number;
+  /** What the tenant now has; undefined leaves the recorded one. */
+  readonly version?: { readonly schemaVersion: string | null; readonly migrationsHash: string };
+  readonly lastError: TenantFailure | null;
+}
+
+export interface AuditEvent {
+  readonly sequence: number;
+  readonly at: Date;
+  readonly runId: string | null;
+  readonly tenant: string | null;
+  readonly type: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export interface OpenRegistryOptions {
+  readonly url: string;
+  /** Only provision, `registry init` and `registry adopt` create one. */
+  readonly create: boolean;
+  readonly applicationName: string;
+  /** @default 2 */
+  readonly maxConnections?: number;
+}
