@@ -107,6 +107,20 @@ export type RunEvent =
       readonly detail?: string;
     }
   | { readonly type: 'migration.finished'; readonly tenant: string; readonly migration: string; readonly ms: number; readonly direction: 'up' | 'down' }
+  | {
+      /** Where a provisioned or adopted tenant lives: emitted once, before its `tenant.finished`, also where there was nothing to do. */
+      readonly type: 'tenant.located';
+      readonly tenant: string;
+      readonly cluster: string;
+      readonly driver: DriverName;
+      readonly name: string;
+      /** Bound to the tenant's schema or database; without the password. */
+      readonly url: string;
+      /** What to type to look inside: a line for a shell. */
+      readonly connect: string;
+      /** What has to be done first: start the embedded server, say. */
+      readonly note?: string;
+    }
   | { readonly type: 'tenant.retried'; readonly tenant: string; readonly attempt: number; readonly delayMs: number; readonly error: OutcomeError }
   | ({ readonly type: 'tenant.finished' } & TenantOutcome)
   | { readonly type: 'run.draining'; readonly reason: 'interrupted' | 'terminated' | 'max-failures' | 'resources' | 'lease-lost'; readonly inFlight: number; readonly notStarted: number | null }

@@ -1,0 +1,196 @@
+import { isTenancyError } from '../errors.js';
+import type { OutcomeError, RunCommand, RunEvent, StepName, TenantOutcome, TenantOutcomeType } from '../events.js';
+import { formatCount, formatDuration, formatNumber } from './format.js';
+
+type Words = { readonly verb: string; readonly done: string; readonly nothing: string };
+
+const commandWords = {
+  provision: { verb: 'provision', done: 'provisioned', nothing: 'already active' },
+  migrate: { verb: 'migrate', done: 'migrated', nothing: 'up to date' },
+  rollback: { verb: 'roll back', done: 'rolled back', nothing: 'already there' },
+  deprovision: { verb: 'deprovision', done: 'deprovisioned', nothing: 'already gone' },
+  suspend: { verb: 'suspend', done: 'suspended', nothing: 'already suspended' },
+  resume: { verb: 'resume', done: 'resumed', nothing: 'already active' },
+  repair: { verb: 'repair', done: 'repaired', nothing: 'nothing to repair' },
+  adopt: { verb: 'adopt', done: 'adopted', nothing: 'adopted before' },
+} satisfies Record<RunCommand, Words>;
+
+export function describeCommand(command: RunCommand): Words {
+  return commandWords[command];
+}
+
+const stepWords = {
+  register: 'register',
+  create: 'create',
+  migrate: 'migrate',
+  rollback: 'roll back',
+  seed: 'seed',
+  verify: 'verify',
+  activate: 'activate',
+  guard: 'check that it may be dropped',
+  'cut-access': 'cut access',
+  'restore-access': 'restore access',
+  backup: 'back up',
+  drop: 'drop',
+  'drop-access': 'drop its users and grants',
+  tombstone: 'tombstone',
+  mark: 'mark as ours',
+  repair: 'repair',
+} satisfies Record<StepName, string>;
+
+export function describeStep(step: StepName): string {
+  return stepWords[step];
+}
+
+/** An outcome in a count (`7 failed`); `applied` and `up-to-date` go by the command's own words. */
+export function describeOutcomeType(outcome: TenantOutcomeType, command: RunCommand): string {
+  switch (outcome) {
+    case 'applied':
+      return commandWords[command].done;
+    case 'up-to-date':
+      return commandWords[command].nothing;
+    case 'not-started':
+      return 'not started';
+    case 'failed':
+    case 'unverified':
+    case 'unknown':
+    case 'skipped':
+    case 'cancelled':
+      return outcome;
+    default:
+      return unreachable(outcome);
+  }
+}
+
+/** One tenant's outcome, without its name: `0003_projects → 0012_index in 1.2 s`. The message of an error may have several lines. */
+export function describeOutcome(outcome: TenantOutcome, command: RunCommand): string {
+  const { from, to, ms, error, attempts } = outcome;
+  const tries = attempts > 1 ? `, at attempt ${attempts}` : '';
+  switch (outcome.outcome) {
+    case 'applied':
+      return `${commandWords[command].done}${describeVersions(from, to)} in ${formatDuration(ms)}${tries}`;
+    case 'up-to-date':
+      return `${commandWords[command].nothing}${to === null ? '' : ` at ${to}`}`;
+    case 'failed':
+      return `failed${describeReason(error, tries)}`;
+    case 'unverified':
+      return `unverified: it ended well, but the tenant did not reach the target${describeReason(error, tries)}`;
+    case 'unknown':
+      return `unknown: a step was interrupted, and whether it took effect can't be told${describeReason(error, tries)}`;
+    case 'skipped':
+      return `skipped${describeReason(error, '')}`;
+    case 'cancelled':
+      return `cancelled after ${formatDuration(ms)}${describeReason(error, '')}`;
+    case 'not-started':
+      return 'not started';
+    default:
+      return unreachable(outcome.outcome);
+  }
+}
+
+function describeReason(error: OutcomeError | undefined, tries: string): string {
+  if (error === undefined) return tries;
+  return `${error.hook === null ? '' : ` in ${error.hook}`}${tries}: ${error.message}`;
+}
+
+export function describeVersions(from: string | null, to: string | null): string {
+  if (from === to) return to === null ? '' : ` at ${to}`;
+  if (from === null) return ` to ${to}`;
+  if (to === null) return `, ${from} → nothing`;
+  return `, ${from} → ${to}`;
+}
+
+/** Every event in a sentence; whoever adds one to the union words it here. May have several lines where a message has. */
+export function describeEvent(event: RunEvent, command: RunCommand): string {
+  switch (event.type) {
+    case 'run.started':
+      return describeStart(event);
+    case 'run.warned':
+      return `${event.tenant === undefined ? '' : `${event.tenant}: `}${event.message}`;
+    case 'tenant.started':
+      return `${event.tenant}: started on ${event.cluster}`;
+    case 'tenant.planned':
+      return `${event.tenant}: ${commandWords[command].verb}${describeVersions(event.from, event.to)}, ${formatCount(event.migrations.length, 'migration')}`;
+    case 'step.started':
+      return `${event.tenant}: ${stepWords[event.step]} …`;
+    case 'step.finished':
+      return `${event.tenant}: ${stepWords[event.step]} ${describeStepEnd(event)}`;
+    case 'migration.finished':
+      return `${event.tenant}: ${event.direction === 'up' ? 'applied' : 'reverted'} ${event.migration} in ${formatDuration(event.ms)}`;
+    case 'tenant.located':
+      return `${event.tenant}: ${event.driver === 'postgres-schema' ? 'schema' : 'database'} ${event.name} on ${event.cluster}, ${event.url}`;
+    case 'tenant.retried':
+      return `${event.tenant}: attempt ${event.attempt} in ${formatDuration(event.delayMs)}, after: ${event.error.message}`;
+    case 'tenant.finished':
+      return `${event.tenant}: ${describeOutcome(event, command)}`;
+    case 'run.draining':
+      return describeDraining(event);
+    case 'run.finished':
+      return event.error === undefined ? `finished in ${formatDuration(event.ms)}` : event.error.message;
+    default:
+      return unreachable(event);
+  }
+}
+
+function describeStart(event: Extract<RunEvent, { type: 'run.started' }>): string {
+  const { command, selected, upToDate, target, concurrency, clusters, dryRun } = event;
+  const names = Object.keys(clusters);
+  const where = names.length === 1 ? ` on ${names[0]}` : names.length > 1 ? ` on ${names.length} clusters` : '';
+  const nothing = upToDate === 0 ? '' : `, ${formatNumber(upToDate)} ${commandWords[command].nothing}`;
+  const atOnce = selected - upToDate > 1 && !dryRun ? `, ${concurrency} at once` : '';
+  return `${dryRun ? 'dry run: ' : ''}${commandWords[command].verb} ${formatCount(selected, 'tenant')}${where}${target === null ? '' : ` to ${target}`}${nothing}${atOnce}`;
+}
+
+function describeStepEnd(event: Extract<RunEvent, { type: 'step.finished' }>): string {
+  const detail = event.detail === undefined ? '' : ` (${event.detail})`;
+  switch (event.status) {
+    case 'done':
+      return `done in ${formatDuration(event.ms)}${detail}`;
+    case 'done-before':
+      return `already done${detail}`;
+    case 'failed':
+      return `failed after ${formatDuration(event.ms)}${detail}`;
+    default:
+      return unreachable(event.status);
+  }
+}
+
+export function describeDraining(event: Extract<RunEvent, { type: 'run.draining' }>): string {
+  const { inFlight, notStarted } = event;
+  const finishing = `finishing ${formatCount(inFlight, 'tenant')} in flight, starting no more`;
+  const left = notStarted === null || notStarted === 0 ? '' : ` (${formatNumber(notStarted)} left)`;
+  switch (event.reason) {
+    case 'interrupted':
+      return `Ctrl-C: ${finishing}${left}; Ctrl-C again aborts them`;
+    case 'terminated':
+      return `asked to end (SIGTERM): ${finishing}${left}; asked again, they are aborted`;
+    case 'max-failures':
+      return `--max-failures reached: ${finishing}${left}`;
+    case 'resources':
+      return `a server is out of disk, memory or locks: ${finishing}${left}`;
+    case 'lease-lost':
+      return `another process took over this run's tenants: ${finishing}${left}`;
+    default:
+      return unreachable(event.reason);
+  }
+}
+
+export interface DescribedError {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | undefined;
+}
+
+/** What to show for anything thrown. What isn't a `TenancyError` is a bug of ours, and keeps its stack. */
+export function describeError(error: unknown): DescribedError {
+  if (isTenancyError(error)) return { code: error.code, message: error.message, hint: error.hint };
+  return {
+    code: 'TENANCY_BUG_FOUND',
+    message: `this is a bug in tenancy: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    hint: 'please report it with the lines above and the output of `tenancy --version`',
+  };
+}
+
+export function unreachable(value: never): never {
+  throw new Error(`no words for ${JSON.stringify(value)}`);
+}

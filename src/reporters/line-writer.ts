@@ -1,0 +1,62 @@
+import type { Writable } from 'node:stream';
+
+/** Writes text to a stream in order, at the speed of its reader, and never throws for a reader that has gone. */
+export interface LineWriter {
+  write(text: string): void;
+  /** Bytes (roughly: UTF-16 units) that wait for the reader. */
+  readonly waiting: number;
+  /** Resolves when all has been handed to the system, or the reader has gone. */
+  finish(): Promise<void>;
+}
+
+export function createLineWriter(stream: Writable): LineWriter {
+  let queue: string[] = [];
+  let waiting = 0;
+  let isBlocked = false;
+  let isGone = stream.destroyed || stream.writableEnded;
+  let wake: (() => void) | null = null;
+
+  const settle = (): void => {
+    if (!isBlocked || isGone) wake?.();
+  };
+  const send = (text: string): void => {
+    isBlocked = !stream.write(text);
+  };
+  const drain = (): void => {
+    isBlocked = false;
+    if (queue.length > 0) {
+      const text = queue.join('');
+      queue = [];
+      waiting = 0;
+      send(text);
+    }
+    settle();
+  };
+  // EPIPE is how `| head` says that it has read enough; any other failure leaves nobody to tell, either.
+  const leave = (): void => {
+    isGone = true;
+    queue = [];
+    waiting = 0;
+    settle();
+  };
+  stream.on('drain', drain);
+  stream.on('error', leave);
+  stream.on('close', leave);
+
+  return {
+    write(text) {
+      if (isGone) return;
+      if (!isBlocked) return send(text);
+      queue.push(text);
+      waiting += text.length;
+    },
+    get waiting() {
+      return waiting;
+    },
+    async finish() {
+      if (isBlocked && !isGone) await new Promise<void>((resolve) => (wake = resolve));
+      stream.off('drain', drain);
+      // The listener for errors stays: EPIPE may still arrive for what was written last.
+    },
+  };
+}

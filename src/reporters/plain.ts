@@ -1,0 +1,100 @@
+import type { StampedRunEvent, TenantOutcome } from '../events.js';
+import { describeEvent, describeOutcome } from './describe.js';
+import { formatDuration, formatNumber } from './format.js';
+import { createLineWriter } from './line-writer.js';
+import { printLocated } from './located-text.js';
+import { createPalette } from './palette.js';
+import { PlanText } from './plan-text.js';
+import type { Reporter, ReporterOptions } from './reporter.js';
+import { estimateTimeLeft, isFailure, RunTally } from './run-tally.js';
+import { sanitizeLine } from './sanitize.js';
+import { summarizeRun } from './summary.js';
+
+const HEARTBEAT_MS = 10_000;
+
+export type PlainReporterOptions = Pick<ReporterOptions, 'stdout' | 'stderr' | 'isColorful' | 'isQuiet' | 'isVerbose'>;
+
+/** For logs and pipes: a line for each tenant that had something to do, and a sign of life while nothing ends. */
+export function createPlainReporter(options: PlainReporterOptions): Reporter {
+  const { isQuiet, isVerbose } = options;
+  const palette = createPalette(options.isColorful);
+  const results = createLineWriter(options.stdout);
+  const progress = createLineWriter(options.stderr);
+  const tally = new RunTally();
+  const plans = new PlanText();
+  const startedAtMs = Date.now();
+  let lastLineAtMs = startedAtMs;
+  let heartbeat: NodeJS.Timeout | undefined;
+
+  const say = (line: string): void => {
+    lastLineAtMs = Date.now();
+    progress.write(`${line}\n`);
+  };
+  const beat = (): void => {
+    if (Date.now() - lastLineAtMs >= HEARTBEAT_MS) say(palette.dim(printHeartbeat(tally, Date.now() - startedAtMs)));
+  };
+
+  function report(event: StampedRunEvent): void {
+    tally.observe(event, Date.parse(event.at));
+    switch (event.type) {
+      case 'run.started':
+        if (isQuiet) return;
+        if (!event.dryRun) say(sanitizeLine(describeEvent(event, tally.command)));
+        heartbeat = setInterval(beat, 1000).unref();
+        return;
+      case 'run.warned':
+        return say(`${palette.yellow('!')} ${sanitizeLine(describeEvent(event, tally.command))}`);
+      case 'tenant.finished':
+        if (event.outcome === 'up-to-date' || event.outcome === 'not-started' || (isQuiet && !isFailure(event))) return;
+        return say(printTenantLine(event, tally, palette));
+      case 'tenant.planned':
+        return plans.add(event);
+      case 'tenant.located':
+        if (tally.started?.selected === 1) for (const line of printLocated(event, palette)) results.write(`${line}\n`);
+        return;
+      case 'run.draining':
+        return say(`${palette.yellow('!')} ${sanitizeLine(describeEvent(event, tally.command))}`);
+      case 'run.finished':
+        return end(event);
+      case 'tenant.retried':
+        if (!isQuiet) say(palette.dim(`  ${sanitizeLine(describeEvent(event, tally.command))}`));
+        return;
+      default:
+        if (isVerbose && event.type !== 'step.started') say(palette.dim(`  ${sanitizeLine(describeEvent(event, tally.command))}`));
+    }
+  }
+
+  function end(event: Extract<StampedRunEvent, { type: 'run.finished' }>): void {
+    clearInterval(heartbeat);
+    const isDryRun = tally.started?.dryRun ?? false;
+    const summary = summarizeRun(event, { run: event.run, isDryRun, palette });
+    if (isDryRun && event.error === undefined) for (const line of plans.print(tally.command, event.counts['up-to-date'], palette)) results.write(`${line}\n`);
+    if (!isQuiet) for (const line of summary.headline) results.write(`${line}\n`);
+    for (const line of summary.failures) progress.write(`${line}\n`);
+    for (const line of summary.next) progress.write(`${line}\n`);
+  }
+
+  return {
+    report,
+    async finish() {
+      clearInterval(heartbeat);
+      await Promise.all([results.finish(), progress.finish()]);
+    },
+  };
+}
+
+function printTenantLine(outcome: TenantOutcome, tally: RunTally, palette: ReturnType<typeof createPalette>): string {
+  const sign = isFailure(outcome) ? palette.red('✖') : outcome.outcome === 'applied' ? palette.green('✔') : palette.yellow('-');
+  const total = String(tally.total);
+  const count = tally.total > 1 ? palette.dim(`${String(tally.done).padStart(total.length)}/${total} `) : '';
+  const words = describeOutcome(outcome, tally.command).split('\n')[0] ?? '';
+  return `${count}${sign} ${sanitizeLine(outcome.tenant)}: ${sanitizeLine(words.replace(`: ${outcome.tenant}: `, ': '))}`;
+}
+
+function printHeartbeat(tally: RunTally, elapsedMs: number): string {
+  const [first] = tally.inFlight.values();
+  if (tally.total <= 1) return `… ${sanitizeLine(first?.tenant ?? 'waiting')}: ${first?.step ?? 'waiting'}, ${formatDuration(elapsedMs)}`;
+  const left = estimateTimeLeft(tally.done, tally.total, elapsedMs);
+  const failed = tally.failed === 0 ? '' : `, ${formatNumber(tally.failed)} failed`;
+  return `… ${formatNumber(tally.done)} of ${formatNumber(tally.total)} done${failed}, ${tally.inFlight.size} in flight, ${formatDuration(elapsedMs)}${left === null ? '' : `, about ${formatDuration(left)} left`}`;
+}

@@ -1,0 +1,89 @@
+import type { OutcomeCounts, RunCommand, RunEvent, StepName, TenantOutcome } from '../events.js';
+
+type Started = Extract<RunEvent, { type: 'run.started' }>;
+
+export interface InFlight {
+  readonly tenant: string;
+  step: StepName | null;
+  /** By the event that started it. */
+  readonly sinceMs: number;
+}
+
+const KEPT_FAILURES = 8;
+
+/** What a run has come to so far, kept in a space that does not grow with the fleet. */
+export class RunTally {
+  started: Started | null = null;
+  draining: Extract<RunEvent, { type: 'run.draining' }> | null = null;
+  readonly counts: Record<keyof OutcomeCounts, number> = {
+    applied: 0,
+    'up-to-date': 0,
+    failed: 0,
+    unverified: 0,
+    unknown: 0,
+    skipped: 0,
+    cancelled: 0,
+    'not-started': 0,
+  };
+  /** In the order in which they began. */
+  readonly inFlight = new Map<string, InFlight>();
+  /** Newest last. */
+  readonly lastFailures: TenantOutcome[] = [];
+  retries = 0;
+
+  get command(): RunCommand {
+    return this.started?.command ?? 'migrate';
+  }
+
+  /** Tenants that this run has work for. */
+  get total(): number {
+    return this.started === null ? 0 : this.started.selected - this.started.upToDate;
+  }
+
+  /** Of these, how many have an outcome. */
+  get done(): number {
+    return this.finished;
+  }
+
+  get failed(): number {
+    return this.counts.failed + this.counts.unverified + this.counts.unknown;
+  }
+
+  private finished = 0;
+
+  observe(event: RunEvent, atMs: number): void {
+    if (event.type === 'run.started') {
+      this.started = event;
+      this.counts['up-to-date'] += event.upToDate;
+    } else if (event.type === 'tenant.started') {
+      this.inFlight.set(event.tenant, { tenant: event.tenant, step: null, sinceMs: atMs });
+    } else if (event.type === 'step.started') {
+      const entry = this.inFlight.get(event.tenant);
+      if (entry !== undefined) entry.step = event.step;
+    } else if (event.type === 'tenant.retried') {
+      this.retries += 1;
+    } else if (event.type === 'tenant.finished') {
+      this.settle(event);
+    } else if (event.type === 'run.draining') {
+      this.draining = event;
+    }
+  }
+
+  private settle(outcome: TenantOutcome): void {
+    this.inFlight.delete(outcome.tenant);
+    this.counts[outcome.outcome] += 1;
+    this.finished += 1;
+    if (!isFailure(outcome)) return;
+    this.lastFailures.push(outcome);
+    if (this.lastFailures.length > KEPT_FAILURES) this.lastFailures.shift();
+  }
+}
+
+export function isFailure({ outcome }: TenantOutcome): boolean {
+  return outcome === 'failed' || outcome === 'unverified' || outcome === 'unknown';
+}
+
+/** Milliseconds until the last tenant is done, at the pace so far; null before there is one. */
+export function estimateTimeLeft(done: number, total: number, elapsedMs: number): number | null {
+  return done === 0 || elapsedMs <= 0 ? null : ((total - done) * elapsedMs) / done;
+}
