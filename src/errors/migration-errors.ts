@@ -1,6 +1,10 @@
 import { defineError, EXIT } from './define.js';
+import { migrationPlanErrors } from './migration-plan-errors.js';
+import { migrationSourceErrors } from './migration-source-errors.js';
 
 export const migrationErrors = {
+  ...migrationSourceErrors,
+  ...migrationPlanErrors,
   TENANCY_MIGRATION_FAILED: defineError<{
     tenant: string;
     migration: string;

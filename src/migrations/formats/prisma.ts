@@ -1,0 +1,40 @@
+import { TenancyError } from '../../errors.js';
+import { readEntries, showPath } from '../source-directory.js';
+import type { Entry, FoundMigration, MigrationFormat } from './format.js';
+
+/** Prisma's folders, `20240131120000_name/migration.sql`; `down.sql` beside it is optional. In the order of their names, as Prisma runs them. */
+export const prismaFormat: MigrationFormat = {
+  name: 'prisma',
+  order: 'name',
+  async recognises(entries) {
+    for (const folder of entries.filter(isCandidate)) {
+      if ((await readEntries(folder.path)).some(({ name }) => name === 'migration.sql')) return true;
+    }
+    return entries.some(({ name }) => name === 'migration_lock.toml');
+  },
+  async find(entries) {
+    const stray = entries.find(({ type, name }) => type === 'file' && !name.startsWith('.') && /\.(sql|[cm]?[jt]s)$/.test(name));
+    if (stray !== undefined) refuse(stray.path, 'a file beside Prisma\'s folders', 'put it into a folder of its own, as <timestamp>_<name>/migration.sql');
+    return Promise.all(entries.filter(isCandidate).map(findInFolder));
+  },
+};
+
+function isCandidate({ name, type }: Entry): boolean {
+  return type === 'directory' && !/^[._]/.test(name) && name !== 'node_modules';
+}
+
+async function findInFolder(folder: Entry): Promise<FoundMigration> {
+  const inside = await readEntries(folder.path);
+  const up = inside.find(({ name, type }) => name === 'migration.sql' && type === 'file');
+  const down = inside.find(({ name, type }) => name === 'down.sql' && type === 'file');
+  if (up === undefined) refuse(folder.path, 'the folder has no migration.sql', 'bring the file back, or delete the folder');
+  return {
+    name: folder.name.normalize('NFC'),
+    up: { type: 'sql', path: up.path },
+    down: down === undefined ? null : { type: 'sql', path: down.path },
+  };
+}
+
+function refuse(path: string, reason: string, advice: string): never {
+  throw new TenancyError('TENANCY_MIGRATION_FILE_REJECTED', { file: showPath(path), reason, advice });
+}

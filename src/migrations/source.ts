@@ -1,0 +1,74 @@
+import { resolve } from 'node:path';
+import type { SqlMigrationsOptions } from '../config/types.js';
+import { TenancyError } from '../errors.js';
+import { chooseFormat } from './formats/index.js';
+import type { FoundFile, FoundMigration } from './formats/format.js';
+import { historyDigest } from './history-digest.js';
+import type { LocalMigration, MigrationScript } from './migration.js';
+import { byName, chooseOrder } from './order.js';
+import { readEntries, showPath } from './source-directory.js';
+import { readDirectives } from './source-directives.js';
+import { createModuleScripts, type ImportModule } from './source-module.js';
+import { checkNames } from './source-names.js';
+import { readSourceText } from './source-text.js';
+
+export interface SourceDeps {
+  /** Called only when a migration of that file is to run. */
+  readonly importModule: ImportModule;
+}
+
+/**
+ * Finds, reads and checks the migrations of a directory; oldest first, never empty. Opens no connection and imports no module.
+ * What is inside of a SQL file is checked by `checkSqlScript`, which also knows where it is to run.
+ * @throws TenancyError `TENANCY_MIGRATIONS_DIRECTORY_REJECTED`, `TENANCY_MIGRATION_FILE_REJECTED`, `TENANCY_MIGRATION_NAME_TAKEN`,
+ * `TENANCY_MIGRATION_DIRECTIVE_UNKNOWN`.
+ */
+export async function loadMigrations(
+  options: SqlMigrationsOptions & { /** Directory of the config file. */ readonly root: string },
+  deps: SourceDeps,
+): Promise<readonly LocalMigration[]> {
+  const directory = resolve(options.root, options.directory);
+  const entries = await readEntries(directory);
+  const format = await chooseFormat(options.format ?? 'auto', entries);
+  const found = await format.find(entries);
+  if (found.length === 0) refuseEmpty(directory);
+  const order = format.order === 'name' ? byName : chooseOrder(found.map(({ name }) => name));
+  checkNames(found, format, order);
+  const sorted = [...found].sort((a, b) => order(a.name, b.name));
+  return Promise.all(sorted.map((migration) => loadMigration(migration, deps)));
+}
+
+/** Where a fleet is to get to: the newest migration, and the digest of a history that has them all. */
+export function describeTarget(local: readonly LocalMigration[]): { readonly version: string | null; readonly digest: string } {
+  return { version: local.at(-1)?.name ?? null, digest: historyDigest(local) };
+}
+
+async function loadMigration({ name, up, down }: FoundMigration, { importModule }: SourceDeps): Promise<LocalMigration> {
+  const { text, checksum } = await readSourceText(up.path);
+  const file = showPath(up.path);
+  if (up.type === 'module') return { name, file, checksum, ...createModuleScripts(up.path, text, importModule) };
+  return {
+    name,
+    file,
+    checksum,
+    up: createSqlScript(up.path, text),
+    down: down === null ? null : await loadDown(down),
+  };
+}
+
+async function loadDown({ path }: FoundFile): Promise<MigrationScript> {
+  const { text } = await readSourceText(path);
+  return createSqlScript(path, text);
+}
+
+function createSqlScript(path: string, sql: string): MigrationScript {
+  return { type: 'sql', file: showPath(path), sql, isTransactional: readDirectives(path, sql).isTransactional };
+}
+
+function refuseEmpty(directory: string): never {
+  throw new TenancyError('TENANCY_MIGRATIONS_DIRECTORY_REJECTED', {
+    directory: showPath(directory),
+    reason: 'has no migrations',
+    advice: 'add a first one, such as 0001_accounts.sql, or correct migrations.directory in the config',
+  });
+}
