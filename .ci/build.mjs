@@ -17,7 +17,7 @@ if (esbuild === undefined) {
   // Without devDependencies there is nothing to build with, and nothing to build: the published package has its dist.
   process.stderr.write('tenancy: not built, as esbuild is not installed (npm ci brings it)\n');
 } else {
-  await Promise.all([bundle(), declareTypes()]);
+  await Promise.all([bundle(), process.argv.includes('--no-types') ? undefined : declareTypes()]);
 }
 
 async function bundle() {

@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, escapeIdentifier, type QueryResultRow } from 'pg';
-import { inject } from 'vitest';
+import { askRig } from './ask.js';
 import type { PostgresVersion } from './private-server.js';
 
 export { canaryPassword, type PostgresVersion } from './private-server.js';
@@ -21,7 +19,7 @@ const servers = new Map<PostgresVersion, Promise<PostgresServer>>();
 export function postgresServer(version: PostgresVersion = '18'): Promise<PostgresServer> {
   const given = process.env['TENANCY_TEST_POSTGRES_URL'];
   if (given !== undefined && given !== '') return Promise.resolve({ url: given, log: null });
-  const server = servers.get(version) ?? askRig(version);
+  const server = servers.get(version) ?? askRig<PostgresServer>(version);
   servers.set(version, server);
   return server;
 }
@@ -29,19 +27,6 @@ export function postgresServer(version: PostgresVersion = '18'): Promise<Postgre
 /** The superuser's URL, on the database `postgres`. */
 export async function postgresUrl(version: PostgresVersion = '18'): Promise<string> {
   return (await postgresServer(version)).url;
-}
-
-async function askRig(version: PostgresVersion): Promise<PostgresServer> {
-  const socket = net.connect(inject('rigPort'), '127.0.0.1').setEncoding('utf8');
-  let answer = '';
-  socket.on('data', (text) => {
-    answer += String(text);
-  });
-  socket.write(`${version}\n`);
-  await once(socket, 'end');
-  const { error, ...server } = JSON.parse(answer) as PostgresServer & { error?: string };
-  if (error !== undefined) throw new Error(error);
-  return server;
 }
 
 export interface TestDatabase {

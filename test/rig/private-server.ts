@@ -7,6 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
+import { startWatchdog } from './watchdog.js';
 
 /** The oldest major that we promise, and the newest. */
 export type PostgresVersion = '15' | '18';
@@ -71,7 +72,7 @@ async function launch(native: string, data: string, directory: string): Promise<
     child.on('error', () => resolve());
     child.on('exit', () => resolve());
   });
-  const watchdog = child.pid === undefined ? undefined : startWatchdog(child.pid, directory);
+  const watchdog = child.pid === undefined ? undefined : startWatchdog(directory, child.pid);
   const stop = async (): Promise<void> => {
     child.kill('SIGINT');
     await ended;
@@ -85,14 +86,6 @@ async function launch(native: string, data: string, directory: string): Promise<
     throw new Error(`the private PostgreSQL did not start:\n${words}`);
   }
   return { url, log, stop };
-}
-
-/** Outlives us: when our end of the pipe closes, it ends the server and takes its folder away. */
-function startWatchdog(pid: number, directory: string): ReturnType<typeof spawn> {
-  const script = `cat >/dev/null; kill -INT "$1"; i=0; while kill -0 "$1" && [ $i -lt 100 ]; do i=$((i+1)); sleep 0.05; done; rm -rf "$2"`;
-  const watchdog = spawn('sh', ['-c', script, 'watchdog', String(pid), directory], { detached: true, stdio: ['pipe', 'ignore', 'ignore'], cwd: '/' });
-  watchdog.unref();
-  return watchdog;
 }
 
 async function answers(url: string): Promise<boolean> {
