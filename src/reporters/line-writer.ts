@@ -5,6 +5,8 @@ export interface LineWriter {
   write(text: string): void;
   /** Bytes (roughly: UTF-16 units) that wait for the reader. */
   readonly waiting: number;
+  /** The reader is behind: what is written now waits. */
+  readonly isBlocked: boolean;
   /** Resolves when all has been handed to the system, or the reader has gone. */
   finish(): Promise<void>;
 }
@@ -52,6 +54,9 @@ export function createLineWriter(stream: Writable): LineWriter {
     },
     get waiting() {
       return waiting;
+    },
+    get isBlocked() {
+      return isBlocked;
     },
     async finish() {
       if (isBlocked && !isGone) await new Promise<void>((resolve) => (wake = resolve));

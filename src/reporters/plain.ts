@@ -6,9 +6,9 @@ import { printLocated } from './located-text.js';
 import { createPalette } from './palette.js';
 import { PlanText } from './plan-text.js';
 import type { Reporter, ReporterOptions } from './reporter.js';
+import { writeRunEnd } from './run-end.js';
 import { estimateTimeLeft, isFailure, RunTally } from './run-tally.js';
 import { sanitizeLine } from './sanitize.js';
-import { summarizeRun } from './summary.js';
 
 const HEARTBEAT_MS = 10_000;
 
@@ -24,6 +24,7 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
   const plans = new PlanText();
   const startedAtMs = Date.now();
   let lastLineAtMs = startedAtMs;
+  let located: Extract<StampedRunEvent, { type: 'tenant.located' }> | null = null;
   let heartbeat: NodeJS.Timeout | undefined;
 
   const say = (line: string): void => {
@@ -45,12 +46,13 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
       case 'run.warned':
         return say(`${palette.yellow('!')} ${sanitizeLine(describeEvent(event, tally.command))}`);
       case 'tenant.finished':
-        if (event.outcome === 'up-to-date' || event.outcome === 'not-started' || (isQuiet && !isFailure(event))) return;
+        // Of one tenant the last lines say it all.
+        if (tally.only !== null || event.outcome === 'up-to-date' || event.outcome === 'not-started' || (isQuiet && !isFailure(event))) return;
         return say(printTenantLine(event, tally, palette));
       case 'tenant.planned':
         return plans.add(event);
       case 'tenant.located':
-        if (tally.started?.selected === 1) for (const line of printLocated(event, palette)) results.write(`${line}\n`);
+        if (tally.started?.selected === 1) located = event;
         return;
       case 'run.draining':
         return say(`${palette.yellow('!')} ${sanitizeLine(describeEvent(event, tally.command))}`);
@@ -66,12 +68,8 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
 
   function end(event: Extract<StampedRunEvent, { type: 'run.finished' }>): void {
     clearInterval(heartbeat);
-    const isDryRun = tally.started?.dryRun ?? false;
-    const summary = summarizeRun(event, { run: event.run, isDryRun, palette });
-    if (isDryRun && event.error === undefined) for (const line of plans.print(tally.command, event.counts['up-to-date'], palette)) results.write(`${line}\n`);
-    if (!isQuiet) for (const line of summary.headline) results.write(`${line}\n`);
-    for (const line of summary.failures) progress.write(`${line}\n`);
-    for (const line of summary.next) progress.write(`${line}\n`);
+    writeRunEnd(event, { results, progress, palette, isQuiet, tally, plans });
+    if (located !== null) for (const line of printLocated(located, palette)) results.write(`${line}\n`);
   }
 
   return {

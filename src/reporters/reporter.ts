@@ -33,6 +33,6 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
     case 'plain':
       return (await import('./plain.js')).createPlainReporter(options);
     case 'tty':
-      return (await import('./plain.js')).createPlainReporter(options);
+      return (await import('./tty.js')).createTtyReporter(options);
   }
 }

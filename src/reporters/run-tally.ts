@@ -5,8 +5,9 @@ type Started = Extract<RunEvent, { type: 'run.started' }>;
 export interface InFlight {
   readonly tenant: string;
   step: StepName | null;
-  /** By the event that started it. */
   readonly sinceMs: number;
+  /** A line on the screen, kept as long as the tenant is in flight: the lowest that was free. */
+  readonly slot: number;
 }
 
 const KEPT_FAILURES = 8;
@@ -30,6 +31,8 @@ export class RunTally {
   /** Newest last. */
   readonly lastFailures: TenantOutcome[] = [];
   retries = 0;
+  /** The outcome of the one tenant, in a run of one. */
+  only: TenantOutcome | null = null;
 
   get command(): RunCommand {
     return this.started?.command ?? 'migrate';
@@ -45,18 +48,24 @@ export class RunTally {
     return this.finished;
   }
 
+  /** The most tenants that were in flight at once. */
+  get slots(): number {
+    return this.usedSlots.length;
+  }
+
   get failed(): number {
     return this.counts.failed + this.counts.unverified + this.counts.unknown;
   }
 
   private finished = 0;
+  private readonly usedSlots: boolean[] = [];
 
   observe(event: RunEvent, atMs: number): void {
     if (event.type === 'run.started') {
       this.started = event;
       this.counts['up-to-date'] += event.upToDate;
     } else if (event.type === 'tenant.started') {
-      this.inFlight.set(event.tenant, { tenant: event.tenant, step: null, sinceMs: atMs });
+      this.start(event.tenant, atMs);
     } else if (event.type === 'step.started') {
       const entry = this.inFlight.get(event.tenant);
       if (entry !== undefined) entry.step = event.step;
@@ -69,8 +78,19 @@ export class RunTally {
     }
   }
 
+  private start(tenant: string, atMs: number): void {
+    if (this.inFlight.has(tenant)) return;
+    const free = this.usedSlots.indexOf(false);
+    const slot = free === -1 ? this.usedSlots.length : free;
+    this.usedSlots[slot] = true;
+    this.inFlight.set(tenant, { tenant, step: null, sinceMs: atMs, slot });
+  }
+
   private settle(outcome: TenantOutcome): void {
+    const entry = this.inFlight.get(outcome.tenant);
+    if (entry !== undefined) this.usedSlots[entry.slot] = false;
     this.inFlight.delete(outcome.tenant);
+    this.only = this.started?.selected === 1 ? outcome : null;
     this.counts[outcome.outcome] += 1;
     this.finished += 1;
     if (!isFailure(outcome)) return;

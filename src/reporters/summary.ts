@@ -1,14 +1,13 @@
 import type { OutcomeCounts, OutcomeError, RunCommand, RunEvent, TenantOutcome } from '../events.js';
 import { TENANT_OUTCOMES } from '../events.js';
-import { describeCommand, describeOutcomeType } from './describe.js';
+import { describeCommand, describeOutcome, describeOutcomeType } from './describe.js';
 import { formatCount, formatDuration, formatNumber } from './format.js';
+import { printFailures } from './failures-text.js';
 import type { Palette } from './palette.js';
-import { isFailure } from './run-tally.js';
+import { isFailure, type RunTally } from './run-tally.js';
 import { sanitizeLine, sanitizeLines } from './sanitize.js';
 
 type Finished = Extract<RunEvent, { type: 'run.finished' }>;
-
-const MAX_FAILURES = 20;
 
 /** The last words on a run: results are for stdout, failures and what to type next for stderr. */
 export interface Summary {
@@ -17,14 +16,18 @@ export interface Summary {
   readonly next: readonly string[];
 }
 
-export function summarizeRun(event: Finished, context: { readonly run: string | null; readonly isDryRun: boolean; readonly palette: Palette }): Summary {
-  const { palette, run, isDryRun } = context;
+export function summarizeRun(event: Finished, context: { readonly run: string | null; readonly isDryRun: boolean; readonly tally: RunTally; readonly palette: Palette }): Summary {
+  const { palette, run, isDryRun, tally } = context;
   if (event.error !== undefined) return { headline: [], failures: printError(event.error, palette), next: printNext(event, run, palette) };
-  return {
-    headline: event.command === null || isDryRun ? [] : [printHeadline(event, event.command, palette)],
-    failures: printFailures(event.failed, run, palette),
-    next: printNext(event, run, palette),
-  };
+  const headline = event.command === null || isDryRun ? [] : [tally.only === null ? printHeadline(event, event.command, palette) : printOnly(tally.only, event.command, palette)];
+  const failures = printFailures(event.failed, run, palette);
+  // The headline of one tenant says what its failure would repeat.
+  return { headline: failures.length > 0 && tally.only !== null ? [] : headline, failures, next: printNext(event, run, palette) };
+}
+
+function printOnly(outcome: TenantOutcome, command: RunCommand, palette: Palette): string {
+  const sign = outcome.outcome === 'applied' || outcome.outcome === 'up-to-date' ? palette.green('✔') : palette.yellow('!');
+  return `${sign} ${palette.bold(sanitizeLine(outcome.tenant))} ${sanitizeLine(describeOutcome(outcome, command))}`;
 }
 
 function printHeadline({ counts, ms, exitCode }: Finished, command: RunCommand, palette: Palette): string {
@@ -42,31 +45,6 @@ export function printCounts(counts: OutcomeCounts, command: RunCommand, palette:
     return outcome === 'cancelled' || outcome === 'not-started' ? palette.yellow(text) : text;
   });
   return parts.length === 0 ? `no tenants to ${describeCommand(command).verb}` : parts.join(', ');
-}
-
-/** Worst first, as the run ordered them, and at most twenty. */
-function printFailures(failed: readonly TenantOutcome[], run: string | null, palette: Palette): readonly string[] {
-  if (failed.length === 0) return [];
-  const lines: string[] = [''];
-  for (const outcome of failed.slice(0, MAX_FAILURES)) lines.push(...printFailure(outcome, palette));
-  const rest = failed.length - MAX_FAILURES;
-  if (rest > 0) lines.push(`  and ${formatNumber(rest)} more${run === null ? '' : `: tenancy run show ${run}`}`);
-  return lines;
-}
-
-function printFailure(outcome: TenantOutcome, palette: Palette): readonly string[] {
-  const { tenant, cluster, error, attempts } = outcome;
-  const how = outcome.outcome === 'failed' ? '' : ` ${outcome.outcome}`;
-  const step = error?.hook == null ? '' : ` in ${sanitizeLine(error.hook)}`;
-  const tries = attempts > 1 ? `, ${attempts} attempts` : '';
-  const head = `  ${palette.red('✖')} ${palette.bold(sanitizeLine(tenant))}${how}${palette.dim(`${step} on ${sanitizeLine(cluster)}${tries}`)}`;
-  if (error === undefined) return [head];
-  const own = error.message.startsWith(`${tenant}: `) ? error.message.slice(tenant.length + 2) : error.message;
-  return [
-    head,
-    ...sanitizeLines(own).map((line) => `    ${line}`),
-    palette.dim(`    ${sanitizeLine(error.code)}${error.log === null ? '' : `, log: ${sanitizeLine(error.log)}`}`),
-  ];
 }
 
 /** A refusal, a wrong config, an unreachable registry: what ended the command as a whole. */
