@@ -1,1 +1,5 @@
-export {};
+/** The ready-made hooks, imported from `tenancy-cli/hooks`. */
+export { postgresDatabase } from './postgres-database.js';
+export { postgresSchema } from './postgres-schema.js';
+export { sqlMigrations } from './sql-migrations.js';
+export { sqlSeed } from './sql-seed.js';

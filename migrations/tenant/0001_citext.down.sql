@@ -1,0 +1,1 @@
+-- Nothing to undo: the extension may be shared with other tenants, and to drop it would take their columns along.

@@ -1,0 +1,1 @@
+-- Nothing to undo: the constraint goes with the rollback of the migration before this one.
