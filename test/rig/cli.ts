@@ -10,7 +10,7 @@ import { canaryPassword } from './private-server.js';
 export const repositoryRoot: string = path.resolve(fileURLToPath(new URL('../..', import.meta.url)));
 
 /** The program under test: the one built here, or with TENANCY_TEST_BIN the one of a packed and installed package. */
-const bin = process.env['TENANCY_TEST_BIN'] ?? path.join(repositoryRoot, 'bin/tenancy.js');
+const bin = process.env.TENANCY_TEST_BIN ?? path.join(repositoryRoot, 'bin/tenancy.js');
 
 export interface CliOptions {
   readonly cwd: string;
@@ -49,7 +49,7 @@ export async function runCli(args: readonly string[], options: CliOptions): Prom
 
 /** Starts the built command line, for tests that signal it or watch it meanwhile. */
 export async function startCli(args: readonly string[], options: CliOptions): Promise<StartedCli> {
-  if (process.env['TENANCY_TEST_BIN'] === undefined) await askRig('build');
+  if (process.env.TENANCY_TEST_BIN === undefined) await askRig('build');
   const child = execa(options.node ?? process.execPath, [bin, ...args], {
     cwd: options.cwd,
     env: { ...cleanEnvironment(), ...options.env },

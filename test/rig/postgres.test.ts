@@ -5,7 +5,7 @@ import { createTestDatabase, query } from '../rig/postgres.js';
 test.each(['15', '18'] as const)('a database of PostgreSQL %s is made, used and dropped', async (version) => {
   const database = await createTestDatabase(version);
   const [row] = await database.query<{ major: string }>(`SELECT current_setting('server_version_num')::int / 10000 AS major`);
-  if (process.env['TENANCY_TEST_POSTGRES_URL'] === undefined) expect(String(row?.major)).toBe(version);
+  if (process.env.TENANCY_TEST_POSTGRES_URL === undefined) expect(String(row?.major)).toBe(version);
   await database.drop();
   await expect(query(database.url, 'SELECT 1')).rejects.toThrow('does not exist');
 });

@@ -17,7 +17,7 @@ const servers = new Map<PostgresVersion, Promise<PostgresServer>>();
 
 /** The server of that version that all tests of this run share; it is started by whoever asks first. */
 export function postgresServer(version: PostgresVersion = '18'): Promise<PostgresServer> {
-  const given = process.env['TENANCY_TEST_POSTGRES_URL'];
+  const given = process.env.TENANCY_TEST_POSTGRES_URL;
   if (given !== undefined && given !== '') return Promise.resolve({ url: given, log: null });
   const server = servers.get(version) ?? askRig<PostgresServer>(version);
   servers.set(version, server);
@@ -70,7 +70,11 @@ export function withDatabase(url: string, database: string): string {
 }
 
 /** Opens a connection for one query. */
-export async function query<Row extends QueryResultRow = Record<string, unknown>>(url: string, sql: string, params?: unknown[]): Promise<Row[]> {
+export async function query<Row extends QueryResultRow = Record<string, unknown>>(
+  url: string,
+  sql: string,
+  params?: unknown[],
+): Promise<Row[]> {
   const client = new Client({ connectionString: url, application_name: 'rig' });
   await client.connect();
   try {
@@ -101,7 +105,9 @@ async function dropAll(server: string, name: string): Promise<void> {
   for (const row of await query<{ name: string }>(server, owned, [name])) {
     await query(server, `DROP DATABASE IF EXISTS ${escapeIdentifier(row.name)} WITH (FORCE)`);
   }
-  for (const row of await query<{ name: string }>(server, `SELECT rolname AS name FROM pg_roles WHERE starts_with(rolname, $1 || '_')`, [name])) {
+  for (const row of await query<{ name: string }>(server, `SELECT rolname AS name FROM pg_roles WHERE starts_with(rolname, $1 || '_')`, [
+    name,
+  ])) {
     await query(server, `DROP ROLE IF EXISTS ${escapeIdentifier(row.name)}`);
   }
 }

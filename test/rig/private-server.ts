@@ -66,7 +66,11 @@ async function launch(native: string, data: string, directory: string): Promise<
   const port = await freePort();
   const args = Object.entries({ ...settings, port: String(port) }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const logFile = openSync(log, 'a');
-  const child = spawn(path.join(native, 'bin/postgres'), ['-D', data, ...args], childOptions({ detached: true, stdio: ['ignore', logFile, logFile] }));
+  const child = spawn(
+    path.join(native, 'bin/postgres'),
+    ['-D', data, ...args],
+    childOptions({ detached: true, stdio: ['ignore', logFile, logFile] }),
+  );
   closeSync(logFile);
   const ended = new Promise<void>((resolve) => {
     child.on('error', () => resolve());

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { type CliOptions, type CliResult, normaliseOutput, repositoryRoot, runCli, startCli, type StartedCli } from './cli.js';
+import { type CliOptions, type CliResult, normaliseOutput, repositoryRoot, runCli, type StartedCli, startCli } from './cli.js';
 
 export interface ProjectOptions {
   /** Of the registry and of the only cluster, `main`. */
@@ -68,7 +68,9 @@ export async function createProject(options: ProjectOptions = {}): Promise<TestP
 
 function writeConfig(options: ProjectOptions): string {
   const url = options.databaseUrl ?? 'embedded:.tenancy/postgres';
-  const seeds = Object.keys(options.seeds ?? {}).sort().map((file) => `./seeds/${file}`);
+  const seeds = Object.keys(options.seeds ?? {})
+    .sort()
+    .map((file) => `./seeds/${file}`);
   const cluster = { url, ...(options.concurrency !== undefined && { concurrency: options.concurrency }) };
   const prefix = options.namePrefix ?? 'tenant_';
   return `import { defineConfig } from 'tenancy-cli';

@@ -27,15 +27,19 @@ export function openRunDirectory(root: string): RunDirectory {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'tenancy-test-'));
   // As root, servers run as another user, who must be able to get in.
   chmodSync(directory, 0o755);
-  const before = { TMPDIR: process.env['TMPDIR'], files: listUntracked(root) };
-  process.env['TMPDIR'] = directory;
+  const before = { TMPDIR: process.env.TMPDIR, files: listUntracked(root) };
+  process.env.TMPDIR = directory;
   process.env[marker] = run;
   const watchdog = startWatchdog(directory);
   return {
     async close() {
-      const left = [...(await endLeftProcesses(run, directory, watchdog.pid)), ...listLeftFiles(directory), ...newFiles(root, before.files)];
-      if (before.TMPDIR === undefined) delete process.env['TMPDIR'];
-      else process.env['TMPDIR'] = before.TMPDIR;
+      const left = [
+        ...(await endLeftProcesses(run, directory, watchdog.pid)),
+        ...listLeftFiles(directory),
+        ...newFiles(root, before.files),
+      ];
+      if (before.TMPDIR === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = before.TMPDIR;
       rmSync(directory, { recursive: true, force: true });
       watchdog.kill('SIGKILL');
       return left;
@@ -52,7 +56,7 @@ function listLeftFiles(directory: string): string[] {
 
 function newFiles(root: string, before: ReadonlySet<string>): string[] {
   // Only where nobody works in the tree meanwhile can a new file be blamed on a test.
-  if (process.env['CI'] === undefined) return [];
+  if (process.env.CI === undefined) return [];
   return [...listUntracked(root)].filter((file) => !before.has(file)).map((file) => `file ${file}`);
 }
 

@@ -60,7 +60,10 @@ export async function createTcpProxy(targetUrl: string, options: TcpProxyOptions
 
   function serve(client: net.Socket): void {
     const server = net.connect({ host: target.hostname, port: Number(target.port || 5432), allowHalfOpen: true });
-    const cut = (): void => void (client.destroy(), server.destroy());
+    const cut = (): void => {
+      client.destroy();
+      server.destroy();
+    };
     for (const socket of [client, server]) admit(socket).on('error', cut);
     const unanswered: Omit<ProxiedRequest, 'phase'>[] = [];
     let connection = 0;

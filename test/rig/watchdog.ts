@@ -12,7 +12,7 @@ export function startWatchdog(directory: string, pid?: number): ChildProcess {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
     cwd: '/',
-    env: { PATH: process.env['PATH'] },
+    env: { PATH: process.env.PATH },
   });
   watchdog.unref();
   return watchdog;
