@@ -1,9 +1,90 @@
 import { defineError, EXIT } from './define.js';
 
+/** One thing that is wrong in a config, at one path. */
+export interface ConfigIssue {
+  /** As it would be written in code: `clusters.main.url`, `seeds[0]`; empty for the config as a whole. */
+  readonly path: string;
+  /** `expected …, got …`, or another clause that follows the path. */
+  readonly problem: string;
+}
+
+function place(file: string, line: number | undefined, column: number | undefined): string {
+  if (line === undefined) return file;
+  return column === undefined ? `${file}:${line}` : `${file}:${line}:${column}`;
+}
+
+function wordIssue({ path, problem }: ConfigIssue): string {
+  return path === '' ? problem : `\`${path}\`: ${problem}`;
+}
+
 export const configErrors = {
-  TENANCY_CONFIG_NOT_FOUND: defineError<{ directory: string }>({
+  TENANCY_CONFIG_NOT_FOUND: defineError<{ directory: string; upTo?: string }>({
     exit: EXIT.usage,
-    message: ({ directory }) => `no tenancy.config.ts was found in ${directory} or above it`,
+    message: ({ directory, upTo }) =>
+      `no tenancy.config.ts was found in ${directory}${upTo === undefined || upTo === directory ? '' : ` or above it, up to ${upTo}`}`,
     hint: () => 'run `npx tenancy init` to write one, or point at yours with --config PATH',
   }),
+  TENANCY_CONFIG_UNREADABLE: defineError<{ file: string; reason: string }>({
+    exit: EXIT.usage,
+    message: ({ file, reason }) => `the config ${file} can't be read: ${reason}`,
+    hint: () => 'point --config (or TENANCY_CONFIG) at a tenancy.config.ts, or leave it out to search from the working directory up',
+  }),
+  TENANCY_CONFIG_SYNTAX_REJECTED: defineError<{ file: string; line?: number; column?: number; reason: string }>({
+    exit: EXIT.usage,
+    message: ({ file, line, column, reason }) => `${place(file, line, column)}: syntax error: ${reason}`,
+  }),
+  TENANCY_CONFIG_IMPORT_FAILED: defineError<{ file: string; module: string; importer?: string }>({
+    exit: EXIT.usage,
+    message: ({ file, module, importer }) =>
+      `${file} can't be loaded: ${JSON.stringify(module)}, which ${importer === undefined || importer === file ? 'it' : importer} imports, was not found`,
+    hint: ({ module }) => {
+      const name = packageOf(module);
+      if (name === null) return 'check the path in the import';
+      return name === 'tenancy-cli' ? 'npm i -D tenancy-cli' : `npm i ${name}`;
+    },
+  }),
+  TENANCY_CONFIG_LOAD_FAILED: defineError<{ file: string; line?: number; column?: number; action: string; reason: string }>({
+    exit: EXIT.usage,
+    message: ({ file, line, column, action, reason }) => `${place(file, line, column)}: ${action}: ${reason}`,
+  }),
+  TENANCY_CONFIG_EMPTY: defineError<{ file: string; reason: string }>({
+    exit: EXIT.usage,
+    message: ({ file, reason }) => `${file}: ${reason}`,
+    hint: () => 'it should hold a config: `export default defineConfig({ clusters: {…}, placement: … })`; `npx tenancy init` writes one',
+  }),
+  TENANCY_CONFIG_REJECTED: defineError<{ file: string | null; issues: readonly ConfigIssue[] }>({
+    exit: EXIT.usage,
+    message: ({ file, issues: [first, ...others] }) =>
+      `${file ?? 'the config'}: ${first === undefined ? 'it is not a config' : wordIssue(first)}` +
+      others.map((issue) => `\n  also ${wordIssue(issue)}`).join(''),
+  }),
+  TENANCY_VARIABLE_UNSET: defineError<{ file: string; path: string; variable: string }>({
+    exit: EXIT.usage,
+    message: ({ file, path, variable }) => `${file}: \`${path}\`: the environment variable ${variable} is not set`,
+    hint: ({ variable }) => `set ${variable}, or name a file that sets it with --env-file; a literal \${ is written $\${`,
+  }),
+  TENANCY_ENV_FILE_UNREADABLE: defineError<{ file: string; reason: string }>({
+    exit: EXIT.usage,
+    message: ({ file, reason }) => `the env file ${file} can't be read: ${reason}`,
+    hint: () => 'check --env-file (or TENANCY_ENV_FILE)',
+  }),
+  TENANCY_URL_REJECTED: defineError<{ file: string | null; path: string; reason: string }>({
+    exit: EXIT.usage,
+    message: ({ file, path, reason }) => `${file ?? 'the config'}: \`${path}\`: ${reason}`,
+  }),
+  TENANCY_PLACEMENT_REJECTED: defineError<{ file: string | null; tenant: string; reason: string }>({
+    exit: EXIT.usage,
+    message: ({ file, tenant, reason }) => `${file ?? 'the config'}: \`placement\`: for tenant ${JSON.stringify(tenant)} ${reason}`,
+  }),
+  TENANCY_DURATION_REJECTED: defineError<{ value: string; reason: string }>({
+    exit: EXIT.usage,
+    message: ({ value, reason }) => `expected ${reason}, got ${JSON.stringify(value)}`,
+  }),
 };
+
+/** The npm package that an import names; null for a path. */
+function packageOf(specifier: string): string | null {
+  if (/^(\.{0,2}\/|\.{1,2}$|file:|[A-Za-z]:\\)/.test(specifier)) return null;
+  const [first = '', second] = specifier.split('/');
+  return first.startsWith('@') && second !== undefined ? `${first}/${second}` : first;
+}

@@ -1,0 +1,116 @@
+import path from 'node:path';
+import { TenancyError } from '../errors.js';
+import type { ConfigIssue } from '../errors/config-errors.js';
+import { findClosest } from '../util/edit-distance.js';
+import type { LoadedConfig } from './load.js';
+import { mergeOptions, runOptionSpecs } from './merge-options.js';
+import type { RawOptions } from './merge-options.js';
+import { createPlace } from './place-tenant.js';
+import { absoluteUrl, resolveOnce } from './resolve-url.js';
+import type { Hook, Hooks, MigrateHook, ResolvedConfig, TenancyConfig, UrlSource } from './types.js';
+
+/** Connections of a cluster's tenants in flight where its config doesn't say. */
+const DEFAULT_CONCURRENCY = 8;
+
+export interface ResolveConfigOptions {
+  /** What the command's flags say, raw. */
+  readonly overrides?: RawOptions<typeof runOptionSpecs>;
+  /** For the `TENANCY_*` variables. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * Fills in every default, turns the short forms into hooks and makes every path absolute. Opens nothing, and calls no function of the config.
+ * @throws TenancyError `TENANCY_CONFIG_REJECTED`, `TENANCY_OPTION_REJECTED`.
+ */
+export function resolveConfig(loaded: LoadedConfig, options: ResolveConfigOptions = {}): ResolvedConfig {
+  const { file, root, config } = loaded;
+  const issues = findContradictions(config);
+  if (issues.length > 0) throw new TenancyError('TENANCY_CONFIG_REJECTED', { file, issues });
+
+  const resolveSource = (source: UrlSource, where: string): UrlSource =>
+    typeof source === 'function' ? resolveOnce(source, where, root, file) : absoluteUrl(source, root);
+  const clusters = Object.fromEntries(
+    Object.entries(config.clusters).map(([name, cluster]) => [
+      name,
+      {
+        url: resolveSource(cluster.url, `clusters.${name}.url`),
+        concurrency: cluster.concurrency ?? DEFAULT_CONCURRENCY,
+        region: cluster.region ?? null,
+      },
+    ]),
+  );
+  const run = mergeOptions(runOptionSpecs, { flags: options.overrides ?? {}, env: options.env ?? {}, config: config.defaults ?? {} });
+
+  return {
+    file,
+    root,
+    registry: { url: config.registry?.url === undefined ? firstUrl(clusters) : resolveSource(config.registry.url, 'registry.url') },
+    clusters,
+    place: createPlace(config.placement, {
+      file,
+      clusters: Object.keys(clusters),
+      allowMixedCase: config.allowMixedCaseNames ?? false,
+    }),
+    hooks: resolveHooks(config, root),
+    extensionsSchema: config.extensions?.schema ?? 'extensions',
+    allowMixedCaseNames: config.allowMixedCaseNames ?? false,
+    defaults: {
+      concurrency: run.concurrency,
+      retries: run.retries,
+      timeoutMs: run.timeout,
+      lockTimeoutMs: run.lockTimeout,
+      statementTimeoutMs: run.statementTimeout,
+      leaseWaitMs: run.leaseWait,
+    },
+    logsDirectory: path.resolve(root, config.logs ?? '.tenancy/logs'),
+  };
+}
+
+function firstUrl(clusters: ResolvedConfig['clusters']): UrlSource {
+  const [first] = Object.values(clusters);
+  if (first === undefined) throw new TypeError('a checked config has a cluster');
+  return first.url;
+}
+
+function resolveHooks(config: TenancyConfig, root: string): ResolvedConfig['hooks'] {
+  const { seed, migrate, ...others }: Hooks = config.hooks ?? {};
+  const migrateHook: MigrateHook | undefined = config.migrations === undefined ? migrate : { type: 'sql-migrations', ...config.migrations };
+  return {
+    ...others,
+    ...(migrateHook === undefined ? {} : { migrate: resolveMigrate(migrateHook, root) }),
+    seed: config.seeds === undefined ? toArray(seed) : toArray(config.seeds).map((seedFile) => seedHook(path.resolve(root, seedFile))),
+  };
+}
+
+function resolveMigrate(hook: MigrateHook, root: string): MigrateHook {
+  if (typeof hook === 'function' || hook.type !== 'sql-migrations') return hook;
+  return { ...hook, directory: path.resolve(root, hook.directory) };
+}
+
+function seedHook(file: string): Hook {
+  return (ctx) => ctx.seed(file);
+}
+
+function toArray<Item>(value: Item | readonly Item[] | undefined): readonly Item[] {
+  if (value === undefined) return [];
+  return Array.isArray(value) ? (value as readonly Item[]) : [value as Item];
+}
+
+/** What is sound key by key, and yet can't be meant. */
+function findContradictions(config: TenancyConfig): readonly ConfigIssue[] {
+  const issues: ConfigIssue[] = [];
+  if (config.migrations !== undefined && config.hooks?.migrate !== undefined) {
+    issues.push({ path: 'migrations', problem: 'it is short for `hooks.migrate`, which is given too: keep one of them' });
+  }
+  if (config.seeds !== undefined && config.hooks?.seed !== undefined) {
+    issues.push({ path: 'seeds', problem: 'it is short for `hooks.seed`, which is given too: keep one of them' });
+  }
+  if (typeof config.placement !== 'function' && !Object.hasOwn(config.clusters, config.placement.cluster)) {
+    const names = Object.keys(config.clusters);
+    const closest = findClosest(config.placement.cluster, names);
+    const question = closest === undefined ? '' : `; did you mean ${closest}?`;
+    issues.push({ path: 'placement.cluster', problem: `there is no cluster '${config.placement.cluster}' in \`clusters\`, only ${names.join(', ')}${question}` });
+  }
+  return issues;
+}

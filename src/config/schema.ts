@@ -1,0 +1,158 @@
+/** What a config may look like, and what to say where it doesn't. Knows nothing of defaults. */
+import * as z from 'zod/mini';
+import type { ConfigIssue } from '../errors/config-errors.js';
+import { DRIVER_NAMES } from '../tenant.js';
+import { explainDuration } from '../util/duration.js';
+import { wordIssues, wordUnknownKeys } from './config-issues.js';
+import { explainUrl } from './url.js';
+
+const positive = z.int().check(z.positive());
+const text = z.string().check(z.minLength(1));
+const flag = z.boolean();
+
+/** No keys but these; one that is nearly one of these is told so. */
+function strict<Shape extends z.core.$ZodLooseShape>(shape: Shape): z.ZodMiniObject<Shape, z.core.$strict> {
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? wordUnknownKeys(issue.keys, Object.keys(shape)) : undefined),
+  });
+}
+
+/** A value that is checked by one of our own functions, which gives the clause to show. */
+function explained(explain: (value: unknown) => string | null): z.ZodMiniType<unknown, unknown> {
+  return z.unknown().check((context) => {
+    const problem = explain(context.value);
+    if (problem !== null) context.issues.push({ code: 'custom', message: problem, input: context.value });
+  });
+}
+
+const url = explained((value) => (typeof value === 'function' ? null : explainUrl(value)));
+
+/** `none` takes back what a config or a variable sets. */
+const duration = explained((value) => {
+  const expected = explainDuration(value);
+  return expected === null ? null : `expected ${expected}`;
+});
+const limit = explained((value) => {
+  const expected = value === 'none' ? null : explainDuration(value);
+  return expected === null ? null : `expected ${expected}, or none`;
+});
+
+const hook = explained((value) => (typeof value === 'function' ? null : 'expected a function `(ctx) => …`'));
+
+const sqlMigrations = {
+  directory: text,
+  format: z.optional(z.enum(['auto', 'files', 'prisma'])),
+  schemas: z.optional(strict({ public: z.literal('tenant') })),
+};
+
+const migrator = z.looseObject({
+  type: z.literal('migrator'),
+  name: text,
+  run: hook,
+  target: hook,
+  readVersion: hook,
+  lockScope: z.optional(z.enum(['tenant', 'database', 'none'])),
+});
+
+const migrateHook = z.unknown().check((context) => {
+  const { value } = context;
+  if (typeof value === 'function') return;
+  const type = typeof value === 'object' && value !== null ? (value as { readonly type?: unknown }).type : undefined;
+  const shape = type === 'sql-migrations' ? strict({ type: z.literal(type), ...sqlMigrations }) : type === 'migrator' ? migrator : null;
+  if (shape === null) {
+    const message = 'expected sqlMigrations({ directory }), a migrator { type: "migrator", name, run, target, readVersion }, or a function';
+    context.issues.push({ code: 'custom', message, input: value });
+    return;
+  }
+  const result = shape.safeParse(value);
+  for (const issue of result.success ? [] : result.error.issues) context.issues.push(issue as never);
+});
+
+const hookNames = [
+  'create', 'drop', 'backup', 'verify',
+  'beforeCreate', 'afterCreate', 'beforeMigrate', 'afterMigrate', 'beforeSeed', 'afterSeed',
+  'beforeBackup', 'afterBackup', 'beforeVerify', 'afterVerify', 'beforeDrop', 'afterDrop', 'onEvent',
+] as const;
+
+const hooks = strict({
+  ...(Object.fromEntries(hookNames.map((name) => [name, z.optional(hook)])) as Record<(typeof hookNames)[number], z.ZodMiniOptional<typeof hook>>),
+  migrate: z.optional(migrateHook),
+  seed: z.optional(explained(explainSeed)),
+});
+
+function explainSeed(value: unknown): string | null {
+  const isSound = Array.isArray(value) ? value.every((item) => typeof item === 'function') : typeof value === 'function';
+  return isSound ? null : 'expected a function `(ctx) => …` such as sqlSeed(\'./plans.sql\'), or an array of them; files go into `seeds`';
+}
+
+const seeds = explained((value) => {
+  const files = Array.isArray(value) ? value : [value];
+  return files.every((file) => typeof file === 'string' && file !== '') ? null : 'expected a path to a .sql file, or an array of them';
+});
+
+const placementTemplate = strict({
+  cluster: text,
+  driver: z.enum(DRIVER_NAMES),
+  name: explained((value) => {
+    if (typeof value !== 'string') return 'expected a text with {id} in it, such as tenant_{id}';
+    const unknown = value.replaceAll('{id}', '').match(/\{[^}]*\}?|\}/)?.[0];
+    if (unknown !== undefined) return `${unknown} is not understood: {id} is all that a name may have in braces`;
+    return value.includes('{id}') ? null : `expected {id} in it, such as tenant_{id}: without it all tenants would live in ${JSON.stringify(value)}`;
+  }),
+});
+
+const placement = z.unknown().check((context) => {
+  const { value } = context;
+  if (typeof value === 'function') return;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const message = 'expected a function `(tenant) => ({ cluster, driver, name })`, or { cluster, driver, name: \'tenant_{id}\' }';
+    context.issues.push({ code: 'custom', message, input: value });
+    return;
+  }
+  const result = placementTemplate.safeParse(value);
+  for (const issue of result.success ? [] : result.error.issues) context.issues.push(issue as never);
+});
+
+const clusterName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
+
+const clusters = z
+  .record(z.string(), strict({ url, concurrency: z.optional(positive), region: z.optional(text) }))
+  .check((context) => {
+    const names = Object.keys(context.value);
+    if (names.length === 0) {
+      const message = 'expected at least one cluster, such as { main: { url: \'postgres://…\' } }';
+      context.issues.push({ code: 'custom', message, input: context.value });
+    }
+    for (const name of names.filter((candidate) => !clusterName.test(candidate))) {
+      const message = 'a cluster\'s name is 1 to 63 of A-Z a-z 0-9 _ - . and starts with a letter or a digit';
+      context.issues.push({ code: 'custom', message, path: [name], input: name });
+    }
+  });
+
+const configSchema = strict({
+  registry: z.optional(strict({ url: z.optional(url) })),
+  clusters,
+  placement,
+  migrations: z.optional(strict(sqlMigrations)),
+  seeds: z.optional(seeds),
+  hooks: z.optional(hooks),
+  extensions: z.optional(strict({ schema: z.optional(text) })),
+  allowMixedCaseNames: z.optional(flag),
+  defaults: z.optional(
+    strict({
+      concurrency: z.optional(positive),
+      retries: z.optional(z.int().check(z.nonnegative())),
+      timeout: z.optional(limit),
+      lockTimeout: z.optional(duration),
+      statementTimeout: z.optional(limit),
+      leaseWait: z.optional(duration),
+    }),
+  ),
+  logs: z.optional(text),
+});
+
+/** Everything that is wrong with a config, in the order of its keys; empty where it is sound. */
+export function checkConfig(config: unknown, prefix: readonly string[] = []): readonly ConfigIssue[] {
+  const result = configSchema.safeParse(config);
+  return result.success ? [] : wordIssues(result.error.issues, config, prefix);
+}

@@ -1,0 +1,57 @@
+import { redactUrl } from '../util/redact.js';
+
+const EXPECTED = 'a URL such as postgres://… or embedded:DIR';
+
+/** Engines that a later version speaks. */
+const LATER: Readonly<Record<string, string>> = {
+  mysql: 'MySQL',
+  mariadb: 'MariaDB',
+  mongodb: 'MongoDB',
+  'mongodb+srv': 'MongoDB',
+};
+
+/** What is wrong with a server's URL, in words that follow its path in the config; null where nothing is. Shows no password. */
+export function explainUrl(url: unknown): string | null {
+  if (typeof url !== 'string') return `expected ${EXPECTED}, got ${describeType(url)}`;
+  if (url === '') return `expected ${EXPECTED}, got an empty text`;
+  const [, scheme, rest = ''] = /^([a-z][a-z0-9+.-]*):([^]*)$/i.exec(url) ?? [];
+  switch (scheme?.toLowerCase()) {
+    case 'embedded':
+      return explainEmbedded(rest);
+    case 'postgres':
+    case 'postgresql':
+      return explainPostgres(url, rest);
+    default: {
+      const engine = scheme === undefined ? undefined : LATER[scheme.toLowerCase()];
+      if (engine !== undefined) return `${engine} is not supported in this version of tenancy, only PostgreSQL is: postgres://… or embedded:DIR`;
+      return `expected ${EXPECTED}, got ${show(url)}`;
+    }
+  }
+}
+
+function explainEmbedded(directory: string): string | null {
+  if (directory.trim() === '') return 'expected a directory after embedded:, such as embedded:.tenancy/postgres';
+  if (directory.startsWith('//')) return `expected embedded:DIR without //, got ${show(`embedded:${directory}`)}`;
+  if (directory.startsWith('~')) return 'a ~ is not expanded here: write a path from the config file, or an absolute one';
+  return null;
+}
+
+function explainPostgres(url: string, rest: string): string | null {
+  if (!rest.startsWith('//')) return `expected ${EXPECTED}, got ${show(url)}`;
+  if (!URL.canParse(url)) {
+    return `${show(url)} is not a valid URL; in a password, @ is written %40, / %2F, # %23, ? %3F, : %3A and % %25`;
+  }
+  return null;
+}
+
+/** In quotes, without a password, and not all of a long text. */
+function show(url: string): string {
+  const redacted = redactUrl(url);
+  const safe = redacted.includes('***') ? redacted : redacted.replace(/:[^@]*@/, ':***@');
+  return `'${safe.length > 80 ? `${safe.slice(0, 77)}…` : safe}'`;
+}
+
+function describeType(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  return Array.isArray(value) ? 'an array' : `a${typeof value === 'object' ? 'n' : ''} ${typeof value}`;
+}
