@@ -12,4 +12,52 @@ export const registryErrors = {
     hint: () => 'check registry.url and that the server is up, then run the same command again',
     isRetryable: true,
   }),
+  TENANCY_REGISTRY_READ_ONLY: defineError<{ where: string }>({
+    exit: EXIT.unreachable,
+    message: ({ where }) => `the registry at ${where} takes no writes: the server is a standby, or set to read-only`,
+    hint: () => 'point registry.url at the primary, or run the same command again once the fail-over is done',
+    isRetryable: true,
+  }),
+  TENANCY_REGISTRY_URL_REJECTED: defineError<{ url: string; reason: string }>({
+    exit: EXIT.usage,
+    message: ({ url, reason }) => `registry.url ${url} can't be used: ${reason}`,
+    hint: () => 'expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, or embedded:DIR',
+  }),
+  TENANCY_REGISTRY_LOGIN_REFUSED: defineError<{ where: string; reason: string }>({
+    exit: EXIT.usage,
+    message: ({ where, reason }) => `the registry at ${where} refused the login: ${reason}`,
+    hint: () => 'check the user and the password in registry.url',
+  }),
+  TENANCY_REGISTRY_DATABASE_MISSING: defineError<{ where: string; database: string }>({
+    exit: EXIT.usage,
+    message: ({ where, database }) => `there is no database ${database} at ${where}`,
+    hint: ({ database }) => `check the database in registry.url, or make it: CREATE DATABASE ${JSON.stringify(database)}`,
+  }),
+  TENANCY_REGISTRY_FORBIDDEN: defineError<{ where: string; reason: string; database: string; user: string }>({
+    exit: EXIT.usage,
+    message: ({ where, reason, user }) => `the user ${user} may not use the registry at ${where}: ${reason}`,
+    hint: ({ database, user }) =>
+      `a new registry needs \`GRANT CREATE ON DATABASE ${JSON.stringify(database)} TO ${JSON.stringify(user)}\`; an existing one is used by the user who made it, or a member of that role`,
+  }),
+  TENANCY_REGISTRY_SCHEMA_TAKEN: defineError<{ where: string }>({
+    exit: EXIT.usage,
+    message: ({ where }) => `the schema tenancy at ${where} belongs to something else: it has tables, and is no registry`,
+    hint: () => 'name another database in registry.url; nothing was changed in this one',
+  }),
+  TENANCY_REGISTRY_NEWER: defineError<{ where: string; registryVersion: number; knownVersion: number }>({
+    exit: EXIT.usage,
+    message: ({ where, registryVersion, knownVersion }) =>
+      `the registry at ${where} has version ${registryVersion}, newer than the ${knownVersion} that this tenancy-cli knows`,
+    hint: () => 'npm i -D tenancy-cli@latest',
+  }),
+  TENANCY_ID_TAKEN: defineError<{ id: string; takenBy: string }>({
+    exit: EXIT.refused,
+    message: ({ id, takenBy }) => `${id} can't be registered: it differs from the tenant ${takenBy} in case only`,
+    hint: ({ takenBy }) => `did you mean ${takenBy}? ids are unique without case`,
+  }),
+  TENANCY_PLACEMENT_TAKEN: defineError<{ id: string; takenBy: string; cluster: string; name: string }>({
+    exit: EXIT.refused,
+    message: ({ id, takenBy, cluster, name }) => `${id} can't be placed at ${name} on cluster ${cluster}: the tenant ${takenBy} lives there`,
+    hint: () => 'make `placement` give each tenant a name of its own (names are compared without case)',
+  }),
 };

@@ -1,0 +1,77 @@
+import { TenancyError } from '../../errors.js';
+
+/** Where a registry is, in words: nothing of it is secret. */
+export interface RegistryPlace {
+  readonly where: string;
+  readonly database: string;
+  readonly user: string;
+}
+
+/**
+ * The server rolled the statement back, or the connection was lost with the answer still out (then it may have been carried out).
+ * SQLSTATE classes from PostgreSQL's appendix A; node-pg's own errors have no code.
+ */
+export function isTransient(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === '40001' || code === '40P01' || isConnectionFailure(error);
+}
+
+const NETWORK_CODES = new Set([
+  'ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL', 'ENOENT',
+]);
+
+/** 57P01–03: shut down, crashed, starting. 57P05: idle too long. 53300: too many connections. */
+const SERVER_AWAY = /^(08...|57P01|57P02|57P03|57P05|53300)$/;
+
+const NODE_PG_SENTENCES =
+  /^(Connection terminated|timeout e|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after|read ECONN|write E)/;
+
+export function isConnectionFailure(error: unknown): boolean {
+  const code = codeOf(error);
+  if (code !== undefined) return SERVER_AWAY.test(code) || NETWORK_CODES.has(code);
+  return error instanceof Error && NODE_PG_SENTENCES.test(error.message);
+}
+
+/** Nobody listens there, or the name is unknown: asking again at once won't help. */
+export function isAbsent(error: unknown): boolean {
+  return ['ECONNREFUSED', 'ENOTFOUND', 'ENOENT'].includes(codeOf(error) ?? '');
+}
+
+const TLS_CODES =
+  /^(ERR_TLS_|ERR_SSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_SELF_SIGNED_CERT$|UNABLE_TO_|HOSTNAME_MISMATCH$)/;
+
+/** Puts what the server or the network said into our own codes; anything that isn't expected is passed on as it is. */
+export function toRegistryError(error: unknown, place: RegistryPlace): unknown {
+  if (error instanceof TenancyError || !(error instanceof Error)) return error;
+  const code = codeOf(error) ?? '';
+  const { where } = place;
+  const reason = describeReason(error);
+  const cause = { cause: error };
+  if (isConnectionFailure(error)) return new TenancyError('TENANCY_REGISTRY_UNREACHABLE', { where, reason }, cause);
+  if (code === '25006') return new TenancyError('TENANCY_REGISTRY_READ_ONLY', { where }, cause);
+  if (code === '3D000') return new TenancyError('TENANCY_REGISTRY_DATABASE_MISSING', { where, database: place.database }, cause);
+  if (code === '42501') return new TenancyError('TENANCY_REGISTRY_FORBIDDEN', { ...place, reason }, cause);
+  if (code.startsWith('28')) return new TenancyError('TENANCY_REGISTRY_LOGIN_REFUSED', { where, reason }, cause);
+  if (/^SASL|password must be a string/.test(error.message)) {
+    return new TenancyError('TENANCY_REGISTRY_LOGIN_REFUSED', { where, reason: 'it wants a password, and registry.url has none' }, cause);
+  }
+  if (TLS_CODES.test(code) || /does not support SSL/.test(error.message)) {
+    return new TenancyError('TENANCY_REGISTRY_URL_REJECTED', { url: where, reason: `TLS failed: ${reason}` }, cause);
+  }
+  return error;
+}
+
+function describeReason(error: Error): string {
+  const code = codeOf(error);
+  if (code === 'ECONNREFUSED') return 'nothing listens there';
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return "the host's name can't be resolved";
+  if (code === 'ENOENT') return 'there is no such socket';
+  if (/timeout/i.test(error.message)) return 'it did not answer in time';
+  return error.message === '' ? (code ?? error.name) : error.message;
+}
+
+/** Node joins the failures of all of a host's addresses in one AggregateError, which has their code and no message. */
+export function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,51 @@
+import type { TenantFilter } from '../registry.js';
+
+/** The values of one statement, in the order of their `$n`. */
+export class Params {
+  readonly values: unknown[] = [];
+
+  /** Takes in a value and gives its placeholder, with a cast where the server can't tell its type. */
+  add(value: unknown, type: string): string {
+    this.values.push(value);
+    return `$${this.values.length}::${type}`;
+  }
+}
+
+/** The condition of a filter, over tenants that go by the name `t`. */
+export function whereTenant(filter: TenantFilter, params: Params): string {
+  const conditions = ['true'];
+  if (filter.ids !== undefined) conditions.push(`t.id = ANY (${params.add(filter.ids, 'text[]')})`);
+  if (filter.exclude !== undefined) conditions.push(`t.id <> ALL (${params.add(filter.exclude, 'text[]')})`);
+  if (filter.statuses !== undefined) conditions.push(`t.status = ANY (${params.add(filter.statuses, 'text[]')})`);
+  if (filter.clusters !== undefined) conditions.push(`t.cluster = ANY (${params.add(filter.clusters, 'text[]')})`);
+  if (filter.labels !== undefined) conditions.push(`t.labels @> ${params.add(JSON.stringify(filter.labels), 'jsonb')}`);
+  if (filter.notAt !== undefined) conditions.push(isNotAt(filter.notAt, params));
+  if (filter.ofRun !== undefined) {
+    const run = params.add(filter.ofRun.runId, 'text');
+    const outcomes = params.add(filter.ofRun.outcomes, 'text[]');
+    conditions.push(
+      `EXISTS (SELECT FROM tenancy.run_tenants rt WHERE rt.run_id = ${run} AND rt.tenant = t.id AND rt.outcome = ANY (${outcomes}))`,
+    );
+  }
+  return conditions.join(' AND ');
+}
+
+/**
+ * Written as ranges, each of which an index can answer (`IS DISTINCT FROM` can't be), so that asking a fleet
+ * that is up to date costs the same whatever its size.
+ */
+function isNotAt(target: NonNullable<TenantFilter['notAt']>, params: Params): string {
+  const hash = params.add(target.migrationsHash, 'text');
+  const ranges = [`t.last_error IS NOT NULL`, `t.migrations_hash IS NULL`, `t.migrations_hash < ${hash}`, `t.migrations_hash > ${hash}`];
+  if (target.schemaVersion === null) {
+    ranges.push(`(t.migrations_hash = ${hash} AND t.schema_version IS NOT NULL)`);
+  } else {
+    const version = params.add(target.schemaVersion, 'text');
+    ranges.push(
+      `(t.migrations_hash = ${hash} AND t.schema_version IS NULL)`,
+      `(t.migrations_hash = ${hash} AND t.schema_version < ${version})`,
+      `(t.migrations_hash = ${hash} AND t.schema_version > ${version})`,
+    );
+  }
+  return `(${ranges.join(' OR ')})`;
+}

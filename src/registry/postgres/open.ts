@@ -1,0 +1,37 @@
+import type { OpenRegistryOptions, Registry } from '../registry.js';
+import { createChangeWriter } from './changes.js';
+import { createClusterRegister } from './clusters.js';
+import { createRegistryConnection } from './connection.js';
+import { createEventReader } from './events.js';
+import { createLeaseKeeper } from './leases.js';
+import { ensureRegistry } from './migrate.js';
+import { createOutcomeBook } from './outcomes.js';
+import { createTenantRegister } from './register.js';
+import { createRunBook } from './runs.js';
+import { createStepJournal } from './steps.js';
+import { createTenantReader } from './tenants.js';
+
+/** A registry in the schema `tenancy` of the database that the URL names. One round trip beyond connecting, where it is up to date. */
+export async function openPostgresRegistry(options: OpenRegistryOptions): Promise<Registry> {
+  const db = createRegistryConnection(options);
+  try {
+    const id = await ensureRegistry(db, options.create);
+    return {
+      id,
+      where: db.place.where,
+      ...createClusterRegister(db),
+      ...createTenantReader(db),
+      ...createTenantRegister(db),
+      ...createLeaseKeeper(db),
+      ...createChangeWriter(db),
+      ...createStepJournal(db),
+      ...createRunBook(db),
+      ...createOutcomeBook(db),
+      ...createEventReader(db),
+      close: db.close,
+    };
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+}

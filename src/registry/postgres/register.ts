@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto';
+import { TenancyError } from '../../errors.js';
+import type { NewTenant, Registry } from '../registry.js';
+import type { RegistryConnection } from './connection.js';
+import { codeOf } from './failures.js';
+import { TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';
+
+/** Each attempt loses only to a competitor that has come through, and each tenant has few of those. */
+const ATTEMPTS = 10;
+
+export function createTenantRegister(db: RegistryConnection): Pick<Registry, 'registerTenants'> {
+  return {
+    registerTenants: async (tenants) => {
+      const wanted = new Map(tenants.map((tenant) => [tenant.id as string, tenant]));
+      refuseClashesWithin([...wanted.values()]);
+      const input = JSON.stringify([...wanted.values()].map(toInput));
+      const rows = await register(db, input, wanted.size);
+      return tenants.map(({ id, operation }) => {
+        const row = rows.get(id);
+        if (row === undefined) throw new Error(`the registry gave no answer for ${id}`);
+        // By the operation, not by what the statement did: its answer may have been lost and the statement sent again.
+        return { tenant: toTenant(row), isNew: row.home_operation_id === operation.id };
+      });
+    },
+  };
+}
+
+async function register(db: RegistryConnection, input: string, count: number): Promise<Map<string, TenantRow>> {
+  const change = randomUUID();
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const rows = await db.query<TenantRow>(REGISTER, [input, change]);
+      const isComplete = rows.length === count && rows.every((row) => row.status !== 'deprovisioned');
+      // Else another process registered one of them after this statement's snapshot: the next one sees it.
+      if (isComplete || attempt === ATTEMPTS) return new Map(rows.map((row) => [row.id, row]));
+    } catch (error) {
+      if (codeOf(error) !== '23505') throw error;
+      await throwClash(db, input);
+      // No one is in the way any more, or it was the same id, entered at the same moment.
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+function toInput(tenant: NewTenant): Record<string, unknown> {
+  return {
+    id: tenant.id,
+    cluster: tenant.cluster,
+    driver: tenant.driver,
+    name: tenant.name,
+    labels: tenant.labels,
+    credential_ref: tenant.credentialRef ?? null,
+    operation: tenant.operation,
+  };
+}
+
+function refuseClashesWithin(tenants: readonly NewTenant[]): void {
+  const ids = new Map<string, string>();
+  const homes = new Map<string, string>();
+  for (const { id, cluster, name } of tenants) {
+    const takenBy = ids.get(id.toLowerCase());
+    if (takenBy !== undefined) throw new TenancyError('TENANCY_ID_TAKEN', { id, takenBy });
+    ids.set(id.toLowerCase(), id);
+    const home = JSON.stringify([cluster, name.toLowerCase()]);
+    const neighbour = homes.get(home);
+    if (neighbour !== undefined) throw new TenancyError('TENANCY_PLACEMENT_TAKEN', { id, takenBy: neighbour, cluster, name });
+    homes.set(home, id);
+  }
+}
+
+async function throwClash(db: RegistryConnection, input: string): Promise<void> {
+  const [clash] = await db.query<{ id: string; taken_by: string; cluster: string; name: string; is_id: boolean }>(CLASH, [input]);
+  if (clash === undefined) return;
+  const { id, taken_by: takenBy, cluster, name } = clash;
+  if (clash.is_id) throw new TenancyError('TENANCY_ID_TAKEN', { id, takenBy });
+  throw new TenancyError('TENANCY_PLACEMENT_TAKEN', { id, takenBy, cluster, name });
+}
+
+const INPUT = `jsonb_to_recordset($1::jsonb) AS i
+  (id text, cluster text, driver text, name text, labels jsonb, credential_ref text, operation jsonb)`;
+
+/** The unique indexes decide every race. A row that was there and isn't deprovisioned stays as it is, and is read back. */
+const REGISTER = `
+  WITH input AS (SELECT * FROM ${INPUT}),
+  written AS (
+    INSERT INTO tenancy.tenants AS t
+      (id, status, cluster, driver, name, labels, credential_ref, operation, home_operation_id, change_id)
+    SELECT id, 'pending', cluster, driver, name, labels, credential_ref, operation, operation ->> 'id', $2::uuid FROM input ORDER BY id
+    ON CONFLICT (id) DO UPDATE SET
+      status = 'pending', incarnation = t.incarnation + 1, cluster = excluded.cluster, driver = excluded.driver, name = excluded.name,
+      labels = excluded.labels, is_protected = false, schema_version = NULL, migrations_hash = NULL, credential_ref = excluded.credential_ref,
+      last_error = NULL, operation = excluded.operation, home_operation_id = excluded.home_operation_id, change_id = excluded.change_id,
+      created_at = clock_timestamp(), updated_at = clock_timestamp(), activated_at = NULL, deprovisioned_at = NULL
+      WHERE t.status = 'deprovisioned'
+    RETURNING t.*
+  ), logged AS (
+    INSERT INTO tenancy.events (tenant, type, data, change_id)
+    SELECT id, 'tenant.registered', jsonb_build_object('incarnation', incarnation, 'cluster', cluster, 'driver', driver, 'name', name,
+             'operation', operation), $2::uuid
+      FROM written ORDER BY id
+  )
+  SELECT ${TENANT_COLUMNS} FROM (
+    SELECT * FROM written
+    UNION ALL
+    SELECT known.* FROM tenancy.tenants known JOIN input i ON i.id = known.id WHERE NOT EXISTS (SELECT FROM written w WHERE w.id = known.id)
+  ) t`;
+
+const CLASH = `
+  SELECT i.id, t.id AS taken_by, i.cluster, i.name, lower(t.id) = lower(i.id) AS is_id
+    FROM ${INPUT}
+    JOIN tenancy.tenants t ON t.id <> i.id
+     AND (lower(t.id) = lower(i.id) OR (t.cluster = i.cluster AND lower(t.name) = lower(i.name) AND t.status <> 'deprovisioned'))
+   ORDER BY is_id DESC, i.id LIMIT 1`;

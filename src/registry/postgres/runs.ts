@@ -1,0 +1,93 @@
+import type { OutcomeCounts, RunCommand } from '../../events.js';
+import type { Registry, Run } from '../registry.js';
+import type { RegistryConnection, Row } from './connection.js';
+import { selectMs, toDate, toDateOrNull } from './rows.js';
+
+/** Until the first heartbeat says more: the length of a lease. */
+const FIRST_BREATH_MS = 15_000;
+
+interface RunRow extends Row {
+  readonly id: string;
+  readonly command: string;
+  readonly owner: string;
+  readonly host: string;
+  readonly target: string | null;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly selected: number;
+  readonly status: string;
+  readonly counts: OutcomeCounts | null;
+  readonly not_started: number | null;
+  readonly exit_code: number | null;
+  readonly started_at: number;
+  readonly finished_at: number | null;
+}
+
+export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun' | 'finishRun' | 'findRun' | 'listRuns'> {
+  return {
+    createRun: async (run) => {
+      const options = JSON.stringify(run.options);
+      await db.query(CREATE, [run.id, run.command, run.owner, run.host, run.target, options, run.selected, FIRST_BREATH_MS]);
+    },
+    finishRun: async (id, end) => {
+      await db.query(FINISH, [id, end.status, JSON.stringify(end.counts), end.notStarted, end.exitCode]);
+    },
+    findRun: async (id) => {
+      const [row] = await db.query<RunRow>(`SELECT ${RUN_COLUMNS} FROM tenancy.runs WHERE id = $1`, [id]);
+      return row === undefined ? null : toRun(row);
+    },
+    listRuns: async ({ before, limit }) => {
+      const rows = await db.query<RunRow>(
+        `SELECT ${RUN_COLUMNS} FROM tenancy.runs
+          WHERE $1::text IS NULL OR sequence < (SELECT sequence FROM tenancy.runs WHERE id = $1)
+          ORDER BY sequence DESC LIMIT $2`,
+        [before, limit],
+      );
+      return rows.map(toRun);
+    },
+  };
+}
+
+function toRun(row: RunRow): Run {
+  return {
+    id: row.id,
+    command: row.command as RunCommand,
+    owner: row.owner,
+    host: row.host,
+    target: row.target,
+    options: row.options,
+    selected: row.selected,
+    status: row.status as Run['status'],
+    counts: row.counts,
+    notStarted: row.not_started,
+    exitCode: row.exit_code,
+    startedAt: toDate(row.started_at),
+    finishedAt: toDateOrNull(row.finished_at),
+  };
+}
+
+const RUN_COLUMNS = [
+  'id, command, owner, host, target, options, selected, counts, not_started, exit_code',
+  `CASE WHEN status = 'running' AND alive_until < clock_timestamp() THEN 'interrupted' ELSE status END AS status`,
+  selectMs('started_at', 'started_at'),
+  selectMs('finished_at', 'finished_at'),
+].join(', ');
+
+const CREATE = `
+  WITH created AS (
+    INSERT INTO tenancy.runs (id, command, owner, host, target, options, selected, alive_until)
+    VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, clock_timestamp() + $8::float8 * interval '1 ms')
+    ON CONFLICT (id) DO NOTHING
+    RETURNING *
+  )
+  INSERT INTO tenancy.events (run_id, type, data)
+  SELECT id, 'run.started', jsonb_build_object('command', command, 'host', host, 'selected', selected, 'target', target) FROM created`;
+
+/** The first end that is told stays: a call that is sent again changes nothing. */
+const FINISH = `
+  WITH finished AS (
+    UPDATE tenancy.runs SET status = $2, counts = $3::jsonb, not_started = $4, exit_code = $5, finished_at = clock_timestamp()
+     WHERE id = $1 AND status = 'running'
+    RETURNING *
+  )
+  INSERT INTO tenancy.events (run_id, type, data)
+  SELECT id, 'run.finished', jsonb_build_object('status', status, 'exitCode', exit_code, 'counts', counts) FROM finished`;

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import { redact } from '../../util/redact.js';
+import type { NewStepRecord, Registry, StepRecord } from '../registry.js';
+import type { RegistryConnection, Row } from './connection.js';
+import { selectMs, toDate, toDateOrNull } from './rows.js';
+
+interface StepRow extends Row {
+  readonly operation_id: string;
+  readonly tenant: string;
+  readonly step: string;
+  readonly state: string;
+  readonly attempt: number;
+  readonly error: string | null;
+  readonly started_at: number;
+  readonly finished_at: number | null;
+}
+
+export function createStepJournal(db: RegistryConnection): Pick<Registry, 'readSteps' | 'recordSteps'> {
+  return {
+    readSteps: async (operationId) => {
+      const rows = await db.query<StepRow>(
+        `SELECT operation_id, tenant, step, state, attempt, error, ${selectMs('started_at', 'started_at')}, ${selectMs('finished_at', 'finished_at')}
+           FROM tenancy.steps WHERE operation_id = $1 ORDER BY sequence`,
+        [operationId],
+      );
+      return rows.map((row) => ({
+        operationId: row.operation_id,
+        tenant: row.tenant,
+        step: row.step,
+        state: row.state as StepRecord['state'],
+        attempt: row.attempt,
+        error: row.error,
+        startedAt: toDate(row.started_at),
+        finishedAt: toDateOrNull(row.finished_at),
+      }));
+    },
+    recordSteps: async (steps) => {
+      await db.query(RECORD, [JSON.stringify(foldSteps(steps)), randomUUID()]);
+    },
+  };
+}
+
+interface FoldedStep {
+  readonly operation_id: string;
+  readonly step: string;
+  readonly tenant: string;
+  readonly operation: string;
+  readonly state: string;
+  readonly error: string | null;
+  readonly starts: number;
+}
+
+/** A batch may say of one step that it started and that it is done; one statement can write a row only once. */
+function foldSteps(steps: readonly NewStepRecord[]): readonly FoldedStep[] {
+  const folded = new Map<string, FoldedStep>();
+  for (const { operationId, step, tenant, operation, state, error } of steps) {
+    const key = JSON.stringify([operationId, step]);
+    const starts = (folded.get(key)?.starts ?? 0) + (state === 'started' ? 1 : 0);
+    folded.set(key, { operation_id: operationId, step, tenant, operation, state, error: error === null ? null : redact(error), starts });
+  }
+  return [...folded.values()];
+}
+
+/** An attempt is counted when it starts; a step that was only ever reported as over has had one. */
+const RECORD = `
+  INSERT INTO tenancy.steps AS s (operation_id, step, tenant, operation, state, attempt, error, finished_at, change_id)
+  SELECT operation_id, step, tenant, operation, state, greatest(starts, 1), error,
+         CASE WHEN state <> 'started' THEN clock_timestamp() END, $2::uuid
+    FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (operation_id text, step text, tenant text, operation text, state text, error text, starts integer))
+         WITH ORDINALITY AS i(operation_id, step, tenant, operation, state, error, starts, position)
+   ORDER BY position
+  ON CONFLICT (operation_id, step) DO UPDATE SET
+    state = excluded.state, error = excluded.error, finished_at = excluded.finished_at, change_id = excluded.change_id,
+    attempt = s.attempt + CASE WHEN excluded.state = 'started' OR s.state <> 'started' THEN 1 ELSE 0 END,
+    started_at = CASE WHEN excluded.state = 'started' OR s.state <> 'started' THEN excluded.started_at ELSE s.started_at END
+  WHERE s.change_id <> excluded.change_id`;

@@ -1,0 +1,64 @@
+import type { TenantStatus } from '../../tenant.js';
+import type { Registry } from '../registry.js';
+import type { RegistryConnection, Row } from './connection.js';
+import { Params, whereTenant } from './filter.js';
+import { TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';
+import { suggestTenants } from './suggest.js';
+
+interface SummaryRow extends Row {
+  readonly status: string;
+  readonly cluster: string;
+  readonly schema_version: string | null;
+  readonly migrations_hash: string | null;
+  readonly tenants: number;
+  readonly with_error: number;
+}
+
+/** Everything that only reads tenants. */
+export function createTenantReader(
+  db: RegistryConnection,
+): Pick<Registry, 'findTenant' | 'suggestTenants' | 'listTenants' | 'countTenants' | 'summarize'> {
+  return {
+    findTenant: async (id) => {
+      const [row] = await db.query<TenantRow>(`SELECT ${TENANT_COLUMNS} FROM tenancy.tenants t WHERE t.id = $1`, [id]);
+      return row === undefined ? null : toTenant(row);
+    },
+    suggestTenants: (id) => suggestTenants(db, id),
+    listTenants: async (filter, page) => {
+      const params = new Params();
+      const conditions = [whereTenant(filter, params)];
+      if (page.after !== null) conditions.push(`t.id > ${params.add(page.after, 'text')}`);
+      const rows = await db.query<TenantRow>(
+        `SELECT ${TENANT_COLUMNS} FROM tenancy.tenants t WHERE ${conditions.join(' AND ')} ORDER BY t.id LIMIT ${params.add(page.limit, 'int')}`,
+        params.values,
+      );
+      return rows.map(toTenant);
+    },
+    countTenants: async (filter) => {
+      const params = new Params();
+      const [row] = await db.query<{ tenants: number }>(
+        `SELECT count(*) AS tenants FROM tenancy.tenants t WHERE ${whereTenant(filter, params)}`,
+        params.values,
+      );
+      return row?.tenants ?? 0;
+    },
+    summarize: async (filter) => {
+      const params = new Params();
+      const rows = await db.query<SummaryRow>(
+        `SELECT t.status, t.cluster, t.schema_version, t.migrations_hash, count(*) AS tenants, count(t.last_error) AS with_error
+           FROM tenancy.tenants t WHERE ${whereTenant(filter, params)}
+          GROUP BY t.status, t.cluster, t.schema_version, t.migrations_hash
+          ORDER BY t.status, t.cluster, t.schema_version, t.migrations_hash`,
+        params.values,
+      );
+      return rows.map((row) => ({
+        status: row.status as TenantStatus,
+        cluster: row.cluster,
+        schemaVersion: row.schema_version,
+        migrationsHash: row.migrations_hash,
+        tenants: row.tenants,
+        withError: row.with_error,
+      }));
+    },
+  };
+}
