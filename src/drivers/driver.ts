@@ -129,6 +129,8 @@ export interface TenantSession {
 export interface ApplyOptions {
   readonly expectedDigest: string | null;
   readonly tenant: string;
+  /** `tenant`: scripts that name the schema `public` mean the tenant's. Schema tenants only. @default null, refused */
+  readonly publicTo?: 'tenant' | null;
   readonly onMigration: (migration: { readonly name: string; readonly ms: number }) => void;
   readonly log: (text: string) => void;
 }

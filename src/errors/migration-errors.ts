@@ -1,10 +1,12 @@
 import { defineError, EXIT } from './define.js';
 import { migrationPlanErrors } from './migration-plan-errors.js';
+import { migrationRunErrors } from './migration-run-errors.js';
 import { migrationSourceErrors } from './migration-source-errors.js';
 
 export const migrationErrors = {
   ...migrationSourceErrors,
   ...migrationPlanErrors,
+  ...migrationRunErrors,
   TENANCY_MIGRATION_FAILED: defineError<{
     tenant: string;
     migration: string;

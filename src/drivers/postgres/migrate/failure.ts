@@ -1,0 +1,60 @@
+import { DatabaseError } from 'pg';
+import { TenancyError } from '../../../errors.js';
+import { excerptStatement } from '../../../migrations/sql/excerpt.js';
+import { positionAt } from '../../../migrations/sql/position.js';
+import type { SqlStatement } from '../../../migrations/sql/script.js';
+import type { PreparedScript } from './context.js';
+
+/** An error of one statement. Not one that ends the connection: that says nothing about the migration. */
+export function isStatementError(error: unknown): error is DatabaseError {
+  return error instanceof DatabaseError && error.severity !== 'FATAL' && error.severity !== 'PANIC' && !/^(08|57P)/.test(error.code ?? '');
+}
+
+export interface FailedScript {
+  readonly tenant: string;
+  readonly migration: string;
+  readonly prepared: PreparedScript;
+  /** Null: none of the script's own, such as the COMMIT. */
+  readonly statement: SqlStatement | null;
+  /** UTF-16 offset into the text that was sent; null where the server gave no position. */
+  readonly sentOffset: number | null;
+  readonly error: DatabaseError;
+}
+
+export function createScriptFailure({ tenant, migration, prepared, statement, sentOffset, error }: FailedScript): TenancyError {
+  const { source } = prepared;
+  const offset = sentOffset === null ? null : prepared.toSource(sentOffset);
+  const shown = statement ?? (offset === null ? null : (statementAt(prepared, offset) ?? null));
+  const where = offset ?? shown?.start ?? null;
+  const position = where === null ? null : positionAt(source.sql, where);
+  return new TenancyError(
+    'TENANCY_MIGRATION_FAILED',
+    {
+      tenant,
+      migration,
+      reason: explain(error) + (shown === null && offset === null ? ', at the COMMIT of the migration' : ''),
+      file: source.file,
+      ...(position === null ? {} : { line: position.line, column: position.column }),
+      ...(shown === null ? {} : { statement: excerptStatement(source.sql, shown, offset) }),
+    },
+    { cause: error },
+  );
+}
+
+export function createModuleFailure(options: { tenant: string; migration: string; file: string; reason: string; cause: unknown }): TenancyError {
+  const { tenant, migration, file, reason, cause } = options;
+  return new TenancyError('TENANCY_MIGRATION_FAILED', { tenant, migration, file, reason }, { cause });
+}
+
+/** The server's words, with what it says beside them. */
+export function explain(error: DatabaseError): string {
+  const parts = [`${error.message} (SQLSTATE ${error.code ?? '?'})`];
+  if (error.detail) parts.push(`detail: ${error.detail}`);
+  if (error.hint) parts.push(`hint: ${error.hint}`);
+  if (error.where) parts.push(`where: ${error.where.split('\n')[0] ?? ''}`);
+  return parts.join('; ');
+}
+
+function statementAt({ script }: PreparedScript, offset: number): SqlStatement | undefined {
+  return script.statements.findLast(({ start }) => start <= offset) ?? script.statements[0];
+}

@@ -1,0 +1,115 @@
+import { escapeIdentifier, escapeLiteral } from 'pg';
+
+/** How long a session waits at most between two looks whether its client is still there. */
+const CLIENT_CHECK_MS = 500;
+
+/** What the guard statements say when they stop a transaction; part of an error's message, so that no role needs PL/pgSQL. */
+export const GUARD_WORDS = {
+  lockHeld: 'tenancy:lock-held',
+  fenceLost: 'tenancy:fence-lost',
+  historyMoved: 'tenancy:history-moved',
+} as const;
+
+/** Transaction-local: carries the start of a migration, and is gone when somebody else ended the transaction. */
+const STARTED = `'tenancy.started'`;
+
+export interface HistorySqlOptions {
+  readonly historySchema: string;
+  /** Null in a database of the tenant's own, where the schema of the history is ours to create. */
+  readonly searchPath: readonly string[] | null;
+  readonly lockKey: string;
+  readonly fence: number;
+  readonly runId: string | null;
+  readonly lockTimeoutMs: number;
+  readonly statementTimeoutMs: number | null;
+  readonly serverVersion: number;
+}
+
+export interface HistorySql {
+  /** Opens a transaction with its local settings. One statement each. */
+  readonly begin: readonly string[];
+  /** Takes the tenant's lock until the end of the transaction and checks and raises the fence, or fails with a guard word. */
+  readonly guard: string;
+  /** Takes the lock, then creates what is missing of the history's tables. One statement each. */
+  readonly setUp: readonly string[];
+  readonly read: string;
+  /** A boolean, true where nobody holds the tenant's lock. */
+  readonly probeLock: string;
+  /** Who holds it, in words; no row: nobody. */
+  readonly lockHolder: string;
+  checkDigest(expected: string): string;
+  /** Its row: duration in ms, time in ms since 1970. Fails where the guard of the same transaction didn't run. */
+  recordMigration(migration: { readonly name: string; readonly checksum: string }): string;
+  forgetMigration(name: string): string;
+  readonly migrations: string;
+  readonly state: string;
+}
+
+/**
+ * Two tables a tenant, without TOAST (columns bounded) since creating them is a fifth of the cost of a first migration:
+ * `_tenancy_migrations`, the history; `_tenancy_state`, a row for the fence, each seed and an unfinished statement.
+ */
+export function createHistorySql(options: HistorySqlOptions): HistorySql {
+  const schema = escapeIdentifier(options.historySchema);
+  const migrations = `${schema}._tenancy_migrations`;
+  const state = `${schema}._tenancy_state`;
+  const lock = `hashtextextended(${escapeLiteral(`tenancy:${options.lockKey}`)}, 0)`;
+  const fence = String(options.fence);
+  const lockOrFail = `NOT pg_try_advisory_xact_lock(${lock}) THEN ${fail(GUARD_WORDS.lockHeld)}`;
+  return {
+    migrations,
+    state,
+    begin: beginStatements(options),
+    // The lock is tried first; the UPDATE, unlike a SELECT, then sees what the lock's last owner committed.
+    guard:
+      `WITH f AS (UPDATE ${state} SET fence = ${fence} WHERE type = 'fence' AND fence <= ${fence} RETURNING 1) ` +
+      `SELECT CASE WHEN ${lockOrFail} WHEN NOT EXISTS (SELECT FROM f) THEN ${fail(GUARD_WORDS.fenceLost)} ` +
+      `ELSE set_config(${STARTED}, extract(epoch FROM clock_timestamp())::text, true) END`,
+    setUp: [
+      `SELECT CASE WHEN ${lockOrFail} END`,
+      ...(options.searchPath === null ? [`CREATE SCHEMA IF NOT EXISTS ${schema}`] : []),
+      `CREATE TABLE IF NOT EXISTS ${migrations} (position integer NOT NULL, name varchar(255) COLLATE "C" PRIMARY KEY, ` +
+        `checksum varchar(64) NOT NULL, applied_at timestamptz NOT NULL, duration_ms integer NOT NULL, run_id varchar(64))`,
+      `CREATE TABLE IF NOT EXISTS ${state} (type varchar(8) NOT NULL, name varchar(255) COLLATE "C", checksum varchar(64), ` +
+        `fence bigint, statements_done integer, statement varchar(8), recorded_at timestamptz)`,
+      `INSERT INTO ${state} (type, fence) SELECT 'fence', 0 WHERE NOT EXISTS (SELECT FROM ${state} WHERE type = 'fence')`,
+    ],
+    read:
+      `SELECT 'migration' AS type, name, checksum, (extract(epoch FROM applied_at) * 1000)::float8 AS at, duration_ms, run_id, ` +
+      `NULL::bigint AS fence, NULL::integer AS statements_done, NULL AS statement, position FROM ${migrations} UNION ALL ` +
+      `SELECT type, name, checksum, (extract(epoch FROM recorded_at) * 1000)::float8, NULL, NULL, fence, statements_done, statement, NULL ` +
+      `FROM ${state} ORDER BY position, at`,
+    probeLock: `SELECT pg_try_advisory_xact_lock(${lock})`,
+    lockHolder:
+      `SELECT 'process ' || l.pid || coalesce(' (' || nullif(a.application_name, '') || ')', '') || coalesce(' from ' || host(a.client_addr), '') ` +
+      `FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 ` +
+      `AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) ` +
+      `AND ((l.classid::bigint << 32) | l.objid::bigint) = ${lock} LIMIT 1`,
+    checkDigest: (expected) =>
+      `SELECT CASE WHEN encode(sha256(convert_to(coalesce(string_agg(name || ':' || checksum, E'\\n' ORDER BY name), ''), 'UTF8')), 'hex') ` +
+      `<> ${escapeLiteral(expected)} THEN ${fail(GUARD_WORDS.historyMoved)} END FROM ${migrations}`,
+    recordMigration: ({ name, checksum }) =>
+      `INSERT INTO ${migrations} SELECT (SELECT coalesce(max(position), 0) + 1 FROM ${migrations}), ${escapeLiteral(name)}, ` +
+      `${escapeLiteral(checksum)}, clock_timestamp(), ` +
+      `((extract(epoch FROM clock_timestamp())::numeric - current_setting(${STARTED})::numeric) * 1000)::integer, ` +
+      `${options.runId === null ? 'NULL' : escapeLiteral(options.runId)} ` +
+      `RETURNING duration_ms, (extract(epoch FROM applied_at) * 1000)::float8`,
+    forgetMigration: (name) => `DELETE FROM ${migrations} WHERE name = ${escapeLiteral(name)}`,
+  };
+}
+
+/** Fails when it is reached, and not before: clock_timestamp() keeps the planner from trying the cast by itself. */
+function fail(word: string): string {
+  return `('${word} ' || clock_timestamp())::integer::text`;
+}
+
+function beginStatements({ searchPath, lockTimeoutMs, statementTimeoutMs, serverVersion }: HistorySqlOptions): string[] {
+  return [
+    'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE',
+    `SET LOCAL search_path TO ${searchPath === null ? 'DEFAULT' : searchPath.map(escapeIdentifier).join(', ')}`,
+    `SET LOCAL lock_timeout TO ${lockTimeoutMs}`,
+    `SET LOCAL statement_timeout TO ${statementTimeoutMs ?? 0}`,
+    // A client that dies in the middle frees its locks within that time (PostgreSQL 14 and newer).
+    ...(serverVersion >= 140000 ? [`SET LOCAL client_connection_check_interval TO ${CLIENT_CHECK_MS}`] : []),
+  ];
+}

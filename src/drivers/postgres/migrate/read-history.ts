@@ -1,0 +1,41 @@
+import type { AppliedMigration, MigrationProgress, TenantHistory } from '../../../migrations/migration.js';
+import type { MigrateContext } from './context.js';
+import { MessageError, sendMessage } from './send-message.js';
+import { DatabaseError } from 'pg';
+
+/** One round trip; tables (or a schema) that aren't there are an empty history. */
+export async function readHistory({ deps, sql }: MigrateContext): Promise<TenantHistory> {
+  const applied: AppliedMigration[] = [];
+  const seeds: string[] = [];
+  let progress: MigrationProgress | null = null;
+  let fence = 0;
+  try {
+    await sendMessage(deps.client, sql.read, {
+      onRow: ([type, name, checksum, at, durationMs, runId, rowFence, statementsDone, statement]) => {
+        if (type === 'migration') applied.push(toApplied({ name: name ?? '', checksum: checksum ?? '' }, [durationMs ?? null, at ?? null], runId ?? null));
+        else if (type === 'seed') seeds.push(name ?? '');
+        else if (type === 'progress') {
+          progress = {
+            name: name ?? '',
+            checksum: checksum ?? '',
+            statementsDone: Number(statementsDone),
+            state: statement === 'started' ? 'started' : 'between',
+          };
+        } else if (type === 'fence') fence = Number(rowFence);
+      },
+    });
+  } catch (thrown) {
+    const error = thrown instanceof MessageError ? thrown.cause : thrown;
+    if (!(error instanceof DatabaseError) || (error.code !== '42P01' && error.code !== '3F000')) throw error;
+  }
+  return { applied, seeds, progress, fence };
+}
+
+/** From the row that `recordMigration` gives: duration and time, both in ms. */
+export function toApplied(
+  { name, checksum }: { readonly name: string; readonly checksum: string },
+  [durationMs, at]: readonly (string | null)[],
+  runId: string | null,
+): AppliedMigration {
+  return { name, checksum, appliedAt: new Date(Number(at)), durationMs: Number(durationMs), runId };
+}

@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import pg from 'pg';
+import type { ApplyOptions, SessionOptions, TenantSession } from '../../src/drivers/driver.js';
+import { createMigrationSession } from '../../src/drivers/postgres/migrate/index.js';
+import { historyDigest } from '../../src/migrations/history-digest.js';
+import type { LocalMigration, MigrationScript, TenantDb } from '../../src/migrations/migration.js';
+
+export interface TestSession extends Omit<TenantSession, 'db'> {
+  readonly client: pg.Client;
+  readonly pid: number;
+  close(): Promise<void>;
+}
+
+export interface SessionSetting extends Partial<SessionOptions> {
+  /** Null: the database is the tenant's own. */
+  readonly schema: string | null;
+}
+
+/** A session as a driver lends it, on a connection of its own. */
+export async function openSession(url: string, { schema, ...options }: SessionSetting): Promise<TestSession> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => {});
+  await client.connect();
+  const { rows } = await client.query<{ pid: number; version: number }>(
+    `SELECT pg_backend_pid() AS pid, current_setting('server_version_num')::int AS version`,
+  );
+  const db: TenantDb = {
+    query: async <Row>(sql: string, params?: readonly unknown[]) => {
+      const path = schema === null ? 'DEFAULT' : `"${schema}", extensions`;
+      await client.query(`BEGIN; SET LOCAL search_path TO ${path}`);
+      try {
+        const result = await client.query(sql, params as unknown[]);
+        await client.query('COMMIT');
+        return { rows: result.rows as Row[], rowCount: result.rowCount };
+      } catch (error) {
+        await client.query('ROLLBACK');
+        throw error;
+      }
+    },
+  };
+  const session = createMigrationSession({
+    client,
+    historySchema: schema ?? '_tenancy',
+    searchPath: schema === null ? null : [schema, 'extensions'],
+    extensionsSchema: schema === null ? null : 'extensions',
+    lockKey: `test:${schema ?? 'database'}`,
+    options: { fence: 1, runId: 'run-1', lockTimeoutMs: 2000, statementTimeoutMs: null, signal: new AbortController().signal, ...options },
+    serverVersion: rows[0]?.version ?? 0,
+    db,
+    ensuredExtensions: new Set(),
+  });
+  return { ...session, client, pid: rows[0]?.pid ?? 0, close: () => client.end() };
+}
+
+export function sqlMigration(name: string, sql: string, down: string | null = null): LocalMigration {
+  const script = (text: string, file: string): MigrationScript => ({
+    type: 'sql',
+    file,
+    sql: text,
+    isTransactional: !text.includes('-- tenancy: no-transaction'),
+  });
+  const file = `migrations/${name}.sql`;
+  const checksum = createHash('sha256').update(sql).digest('hex');
+  return { name, file, checksum, up: script(sql, file), down: down === null ? null : script(down, `migrations/${name}.down.sql`) };
+}
+
+export function moduleMigration(name: string, run: Extract<MigrationScript, { type: 'module' }>['run'], isTransactional = true): LocalMigration {
+  const file = `migrations/${name}.ts`;
+  return { name, file, checksum: createHash('sha256').update(name).digest('hex'), up: { type: 'module', file, isTransactional, run }, down: null };
+}
+
+/** Creates a table with a row, and counts how often it was run: a second time would fail, or show. */
+export function counted(name: string): LocalMigration {
+  return sqlMigration(
+    name,
+    `CREATE TABLE IF NOT EXISTS counts (name text, n int);\nCREATE TABLE t_${name} (id int);\nINSERT INTO counts VALUES ('${name}', 1);\n`,
+  );
+}
+
+export interface Recorded extends ApplyOptions {
+  readonly seen: string[];
+  readonly logged: string[];
+}
+
+export function applyOptions(options: Partial<ApplyOptions> = {}): Recorded {
+  const seen: string[] = [];
+  const logged: string[] = [];
+  return {
+    expectedDigest: historyDigest([]),
+    tenant: 'acme',
+    onMigration: ({ name }) => seen.push(name),
+    log: (text) => logged.push(text),
+    seen,
+    logged,
+    ...options,
+  };
+}
