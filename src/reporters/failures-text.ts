@@ -42,7 +42,10 @@ function printGroup(group: readonly TenantOutcome[], palette: Palette): readonly
 
 function printNames(group: readonly TenantOutcome[], palette: Palette): readonly string[] {
   const width = Math.max(...group.map(({ tenant }) => sanitizeLine(tenant).length));
-  return group.map(({ tenant, cluster, error }) => `    ${sanitizeLine(tenant).padEnd(width)}  ${palette.dim(sanitizeLine(error?.log ?? `on ${cluster}`))}`);
+  return group.map(
+    ({ tenant, cluster, error }) =>
+      `    ${sanitizeLine(tenant).padEnd(width)}  ${palette.dim(sanitizeLine(error?.log ?? `on ${cluster}`))}`,
+  );
 }
 
 /** Messages begin with the tenant's name; where the name is said already, without it. */

@@ -33,7 +33,11 @@ export function drawFleet(facts: ScreenFacts): readonly string[] {
   const failures = Math.min(MAX_FAILURES, tally.lastFailures.length, Math.max(0, Math.floor(spare / 2) - 1));
   const forFailures = failures === 0 ? 0 : failures + 1;
   const slots = Math.min(MAX_SLOTS, tally.slots, Math.max(0, spare - forFailures - 2));
-  return [...head, ...(slots === 0 ? [] : ['', ...drawInFlight(facts, slots)]), ...(failures === 0 ? [] : ['', ...drawFailures(facts, failures)])];
+  return [
+    ...head,
+    ...(slots === 0 ? [] : ['', ...drawInFlight(facts, slots)]),
+    ...(failures === 0 ? [] : ['', ...drawFailures(facts, failures)]),
+  ];
 }
 
 function drawTitle({ tally, palette }: ScreenFacts): string {
@@ -61,7 +65,8 @@ function drawBar({ tally, columns, palette }: ScreenFacts): string {
 
 function drawCounts({ tally, palette }: ScreenFacts): string {
   const retried = tally.retries === 0 ? '' : palette.dim(`, ${formatNumber(tally.retries)} retried`);
-  const counts = tally.done === 0 && tally.counts['up-to-date'] === 0 ? palette.dim('starting') : printCounts(tally.counts, tally.command, palette);
+  const counts =
+    tally.done === 0 && tally.counts['up-to-date'] === 0 ? palette.dim('starting') : printCounts(tally.counts, tally.command, palette);
   return `${counts}${retried}`;
 }
 
@@ -70,7 +75,8 @@ function drawPace({ tally, nowMs, startedAtMs, rate, palette }: ScreenFacts): st
   if (rate !== null) {
     parts.push(`${rate < 10 ? rate.toFixed(1) : formatNumber(Math.round(rate))} a second`);
     const leftMs = (1000 * (tally.total - tally.done)) / rate;
-    if (tally.draining === null && leftMs >= 1000) parts.push(`about ${formatDuration(Math.ceil(leftMs / 1000) * 1000).replace('.0 s', ' s')} left`);
+    if (tally.draining === null && leftMs >= 1000)
+      parts.push(`about ${formatDuration(Math.ceil(leftMs / 1000) * 1000).replace('.0 s', ' s')} left`);
   }
   return palette.dim(parts.join(' · '));
 }

@@ -29,7 +29,13 @@ export function createJsonlReporter({ stdout }: Pick<ReporterOptions, 'stdout'>)
 }
 
 function isProgress({ type }: StampedRunEvent): boolean {
-  return type === 'step.started' || type === 'step.finished' || type === 'migration.finished' || type === 'tenant.started' || type === 'tenant.retried';
+  return (
+    type === 'step.started' ||
+    type === 'step.finished' ||
+    type === 'migration.finished' ||
+    type === 'tenant.started' ||
+    type === 'tenant.retried'
+  );
 }
 
 function describeLoss({ v, at, run }: StampedRunEvent, leftOut: number): StampedRunEvent {

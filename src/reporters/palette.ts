@@ -9,7 +9,6 @@ export interface Palette {
 
 /** Six of the terminal's own colours, so that its theme decides how they look; without colour, the text itself. */
 export function createPalette(isColorful: boolean): Palette {
-  const paint = (on: number, off: number) => (text: string) =>
-    isColorful && text !== '' ? `\u001b[${on}m${text}\u001b[${off}m` : text;
+  const paint = (on: number, off: number) => (text: string) => (isColorful && text !== '' ? `\u001b[${on}m${text}\u001b[${off}m` : text);
   return { bold: paint(1, 22), dim: paint(2, 22), red: paint(31, 39), green: paint(32, 39), yellow: paint(33, 39), cyan: paint(36, 39) };
 }

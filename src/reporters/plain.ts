@@ -47,7 +47,8 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
         return say(`${palette.yellow('!')} ${sanitizeLine(describeEvent(event, tally.command))}`);
       case 'tenant.finished':
         // Of one tenant the last lines say it all.
-        if (tally.only !== null || event.outcome === 'up-to-date' || event.outcome === 'not-started' || (isQuiet && !isFailure(event))) return;
+        if (tally.only !== null || event.outcome === 'up-to-date' || event.outcome === 'not-started' || (isQuiet && !isFailure(event)))
+          return;
         return say(printTenantLine(event, tally, palette));
       case 'tenant.planned':
         return plans.add(event);

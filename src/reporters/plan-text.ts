@@ -46,7 +46,12 @@ export class PlanText {
 
 function printGroup({ plan, tenants, names }: PlanGroup, command: RunCommand, palette: Palette): readonly string[] {
   const lines = [`${palette.bold(formatSome(names.map(sanitizeLine), tenants, MAX_NAMES))}  ${printVersions(plan)}`];
-  if (tenants === 1) lines.push(palette.dim(`  ${plan.driver === 'postgres-schema' ? 'schema' : 'database'} ${sanitizeLine(plan.name)} on ${sanitizeLine(plan.cluster)}`));
+  if (tenants === 1)
+    lines.push(
+      palette.dim(
+        `  ${plan.driver === 'postgres-schema' ? 'schema' : 'database'} ${sanitizeLine(plan.name)} on ${sanitizeLine(plan.cluster)}`,
+      ),
+    );
   // Where migrating is all there is to do, the list of migrations says it.
   if (command !== 'migrate' && command !== 'rollback' && plan.steps.length > 0) lines.push(`  ${plan.steps.map(describeStep).join(' → ')}`);
   for (const name of shorten(plan.migrations)) lines.push(`  ${name}`);

@@ -14,7 +14,10 @@ const IS_PLAIN = /^[\u0020-\u007e]*$/;
 /** One line: escape sequences removed, line breaks and tabs made spaces, other controls shown as `�`. */
 export function sanitizeLine(text: string): string {
   if (IS_PLAIN.test(text)) return text;
-  return text.replace(SEQUENCE, '').replace(/[\r\n\t\u2028\u2029]+/g, ' ').replace(UNSAFE, '\ufffd');
+  return text
+    .replace(SEQUENCE, '')
+    .replace(/[\r\n\t\u2028\u2029]+/g, ' ')
+    .replace(UNSAFE, '\ufffd');
 }
 
 /** The same over several lines, which stay lines. */

@@ -81,7 +81,8 @@ export class StepsView {
       facts?.migrations.push({ name: event.migration, ms: event.ms });
     }
     if (event.type === 'step.finished') this.endStep(event);
-    if (event.type === 'tenant.retried') this.note = `attempt ${event.attempt} in ${formatDuration(event.delayMs)}, after: ${sanitizeLine(event.error.message)}`;
+    if (event.type === 'tenant.retried')
+      this.note = `attempt ${event.attempt} in ${formatDuration(event.delayMs)}, after: ${sanitizeLine(event.error.message)}`;
   }
 
   /** Paints the steps as they ended, and leaves them there. */
@@ -146,7 +147,8 @@ export class StepsView {
   private drawStep(facts: StepFacts, task: StepTask | undefined, width: number, spinner: string): readonly string[] {
     const { palette } = this;
     const title = describeStep(facts.step);
-    const row = (sign: string, name: string, rest: string): string => `  ${sign} ${name}${' '.repeat(width - title.length)}  ${rest}`.trimEnd();
+    const row = (sign: string, name: string, rest: string): string =>
+      `  ${sign} ${name}${' '.repeat(width - title.length)}  ${rest}`.trimEnd();
     const migrations = this.isVerbose ? this.drawMigrations(facts, width) : [];
     if (task?.isSkipped() === true) {
       if (facts.end?.status === 'done-before') return [row(palette.dim('✔'), title, palette.dim('already done'))];
@@ -161,7 +163,14 @@ export class StepsView {
     const last = facts.migrations.at(-1);
     const elapsedMs = Date.now() - facts.startedAtMs;
     const seconds = elapsedMs < 1000 ? ' '.repeat(8) : printTime(elapsedMs);
-    return [row(spinner, title, `${palette.dim(seconds)}${last === undefined ? '' : palette.dim(`  ${facts.migrations.length} done, ${sanitizeLine(last.name)}`)}`), ...migrations];
+    return [
+      row(
+        spinner,
+        title,
+        `${palette.dim(seconds)}${last === undefined ? '' : palette.dim(`  ${facts.migrations.length} done, ${sanitizeLine(last.name)}`)}`,
+      ),
+      ...migrations,
+    ];
   }
 
   private drawMigrations(facts: StepFacts, width: number): readonly string[] {

@@ -1,8 +1,8 @@
 import type { OutcomeCounts, OutcomeError, RunCommand, RunEvent, TenantOutcome } from '../events.js';
 import { TENANT_OUTCOMES } from '../events.js';
 import { describeCommand, describeOutcome, describeOutcomeType } from './describe.js';
-import { formatCount, formatDuration, formatNumber } from './format.js';
 import { printFailures } from './failures-text.js';
+import { formatCount, formatDuration, formatNumber } from './format.js';
 import type { Palette } from './palette.js';
 import { isFailure, type RunTally } from './run-tally.js';
 import { sanitizeLine, sanitizeLines } from './sanitize.js';
@@ -16,10 +16,16 @@ export interface Summary {
   readonly next: readonly string[];
 }
 
-export function summarizeRun(event: Finished, context: { readonly run: string | null; readonly isDryRun: boolean; readonly tally: RunTally; readonly palette: Palette }): Summary {
+export function summarizeRun(
+  event: Finished,
+  context: { readonly run: string | null; readonly isDryRun: boolean; readonly tally: RunTally; readonly palette: Palette },
+): Summary {
   const { palette, run, isDryRun, tally } = context;
   if (event.error !== undefined) return { headline: [], failures: printError(event.error, palette), next: printNext(event, run, palette) };
-  const headline = event.command === null || isDryRun ? [] : [tally.only === null ? printHeadline(event, event.command, palette) : printOnly(tally.only, event.command, palette)];
+  const headline =
+    event.command === null || isDryRun
+      ? []
+      : [tally.only === null ? printHeadline(event, event.command, palette) : printOnly(tally.only, event.command, palette)];
   const failures = printFailures(event.failed, run, palette);
   // The headline of one tenant says what its failure would repeat.
   return { headline: failures.length > 0 && tally.only !== null ? [] : headline, failures, next: printNext(event, run, palette) };
@@ -51,7 +57,8 @@ export function printCounts(counts: OutcomeCounts, command: RunCommand, palette:
 export function printError(error: Pick<OutcomeError, 'code' | 'message' | 'hint'>, palette: Palette): readonly string[] {
   const [first = '', ...more] = sanitizeLines(error.message);
   const lines = [`${palette.red('✖')} ${first}`, ...more.map((line) => `  ${line}`)];
-  if (error.hint !== undefined) lines.push(...sanitizeLines(error.hint).map((line, index) => `  ${index === 0 ? `${palette.cyan('→')} ` : '  '}${line}`));
+  if (error.hint !== undefined)
+    lines.push(...sanitizeLines(error.hint).map((line, index) => `  ${index === 0 ? `${palette.cyan('→')} ` : '  '}${line}`));
   return lines;
 }
 
@@ -60,9 +67,17 @@ function printNext({ failed, counts, command }: Finished, run: string | null, pa
   const unfinished = notStarted + cancelled;
   if (run === null || command === null || failed.length + unfinished === 0) return [];
   const what =
-    failed.length === 0 ? `finish the ${formatCount(unfinished, 'tenant')} left` : unfinished === 0 ? 'try just these again' : 'try these and what was left again';
+    failed.length === 0
+      ? `finish the ${formatCount(unfinished, 'tenant')} left`
+      : unfinished === 0
+        ? 'try just these again'
+        : 'try these and what was left again';
   const hints = sharedHint(failed);
-  return ['', ...hints.map((hint) => `${palette.cyan('→')} ${hint}`), `${palette.cyan('→')} to ${what}: tenancy run retry ${sanitizeLine(run)}`];
+  return [
+    '',
+    ...hints.map((hint) => `${palette.cyan('→')} ${hint}`),
+    `${palette.cyan('→')} to ${what}: tenancy run retry ${sanitizeLine(run)}`,
+  ];
 }
 
 /** One failure has its own hint; of many, only one that they all share is worth a line. */

@@ -42,7 +42,12 @@ export async function createTtyReporter(options: ReporterOptions): Promise<Repor
     switch (event.type) {
       case 'run.started':
         if (options.isQuiet || event.dryRun) return;
-        view = event.selected === 1 ? new StepsView(area, tally, palette, options.isVerbose) : event.selected > event.upToDate ? new FleetView(area, tally, palette, options) : null;
+        view =
+          event.selected === 1
+            ? new StepsView(area, tally, palette, options.isVerbose)
+            : event.selected > event.upToDate
+              ? new FleetView(area, tally, palette, options)
+              : null;
         return;
       case 'run.warned':
         warnings += 1;
@@ -65,7 +70,8 @@ export async function createTtyReporter(options: ReporterOptions): Promise<Repor
 
   async function end(event: Extract<StampedRunEvent, { type: 'run.finished' }>): Promise<void> {
     await view?.end();
-    if (warnings > MAX_WARNINGS) progress.write(`${palette.yellow('!')} and ${formatCount(warnings - MAX_WARNINGS, 'more warning')}: --output plain shows them all\n`);
+    if (warnings > MAX_WARNINGS)
+      progress.write(`${palette.yellow('!')} and ${formatCount(warnings - MAX_WARNINGS, 'more warning')}: --output plain shows them all\n`);
     writeRunEnd(event, { results, progress, palette, isQuiet: options.isQuiet, tally, plans });
     if (located !== null) for (const line of printLocated(located, palette)) results.write(`${line}\n`);
   }

@@ -6,9 +6,27 @@ export interface SceneEvent {
   readonly event: RunEvent;
 }
 
-const MIGRATIONS = ['0001_accounts', '0002_members', '0003_projects', '0004_invoices', '0005_invoice_lines', '0006_audit', '0007_backfill_totals', '0008_index_lines'];
+const MIGRATIONS = [
+  '0001_accounts',
+  '0002_members',
+  '0003_projects',
+  '0004_invoices',
+  '0005_invoice_lines',
+  '0006_audit',
+  '0007_backfill_totals',
+  '0008_index_lines',
+];
 const PROVISION_STEPS: readonly StepName[] = ['register', 'create', 'migrate', 'seed', 'verify', 'activate'];
-const NO_COUNTS: OutcomeCounts = { applied: 0, 'up-to-date': 0, failed: 0, unverified: 0, unknown: 0, skipped: 0, cancelled: 0, 'not-started': 0 };
+const NO_COUNTS: OutcomeCounts = {
+  applied: 0,
+  'up-to-date': 0,
+  failed: 0,
+  unverified: 0,
+  unknown: 0,
+  skipped: 0,
+  cancelled: 0,
+  'not-started': 0,
+};
 
 function migrationError(tenant: string): OutcomeError {
   return {
@@ -23,7 +41,19 @@ function migrationError(tenant: string): OutcomeError {
 
 export function* singleScene({ isBroken, isAgain = false }: { isBroken: boolean; isAgain?: boolean }): Generator<SceneEvent> {
   const tenant = 'acme';
-  yield { afterMs: 300, event: { type: 'run.started', command: 'provision', selected: 1, upToDate: 0, target: '0008_index_lines', concurrency: 8, clusters: { main: { tenants: 1, cap: 8 } }, dryRun: false } };
+  yield {
+    afterMs: 300,
+    event: {
+      type: 'run.started',
+      command: 'provision',
+      selected: 1,
+      upToDate: 0,
+      target: '0008_index_lines',
+      concurrency: 8,
+      clusters: { main: { tenants: 1, cap: 8 } },
+      dryRun: false,
+    },
+  };
   yield { afterMs: 1, event: { type: 'tenant.started', tenant, cluster: 'main', steps: PROVISION_STEPS } };
   for (const step of PROVISION_STEPS) {
     yield { afterMs: 5, event: { type: 'step.started', tenant, step } };
@@ -41,18 +71,55 @@ export function* singleScene({ isBroken, isAgain = false }: { isBroken: boolean;
       if (isBroken) {
         const error = migrationError(tenant);
         yield { afterMs: 50, event: { type: 'step.finished', tenant, step, status: 'failed', ms: ms + 50 } };
-        const outcome: TenantOutcome = { tenant, cluster: 'main', outcome: 'failed', attempts: 1, from: null, to: '0006_audit', ms: 1400, error };
+        const outcome: TenantOutcome = {
+          tenant,
+          cluster: 'main',
+          outcome: 'failed',
+          attempts: 1,
+          from: null,
+          to: '0006_audit',
+          ms: 1400,
+          error,
+        };
         yield { afterMs: 5, event: { type: 'tenant.finished', ...outcome } };
-        yield { afterMs: 5, event: { type: 'run.finished', command: 'provision', counts: { ...NO_COUNTS, failed: 1 }, failed: [outcome], ms: 1700, exitCode: 1 } };
+        yield {
+          afterMs: 5,
+          event: {
+            type: 'run.finished',
+            command: 'provision',
+            counts: { ...NO_COUNTS, failed: 1 },
+            failed: [outcome],
+            ms: 1700,
+            exitCode: 1,
+          },
+        };
         return;
       }
     }
-    yield { afterMs: step === 'migrate' ? 1 : ms, event: { type: 'step.finished', tenant, step, status: 'done', ms, ...(step === 'migrate' ? { detail: '8 migrations' } : {}) } };
+    yield {
+      afterMs: step === 'migrate' ? 1 : ms,
+      event: { type: 'step.finished', tenant, step, status: 'done', ms, ...(step === 'migrate' ? { detail: '8 migrations' } : {}) },
+    };
   }
-  yield { afterMs: 1, event: { type: 'tenant.located', tenant, cluster: 'main', driver: 'postgres-schema', name: 'tenant_acme', url: 'postgres://postgres@127.0.0.1:54329/postgres?options=-csearch_path%3Dtenant_acme', connect: 'psql "postgres://postgres@127.0.0.1:54329/postgres?options=-csearch_path%3Dtenant_acme"', note: 'the embedded server has stopped: `npx tenancy embedded start` brings it up' } };
+  yield {
+    afterMs: 1,
+    event: {
+      type: 'tenant.located',
+      tenant,
+      cluster: 'main',
+      driver: 'postgres-schema',
+      name: 'tenant_acme',
+      url: 'postgres://postgres@127.0.0.1:54329/postgres?options=-csearch_path%3Dtenant_acme',
+      connect: 'psql "postgres://postgres@127.0.0.1:54329/postgres?options=-csearch_path%3Dtenant_acme"',
+      note: 'the embedded server has stopped: `npx tenancy embedded start` brings it up',
+    },
+  };
   const outcome: TenantOutcome = { tenant, cluster: 'main', outcome: 'applied', attempts: 1, from: null, to: '0008_index_lines', ms: 1520 };
   yield { afterMs: 5, event: { type: 'tenant.finished', ...outcome } };
-  yield { afterMs: 5, event: { type: 'run.finished', command: 'provision', counts: { ...NO_COUNTS, applied: 1 }, failed: [], ms: 1830, exitCode: 0 } };
+  yield {
+    afterMs: 5,
+    event: { type: 'run.finished', command: 'provision', counts: { ...NO_COUNTS, applied: 1 }, failed: [], ms: 1830, exitCode: 0 },
+  };
 }
 
 interface FleetOptions {
@@ -63,15 +130,37 @@ interface FleetOptions {
   readonly concurrency?: number;
 }
 
-export function* fleetScene({ tenants, failures, isHostile = false, interruptAfter = tenants, concurrency = 12 }: FleetOptions): Generator<SceneEvent> {
+export function* fleetScene({
+  tenants,
+  failures,
+  isHostile = false,
+  interruptAfter = tenants,
+  concurrency = 12,
+}: FleetOptions): Generator<SceneEvent> {
   const upToDate = Math.floor(tenants / 10);
   const work = tenants - upToDate;
   const every = failures === 0 ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(Math.min(work, interruptAfter) / failures));
   const nameOf = (index: number): string => {
     if (!isHostile) return `${['acme', 'globex', 'initech', 'umbrella', 'hooli', 'stark', 'wayne'][index % 7]}-${index}`;
-    return index % 3 === 0 ? `t${index}-${'x'.repeat(63 - `t${index}-`.length)}` : index % 3 === 1 ? `\u001b]0;owned\u0007\u001b[2Jevil-${index}\r\n` : `株式会社日本テナント🏢-${index}`;
+    return index % 3 === 0
+      ? `t${index}-${'x'.repeat(63 - `t${index}-`.length)}`
+      : index % 3 === 1
+        ? `\u001b]0;owned\u0007\u001b[2Jevil-${index}\r\n`
+        : `株式会社日本テナント🏢-${index}`;
   };
-  yield { afterMs: 200, event: { type: 'run.started', command: 'migrate', selected: tenants, upToDate, target: '0008_index_lines', concurrency, clusters: { main: { tenants: work, cap: concurrency } }, dryRun: false } };
+  yield {
+    afterMs: 200,
+    event: {
+      type: 'run.started',
+      command: 'migrate',
+      selected: tenants,
+      upToDate,
+      target: '0008_index_lines',
+      concurrency,
+      clusters: { main: { tenants: work, cap: concurrency } },
+      dryRun: false,
+    },
+  };
   const counts = { ...NO_COUNTS, 'up-to-date': upToDate } as Record<keyof OutcomeCounts, number>;
   const failed: TenantOutcome[] = [];
   const perTenantMs = 240 / concurrency;
@@ -102,7 +191,8 @@ export function* fleetScene({ tenants, failures, isHostile = false, interruptAft
       yield { afterMs: 0, event: { type: 'tenant.finished', ...outcome } };
     } else {
       counts.applied += 1;
-      for (const migration of MIGRATIONS.slice(6)) yield { afterMs: perTenantMs / 2, event: { type: 'migration.finished', tenant, migration, ms: 60, direction: 'up' } };
+      for (const migration of MIGRATIONS.slice(6))
+        yield { afterMs: perTenantMs / 2, event: { type: 'migration.finished', tenant, migration, ms: 60, direction: 'up' } };
       yield { afterMs: 0, event: { type: 'step.finished', tenant, step: 'migrate', status: 'done', ms: base.ms } };
       yield { afterMs: 0, event: { type: 'tenant.finished', ...base, outcome: 'applied', to: '0008_index_lines' } };
     }
@@ -111,19 +201,64 @@ export function* fleetScene({ tenants, failures, isHostile = false, interruptAft
       break;
     }
   }
-  yield { afterMs: 5, event: { type: 'run.finished', command: 'migrate', counts, failed, ms: Math.round(work * perTenantMs), exitCode: isDraining ? 130 : failed.length > 0 ? 1 : 0 } };
+  yield {
+    afterMs: 5,
+    event: {
+      type: 'run.finished',
+      command: 'migrate',
+      counts,
+      failed,
+      ms: Math.round(work * perTenantMs),
+      exitCode: isDraining ? 130 : failed.length > 0 ? 1 : 0,
+    },
+  };
 }
 
 export function* planScene({ tenants }: { tenants: number }): Generator<SceneEvent> {
-  yield { afterMs: 1, event: { type: 'run.started', command: 'migrate', selected: tenants, upToDate: 40, target: '0008_index_lines', concurrency: 8, clusters: { main: { tenants, cap: 8 } }, dryRun: true } };
+  yield {
+    afterMs: 1,
+    event: {
+      type: 'run.started',
+      command: 'migrate',
+      selected: tenants,
+      upToDate: 40,
+      target: '0008_index_lines',
+      concurrency: 8,
+      clusters: { main: { tenants, cap: 8 } },
+      dryRun: true,
+    },
+  };
   for (let index = 0; index < tenants - 40; index += 1) {
     const applied = index % 25 === 0 ? 2 : index % 7 === 0 ? 4 : 6;
-    yield { afterMs: 0, event: { type: 'tenant.planned', tenant: `tenant-${index}`, cluster: 'main', driver: 'postgres-schema', name: `tenant_tenant-${index}`, from: MIGRATIONS[applied - 1] ?? null, to: '0008_index_lines', steps: ['migrate', 'verify'], migrations: MIGRATIONS.slice(applied) } };
+    yield {
+      afterMs: 0,
+      event: {
+        type: 'tenant.planned',
+        tenant: `tenant-${index}`,
+        cluster: 'main',
+        driver: 'postgres-schema',
+        name: `tenant_tenant-${index}`,
+        from: MIGRATIONS[applied - 1] ?? null,
+        to: '0008_index_lines',
+        steps: ['migrate', 'verify'],
+        migrations: MIGRATIONS.slice(applied),
+      },
+    };
   }
-  yield { afterMs: 1, event: { type: 'run.finished', command: 'migrate', counts: { ...NO_COUNTS, 'up-to-date': 40 }, failed: [], ms: 90, exitCode: 0 } };
+  yield {
+    afterMs: 1,
+    event: { type: 'run.finished', command: 'migrate', counts: { ...NO_COUNTS, 'up-to-date': 40 }, failed: [], ms: 90, exitCode: 0 },
+  };
 }
 
 export function* refusalScene(): Generator<SceneEvent> {
-  const error: OutcomeError = { code: 'TENANCY_REGISTRY_NOT_FOUND', message: 'there is no tenancy registry at postgres://db.internal/app', hint: 'check registry.url; `tenancy registry init` or the first `tenancy tenant provision` creates one', hook: null, retryable: false, log: null };
+  const error: OutcomeError = {
+    code: 'TENANCY_REGISTRY_NOT_FOUND',
+    message: 'there is no tenancy registry at postgres://db.internal/app',
+    hint: 'check registry.url; `tenancy registry init` or the first `tenancy tenant provision` creates one',
+    hook: null,
+    retryable: false,
+    log: null,
+  };
   yield { afterMs: 1, event: { type: 'run.finished', command: null, counts: NO_COUNTS, failed: [], ms: 12, exitCode: 2, error } };
 }

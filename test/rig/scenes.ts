@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createReporter, type OutputMode } from '../../src/reporters/reporter.js';
-import { fleetScene, planScene, refusalScene, singleScene, type SceneEvent } from './scene-events.js';
+import { fleetScene, planScene, refusalScene, type SceneEvent, singleScene } from './scene-events.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -53,6 +53,11 @@ for (const { afterMs, event } of scene()) {
     await sleep(debtMs);
     debtMs = 0;
   }
-  reporter.report({ v: 1, at: new Date().toISOString(), run: event.type === 'run.finished' && event.command === null ? null : 'r_7k2m9x', ...event });
+  reporter.report({
+    v: 1,
+    at: new Date().toISOString(),
+    run: event.type === 'run.finished' && event.command === null ? null : 'r_7k2m9x',
+    ...event,
+  });
 }
 await reporter.finish();

@@ -1,0 +1,147 @@
+import { describe, expect, expectTypeOf, test } from 'vitest';
+import { EXIT } from '../../src/errors/define.js';
+import {
+  type OutcomeError,
+  RUN_COMMANDS,
+  type RunEvent,
+  type StampedRunEvent,
+  TENANT_OUTCOMES,
+  type TenantOutcome,
+} from '../../src/events.js';
+import { DRIVER_NAMES } from '../../src/tenant.js';
+import { assertEvent, assertEvents, eventsSchema } from '../rig/events-schema.js';
+
+const counts = { applied: 1, 'up-to-date': 2, failed: 1, unverified: 0, unknown: 0, skipped: 0, cancelled: 0, 'not-started': 0 };
+const error: OutcomeError = {
+  code: 'TENANCY_MIGRATION_FAILED',
+  message: 'acme: no',
+  hint: 'mend it',
+  hook: 'migrate',
+  retryable: false,
+  log: null,
+};
+const outcome: TenantOutcome = { tenant: 'acme', cluster: 'main', outcome: 'failed', attempts: 2, from: null, to: '0001_a', ms: 12, error };
+
+/** One of each, with every optional field, so a new event or field doesn't compile until it is here. */
+const samples: { readonly [Type in RunEvent['type']]: Required<Extract<RunEvent, { type: Type }>> } = {
+  'run.started': {
+    type: 'run.started',
+    command: 'migrate',
+    selected: 3,
+    upToDate: 2,
+    target: '0001_a',
+    concurrency: 8,
+    clusters: { main: { tenants: 1, cap: 8 } },
+    dryRun: false,
+  },
+  'run.warned': { type: 'run.warned', code: 'TENANCY_TENANT_AHEAD', message: 'acme is ahead', tenant: 'acme' },
+  'tenant.started': { type: 'tenant.started', tenant: 'acme', cluster: 'main', steps: ['register', 'create'] },
+  'tenant.planned': {
+    type: 'tenant.planned',
+    tenant: 'acme',
+    cluster: 'main',
+    driver: 'postgres-schema',
+    name: 'tenant_acme',
+    from: null,
+    to: '0001_a',
+    steps: ['migrate'],
+    migrations: ['0001_a'],
+  },
+  'step.started': { type: 'step.started', tenant: 'acme', step: 'create' },
+  'step.finished': { type: 'step.finished', tenant: 'acme', step: 'create', status: 'done-before', ms: 0, detail: 'adopted' },
+  'migration.finished': { type: 'migration.finished', tenant: 'acme', migration: '0001_a', ms: 3.5, direction: 'up' },
+  'tenant.located': {
+    type: 'tenant.located',
+    tenant: 'acme',
+    cluster: 'main',
+    driver: 'postgres-schema',
+    name: 'tenant_acme',
+    url: 'postgres://db/app',
+    connect: 'psql postgres://db/app',
+    note: 'start it first',
+  },
+  'tenant.retried': { type: 'tenant.retried', tenant: 'acme', attempt: 2, delayMs: 100, error },
+  'tenant.finished': { type: 'tenant.finished', ...outcome, error },
+  'run.draining': { type: 'run.draining', reason: 'interrupted', inFlight: 2, notStarted: null },
+  'run.finished': { type: 'run.finished', command: 'migrate', counts, failed: [outcome], ms: 100, exitCode: 1, error },
+};
+
+const stamp = (event: RunEvent): StampedRunEvent => ({ v: 1, at: '2026-01-02T03:04:05.678Z', run: 'r1', ...event });
+const toLines = (...events: readonly RunEvent[]): string => events.map((event) => `${JSON.stringify(stamp(event))}\n`).join('');
+
+describe('the published schema of events', () => {
+  test.each(Object.values(samples).map((event) => [event.type, event] as const))('accepts %s', (_type, event) => {
+    expect(assertEvent(stamp(event))).toEqual(stamp(event));
+  });
+
+  test('names exactly the types that the core emits', () => {
+    expect(eventsSchema.oneOf.map(({ $ref }) => $ref.replace('#/$defs/', '')).sort()).toEqual(Object.keys(samples).sort());
+  });
+
+  test('names exactly the properties that the core emits', () => {
+    for (const event of Object.values(samples)) {
+      const { properties } = eventsSchema.$defs[event.type] as { properties: object };
+      expect(Object.keys(properties).sort()).toEqual(Object.keys(stamp(event)).sort());
+    }
+  });
+
+  test('lists the same words as the code', () => {
+    const words = (name: string) => (eventsSchema.$defs[name] as { enum: readonly unknown[] }).enum;
+    expect(words('command')).toEqual(RUN_COMMANDS);
+    expect(words('outcome')).toEqual(TENANT_OUTCOMES);
+    expect(words('driver')).toEqual(DRIVER_NAMES);
+    expect(words('exitCode')).toEqual(Object.values(EXIT));
+    expect(words('step')).toEqual(STEPS);
+  });
+
+  test('refuses an unknown field, an unknown type and a missing stamp', () => {
+    expect(() => assertEvent({ ...stamp(samples['step.started']), colour: 'red' })).toThrow('additional properties');
+    expect(() => assertEvent({ ...stamp(samples['step.started']), type: 'step.paused' })).toThrow('no such type');
+    expect(() => assertEvent(samples['step.started'])).toThrow("required property 'v'");
+  });
+});
+
+describe('the check of a whole output', () => {
+  const end = samples['run.finished'];
+
+  test('accepts a run', () => {
+    expect(assertEvents(toLines(samples['run.started'], samples['tenant.finished'], end))).toHaveLength(3);
+  });
+
+  test('refuses an output that goes on after run.finished, or lacks it', () => {
+    expect(() => assertEvents(toLines(end, samples['run.warned']))).toThrow('the last event is run.warned');
+    expect(() => assertEvents(toLines(samples['run.started']))).toThrow('came 0 times');
+    expect(() => assertEvents(toLines(end, end))).toThrow('came 2 times');
+  });
+
+  test('refuses a tenant that finishes twice', () => {
+    expect(() => assertEvents(toLines(samples['tenant.finished'], samples['tenant.finished'], end))).toThrow('acme finished twice');
+  });
+
+  test('refuses half a line', () => {
+    expect(() => assertEvents(toLines(end).trimEnd())).toThrow('has no end');
+  });
+});
+
+const STEPS = [
+  'register',
+  'create',
+  'migrate',
+  'rollback',
+  'seed',
+  'verify',
+  'activate',
+  'guard',
+  'cut-access',
+  'restore-access',
+  'backup',
+  'drop',
+  'drop-access',
+  'tombstone',
+  'mark',
+  'repair',
+] as const;
+
+test('the list of steps here is that of the code', () => {
+  expectTypeOf<Extract<RunEvent, { type: 'step.started' }>['step']>().toEqualTypeOf<(typeof STEPS)[number]>();
+});
