@@ -42,16 +42,17 @@ export function describeThrown(thrown: unknown): string {
   if (thrown instanceof Error || (typeof thrown === 'object' && thrown !== null && typeof (thrown as Error).message === 'string')) {
     const { name, message } = thrown as Error;
     const text = message === '' ? 'an error without a message' : message.replace(/\s*\n\s*/g, ' ');
-    return name === undefined || name === 'Error' ? text : `${name}: ${text}`;
+    return name === undefined || name === 'Error' || name === 'TenancyError' ? text : `${name}: ${text}`;
   }
   if (typeof thrown === 'string') return thrown.replace(/\s*\n\s*/g, ' ');
   return `${thrown === null || typeof thrown !== 'object' ? String(thrown) : 'an object that is no Error'} (not an Error)`;
 }
 
-function findFrame(file: string, thrown: unknown): { line?: number; column?: number } {
+/** Without the column, which jiti moves. */
+function findFrame(file: string, thrown: unknown): { line?: number } {
   const stack = thrown instanceof Error ? (thrown.stack ?? '') : '';
-  for (const [, place = '', line, column] of stack.matchAll(/(?:\(|at (?:async )?)((?:file:\/\/)?\/[^()\n]*?):(\d+):(\d+)\)?$/gm)) {
-    if (toPath(place) === file) return { line: Number(line), column: Number(column) };
+  for (const [, place = '', line] of stack.matchAll(/(?:\(|at (?:async )?)((?:file:\/\/)?\/[^()\n]*?):(\d+):\d+\)?$/gm)) {
+    if (toPath(place) === file) return { line: Number(line) };
   }
   return {};
 }
@@ -73,19 +74,18 @@ function findParseError(message: string): { file?: string; line: number; column:
   return { file: toPath(file), line: Number(line), column: Number(column) + 1, reason };
 }
 
-/** Node does not say where an ES module's syntax error is; jiti's parser does. */
+/** Node does not say where an ES module's syntax error is; jiti's parser does, as long as it is in the config itself. */
 async function locateSyntaxError(file: string, error: SyntaxError): Promise<{ file?: string; line?: number; column?: number; reason: string }> {
-  const reason = error.message.replace(/\s*\n\s*/g, ' ');
+  const message = error.message.replace(/\s*\n\s*/g, ' ');
   const [, place, line] = /^((?:file:\/\/)?\/.*):(\d+)\n/.exec(error.stack ?? '') ?? [];
-  if (place !== undefined) return { file: toPath(place), line: Number(line), reason };
+  if (place !== undefined) return { file: toPath(place), line: Number(line), reason: message };
   const [{ createJiti }, { readFile }] = await Promise.all([import('jiti'), import('node:fs/promises')]);
-  try {
-    const source = await readFile(file, 'utf8');
-    const code = createJiti(file, { fsCache: false }).transform({ source, filename: file, ts: false, async: true });
-    return { ...(findParseError(/ParseError: [^\n\\]*/.test(code) ? code : '') ?? {}), reason };
-  } catch (parseError) {
-    return { ...(findParseError(parseError instanceof Error ? parseError.message : '') ?? {}), reason };
-  }
+  const source = await readFile(file, 'utf8');
+  const code = createJiti(file, { fsCache: false }).transform({ source, filename: file, async: true });
+  const [, report] = /^exports\.__JITI_ERROR__ = (\{.*\})/.exec(code) ?? [];
+  if (report === undefined) return { reason: `${message} (in a file that it imports)` };
+  const found = JSON.parse(report) as { readonly line: number; readonly column: number };
+  return { line: found.line, column: found.column + 1, reason: message };
 }
 
 function toPath(place: string): string {

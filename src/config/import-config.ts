@@ -8,25 +8,36 @@ import { canStripTypes, currentUid, withoutLoadingWarnings } from './node-runtim
 
 const TYPESCRIPT = /\.[cm]?ts$/;
 
+/** What a config exports. In a box, since it may be a promise, and one that rejects. */
+export interface ConfigExport {
+  readonly hasDefault: boolean;
+  readonly value: unknown;
+}
+
 /**
- * The module's default export, or undefined where it has none.
+ * Imports a config and picks its default export.
  *
  * Node strips types but does not compile (enums, imports of a type without `type`) and wants endings in relative imports; jiti
  * takes all of these, so a TypeScript config that Node can't link is given to jiti before anything of it has run.
  * @throws TenancyError for a syntax error, a missing import, or whatever the module threw.
  */
-export async function importConfig(file: string): Promise<unknown> {
-  if (!TYPESCRIPT.test(file)) {
-    return pickDefault(await importNatively(file).catch((error: unknown) => explainImportError(file, error)));
+export async function importConfig(file: string): Promise<ConfigExport> {
+  try {
+    return pickDefault(await importModule(file));
+  } catch (error) {
+    return explainImportError(file, error);
   }
-  const isNative = canStripTypes();
-  const loaded = isNative
-    ? await importNatively(file).catch((error: unknown) => {
-        if (isLinkError(error)) return importByJiti(file);
-        throw error;
-      }).catch((error: unknown) => explainImportError(file, error))
-    : await importByJiti(file).catch((error: unknown) => explainImportError(file, error));
-  return pickDefault(loaded);
+}
+
+async function importModule(file: string): Promise<unknown> {
+  if (!TYPESCRIPT.test(file)) return importNatively(file);
+  if (!canStripTypes()) return importByJiti(file);
+  try {
+    return await importNatively(file);
+  } catch (error) {
+    if (!isLinkError(error)) throw error;
+    return importByJiti(file);
+  }
 }
 
 async function importNatively(file: string): Promise<unknown> {
@@ -40,13 +51,16 @@ async function importByJiti(file: string): Promise<unknown> {
 }
 
 /** `export default`, `module.exports =`, and the `exports.default` of TypeScript compiled to CommonJS. */
-function pickDefault(module: unknown): unknown {
-  if (typeof module !== 'object' || module === null) return module;
-  const isNamespace = Object.prototype.toString.call(module) === '[object Module]' || Object.hasOwn(module, '__esModule') || 'default' in module;
-  if (!isNamespace) return module;
-  const value: unknown = (module as { readonly default?: unknown }).default;
-  const isCompiled = typeof value === 'object' && value !== null && Object.hasOwn(value, '__esModule');
-  return isCompiled ? (value as { readonly default?: unknown }).default : value;
+function pickDefault(module: unknown): ConfigExport {
+  if (!isNamespace(module)) return { hasDefault: true, value: module };
+  const value = module.default;
+  if (isNamespace(value) && Object.hasOwn(value, '__esModule')) return { hasDefault: 'default' in value, value: value.default };
+  return { hasDefault: 'default' in module, value };
+}
+
+function isNamespace(module: unknown): module is { readonly default?: unknown } {
+  if (typeof module !== 'object' || module === null) return false;
+  return Object.prototype.toString.call(module) === '[object Module]' || Object.hasOwn(module, '__esModule') || 'default' in module;
 }
 
 /**

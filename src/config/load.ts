@@ -3,6 +3,7 @@ import { TenancyError } from '../errors.js';
 import { explainThrown } from './explain-import-error.js';
 import { findConfig, readConfigAt } from './find-config.js';
 import type { FoundConfig } from './find-config.js';
+import type { ConfigExport } from './import-config.js';
 import type { TenancyConfig } from './types.js';
 
 export interface LoadConfigOptions {
@@ -43,29 +44,29 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
  * @throws TenancyError as `loadConfig` does.
  */
 export async function loadConfigObject(config: unknown, options: Omit<LoadConfigOptions, 'configPath'>): Promise<LoadedConfig> {
-  return checkExport(config, null, options.cwd, options, []);
+  return checkExport({ hasDefault: true, value: config }, null, options.cwd, options, []);
 }
 
-async function readExport(found: FoundConfig, { env }: LoadConfigOptions): Promise<unknown> {
+async function readExport(found: FoundConfig, { env }: LoadConfigOptions): Promise<ConfigExport> {
   if (found.type === 'module') {
     const { importConfig } = await import('./import-config.js');
     return importConfig(found.file);
   }
   const { parseConfig } = await import('./parse-config.js');
-  return parseConfig(found, env);
+  return { hasDefault: true, value: await parseConfig(found, env) };
 }
 
 async function checkExport(
-  exported: unknown,
+  exported: ConfigExport,
   file: string | null,
   root: string,
   context: { readonly command: string; readonly env: LoadConfigOptions['env'] },
   prefix: readonly string[],
 ): Promise<LoadedConfig> {
   const shownFile = file ?? 'the config';
-  const config = await callExport(exported, shownFile, context);
+  const config = await callExport(exported.value, shownFile, context);
   if (config === undefined || config === null) {
-    const reason = explainAbsence(exported, file);
+    const reason = explainAbsence(exported, config);
     throw new TenancyError('TENANCY_CONFIG_EMPTY', { file: shownFile, reason });
   }
   const { checkConfig } = await import('./schema.js');
@@ -91,8 +92,7 @@ async function callExport(
   }
 }
 
-function explainAbsence(exported: unknown, file: string | null): string {
-  if (typeof exported === 'function') return 'the config function returned nothing; is a `return` missing?';
-  if (file !== null && /\.[cm]?[jt]s$/.test(file)) return 'it has no default export';
-  return 'the config is empty';
+function explainAbsence({ hasDefault, value }: ConfigExport, config: null | undefined): string {
+  if (typeof value === 'function') return `the config function returned ${config}; is a \`return\` missing?`;
+  return hasDefault ? `the config is ${config === undefined ? 'undefined' : 'empty'}` : 'it has no default export';
 }

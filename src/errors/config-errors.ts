@@ -43,9 +43,9 @@ export const configErrors = {
       return name === 'tenancy-cli' ? 'npm i -D tenancy-cli' : `npm i ${name}`;
     },
   }),
-  TENANCY_CONFIG_LOAD_FAILED: defineError<{ file: string; line?: number; column?: number; action: string; reason: string }>({
+  TENANCY_CONFIG_LOAD_FAILED: defineError<{ file: string; line?: number; action: string; reason: string }>({
     exit: EXIT.usage,
-    message: ({ file, line, column, action, reason }) => `${place(file, line, column)}: ${action}: ${reason}`,
+    message: ({ file, line, action, reason }) => `${place(file, line, undefined)}: ${action}: ${reason}`,
   }),
   TENANCY_CONFIG_EMPTY: defineError<{ file: string; reason: string }>({
     exit: EXIT.usage,

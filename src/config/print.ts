@@ -1,0 +1,48 @@
+import { redact, redactUrl } from '../util/redact.js';
+import { formatDuration } from '../util/duration.js';
+import type { MigrateHook, ResolvedConfig, UrlSource } from './types.js';
+
+/** What `config print` shows: every default filled in, passwords blanked, a function as `[function]`. Calls none of them. */
+export function describeConfig(config: ResolvedConfig): Readonly<Record<string, unknown>> {
+  const { defaults, hooks } = config;
+  const { seed, migrate, ...others } = hooks;
+  return {
+    file: config.file,
+    root: config.root,
+    registry: { url: describeUrl(config.registry.url) },
+    clusters: Object.fromEntries(
+      Object.entries(config.clusters).map(([name, cluster]) => [name, { ...cluster, url: describeUrl(cluster.url) }]),
+    ),
+    placement: '[function]',
+    hooks: {
+      ...Object.fromEntries(Object.entries(others).map(([name, hook]) => [name, hook === undefined ? "[the driver's own]" : '[function]'])),
+      ...(migrate === undefined ? {} : { migrate: describeMigrate(migrate) }),
+      seed: seed.map(() => '[function]'),
+    },
+    extensions: { schema: config.extensionsSchema },
+    allowMixedCaseNames: config.allowMixedCaseNames,
+    defaults: {
+      concurrency: defaults.concurrency,
+      retries: defaults.retries,
+      timeout: describeMs(defaults.timeoutMs),
+      lockTimeout: describeMs(defaults.lockTimeoutMs),
+      statementTimeout: describeMs(defaults.statementTimeoutMs),
+      leaseWait: describeMs(defaults.leaseWaitMs),
+    },
+    logs: config.logsDirectory,
+  };
+}
+
+function describeUrl(source: UrlSource): string {
+  return typeof source === 'function' ? '[function]' : redactUrl(source);
+}
+
+function describeMigrate(hook: MigrateHook): unknown {
+  if (typeof hook === 'function') return '[function]';
+  if (hook.type === 'migrator') return { type: hook.type, name: redact(hook.name), lockScope: hook.lockScope ?? 'tenant' };
+  return { ...hook, format: hook.format ?? 'auto' };
+}
+
+function describeMs(ms: number | null): string {
+  return ms === null ? 'none' : formatDuration(ms);
+}
