@@ -23,7 +23,8 @@ export interface PlanInput {
  * `TENANCY_MIGRATION_PROGRESS_DRIFTED`, `TENANCY_MIGRATION_IRREVERSIBLE`, `TENANCY_MIGRATION_TARGET_UNKNOWN`, `TENANCY_MIGRATION_TARGET_OLDER`;
  * each names every migration that it is about.
  */
-export function planMigrations({ local, history, direction, to, allowOutOfOrder }: PlanInput): TenantMigrationPlan {
+export function planMigrations(input: PlanInput): TenantMigrationPlan {
+  const { local, history, direction, to, allowOutOfOrder } = input;
   // A mistyped version is the same mistake for every tenant: it is told before a tenant's own trouble.
   const target = to === null && direction === 'down' ? null : resolveTarget(local, to, direction);
   const drift = findDrift(local, history);
@@ -34,17 +35,15 @@ export function planMigrations({ local, history, direction, to, allowOutOfOrder 
     const isApplied = history.applied.some(({ name }) => name === history.progress?.name);
     checkProgress(history.progress, pending[0] ?? null, 'up', isApplied);
   }
-  return planUp(local, pending, target, drift);
+  return planUp(input, pending, target, drift);
 }
 
-function planUp(local: readonly LocalMigration[], pending: readonly LocalMigration[], target: string | null, drift: MigrationDrift): TenantMigrationPlan {
+function planUp({ local, allowOutOfOrder }: PlanInput, pending: readonly LocalMigration[], target: string | null, drift: MigrationDrift): TenantMigrationPlan {
   const { newestApplied, order, ahead } = drift;
-  const isNewestFile = target === (local.at(-1)?.name ?? null);
-  const isPending = pending.some(({ name }) => name === target);
   // Below an `ahead` tenant the newest file is no step back: the warning says what is to be said.
-  if (target !== null && newestApplied !== null && !isNewestFile && !isPending && order(target, newestApplied) < 0) {
-    throw new TenancyError('TENANCY_MIGRATION_TARGET_OLDER', { to: target, current: newestApplied });
-  }
+  const isStepBack = target !== null && newestApplied !== null && target !== local.at(-1)?.name && order(target, newestApplied) < 0;
+  // Whoever lets late ones in may name one, and may run the same command again.
+  if (isStepBack && !allowOutOfOrder) throw new TenancyError('TENANCY_MIGRATION_TARGET_OLDER', { to: target, current: newestApplied });
   const steps = pending.filter(({ name }) => target !== null && order(name, target) <= 0);
   const to = steps.reduce<string | null>((best, { name }) => (best === null || order(name, best) > 0 ? name : best), newestApplied);
   return { direction: 'up', from: newestApplied, to, steps, ahead };

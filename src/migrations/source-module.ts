@@ -13,7 +13,7 @@ type Direction = 'up' | 'down';
  * to do loads no code. What the text promised is checked against the module then.
  */
 export function createModuleScripts(path: string, text: string, importModule: ImportModule): { up: ModuleScript; down: ModuleScript | null } {
-  const isTransactional = !/^[ \t]*(export\s+const\s+|(?:module\.)?exports\.|["']?)transaction["']?\s*(?:[:=]|:\s*boolean\s*=)\s*false\b/m.test(text);
+  const isTransactional = !switchesTransactionOff(text);
   const script = (direction: Direction): ModuleScript => ({
     type: 'module',
     file: showPath(path),
@@ -27,11 +27,20 @@ export function createModuleScripts(path: string, text: string, importModule: Im
   return { up: script('up'), down: exportsDown(text) ? script('down') : null };
 }
 
+const WHOLE = /^[ \t]*(?:export\s+default\b|module\.exports\s*=)/m;
+
+function switchesTransactionOff(text: string): boolean {
+  if (/^[ \t]*export\s+const\s+transaction\s*(?::\s*(?:boolean|false)\s*)?=\s*false\b/m.test(text)) return true;
+  if (/^[ \t]*(?:module\.)?exports\.transaction\s*=\s*false\b/m.test(text)) return true;
+  const whole = WHOLE.exec(text);
+  return whole !== null && /\btransaction\s*:\s*false\b/.test(text.slice(whole.index));
+}
+
 function exportsDown(text: string): boolean {
   if (/^[ \t]*export\s+(?:async\s+)?(?:function\s*\*?|const|let|var)\s+down\b/m.test(text)) return true;
   if (/^[ \t]*export\s*\{[^}]*\bdown\b[^}]*\}/m.test(text)) return true;
   if (/^[ \t]*(?:module\.)?exports\.down\s*=/m.test(text)) return true;
-  const whole = /^[ \t]*(?:export\s+default\b|module\.exports\s*=)/m.exec(text);
+  const whole = WHOLE.exec(text);
   return whole !== null && /\bdown\s*[(:,}]/.test(text.slice(whole.index));
 }
 
