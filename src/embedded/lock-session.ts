@@ -33,12 +33,12 @@ export function serverUrl(found: FoundServer, port: number): string {
   return `postgres://postgres:${found.password}@127.0.0.1:${port}/postgres`;
 }
 
-/**
- * Connects to our own server, without joining it.
- *
- * @returns `undefined` when nobody answers, it is starting or stopping, or it is another server on that port
- */
-export async function openSession(found: FoundServer, port: number): Promise<{ client: Client; session: LockSession } | undefined> {
+export type OpenedSession =
+  | { readonly isOpen: true; readonly client: Client; readonly session: LockSession }
+  | { readonly isOpen: false; readonly reason: string };
+
+/** Connects to our own server, without joining it; it may be starting, stopping, or be another server on that port. */
+export async function openSession(found: FoundServer, port: number): Promise<OpenedSession> {
   const { default: pg } = await import('pg');
   const client = new pg.Client({
     connectionString: serverUrl(found, port),
@@ -48,23 +48,30 @@ export async function openSession(found: FoundServer, port: number): Promise<{ c
   });
   // The server went away: the next query says so. Without a listener this would end the process.
   client.on('error', () => undefined);
+  let reason = `another server has port ${port}`;
   try {
     await client.connect();
     const { rows } = await client.query<{ name: string }>(`SELECT current_setting('cluster_name') AS name`);
     if (rows[0]?.name === found.record.id) {
-      return { client, session: createSession(client) };
+      return { isOpen: true, client, session: createSession(client) };
     }
-  } catch {
-    // Refused, starting, stopping, or somebody else's: each time the caller looks at the folder again.
+  } catch (error) {
+    reason = error instanceof Error ? error.message : String(error);
   }
   await client.end().catch(() => undefined);
-  return undefined;
+  return { isOpen: false, reason };
 }
 
 /** Takes part in the use of the server; false when the last one out is just stopping it. */
 export async function tryJoin(client: Client): Promise<boolean> {
-  const { rows } = await client.query<{ is_held: boolean }>('SELECT pg_try_advisory_lock_shared($1) AS is_held', [LOCK_KEY]);
-  return rows[0]?.is_held === true;
+  try {
+    const text = 'SELECT pg_try_advisory_lock_shared($1) AS is_held';
+    const { rows } = await client.query<{ is_held: boolean }>(text, [LOCK_KEY]);
+    return rows[0]?.is_held === true;
+  } catch {
+    // Cut off in the middle: it has been stopped.
+    return false;
+  }
 }
 
 async function countClients(client: Client): Promise<{ others: number; joining: number }> {

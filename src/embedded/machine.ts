@@ -45,7 +45,10 @@ export function now(): number {
 }
 
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  await delay(ms, undefined, signal === undefined ? {} : { signal });
+  await delay(ms, undefined, signal === undefined ? {} : { signal }).catch((error: unknown) => {
+    signal?.throwIfAborted();
+    throw error;
+  });
 }
 
 export function randomToken(bytes: number): string {
@@ -92,7 +95,11 @@ export function runCommand(command: Command, signal?: AbortSignal): Promise<Comm
         output += text;
       });
     }
-    child.on('error', (error) => resolve({ isSuccess: false, output: `${output}${error.message}\n` }));
+    child.on('error', (error) => {
+      output += `${error.message}\n`;
+      // One that did start is waited for: it may still be writing.
+      if (child.pid === undefined) resolve({ isSuccess: false, output });
+    });
     child.on('close', (code) => resolve({ isSuccess: code === 0, output }));
   });
 }

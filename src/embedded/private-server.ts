@@ -37,7 +37,7 @@ export async function startPrivateServer(options: {
   const { directory, signal } = options;
   const binaries = await chooseBinaries(options);
   await prepareFolder(directory);
-  await initialise({ directory, binaries, isUnsynced: true, signal });
+  await initialise({ directory, binaries, isUnsynced: true, ...(signal && { signal }) });
   const found = await findServer(directory);
   if (found === undefined) throw new Error(`no record in ${directory} right after it was written`);
   const settings: ServerSettings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', ...options.settings };

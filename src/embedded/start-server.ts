@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, stat, truncate } from 'node:fs/promises';
 import path from 'node:path';
 import { TenancyError } from '../errors.js';
 import { type Binaries, findBinaries } from './find-binaries.js';
@@ -19,13 +19,21 @@ import { wayOf } from './ways-to-run.js';
 interface StartOptions {
   readonly directory: string;
   readonly resolveFrom: string;
+  readonly openDirectory?: string;
   readonly deadline: number;
   readonly signal?: AbortSignal;
   readonly onNotice?: (text: string) => void;
 }
 
 /** Generous for a development machine; a fleet of small schemas takes many locks in one DROP. */
-const SHARED_SETTINGS: ServerSettings = { max_connections: 200, max_locks_per_transaction: 256 };
+const SHARED_SETTINGS: ServerSettings = {
+  max_connections: 200,
+  max_locks_per_transaction: 256,
+  // The log is kept for what goes wrong.
+  log_checkpoints: 'off',
+};
+
+const LARGEST_LOG_BYTES = 8_000_000;
 
 /**
  * Makes the database if there is none, and starts the server. Only the holder of the start lock may call this.
@@ -39,7 +47,7 @@ export async function startServer(options: StartOptions): Promise<boolean> {
   if (found !== undefined && (await findPostmaster(found.data)) !== undefined) return false;
   const binaries = await findBinaries(options);
   if (found === undefined) {
-    await initialise({ directory, binaries, signal: options.signal });
+    await initialise({ ...options, binaries });
     found = await findServer(directory);
     if (found === undefined) throw new Error(`no record in ${directory} right after it was written`);
     options.onNotice?.(`the data of embedded:${directory} is in ${found.data}`);
@@ -57,6 +65,14 @@ async function requireMajor(directory: string, found: FoundServer, binaries: Bin
   if (dataMajor !== binaries.major) {
     throw new TenancyError('TENANCY_EMBEDDED_VERSION_MISMATCH', { directory, dataMajor, binariesMajor: binaries.major });
   }
+}
+
+/** Empties a log that has grown large; tells where the next start's words will begin. */
+async function shortenLog(log: string): Promise<number> {
+  const size = await stat(log).then((found) => found.size, () => 0);
+  if (size <= LARGEST_LOG_BYTES) return size;
+  await truncate(log);
+  return 0;
 }
 
 /**
@@ -78,7 +94,7 @@ export async function launchUntilReady(options: {
   const begun = now();
   let preferred: number | undefined = found.record.port;
   for (;;) {
-    const logStart = await stat(log).then(({ size }) => size, () => 0);
+    const logStart = await shortenLog(log);
     const launched = await launchPostmaster({
       way: wayOf(found.record),
       binaries: options.binaries,

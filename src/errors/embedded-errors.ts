@@ -59,6 +59,13 @@ export const embeddedErrors = {
     hint: () => 'it may be writing its last pages: look with `tenancy embedded status`, then stop it again',
     isRetryable: true,
   }),
+  TENANCY_EMBEDDED_SILENT: defineError<{ directory: string; pid: number; reason: string }>({
+    exit: EXIT.unreachable,
+    message: ({ directory, pid, reason }) =>
+      `the embedded PostgreSQL in ${directory} (process ${pid}) is running but does not answer: ${reason}`,
+    hint: () => 'run the same command again, or end it with `tenancy embedded stop --force`',
+    isRetryable: true,
+  }),
   TENANCY_EMBEDDED_IN_USE: defineError<{ directory: string; clients: number }>({
     exit: EXIT.refused,
     message: ({ directory, clients }) =>
