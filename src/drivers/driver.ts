@@ -1,3 +1,4 @@
+import type { TenancyError } from '../errors.js';
 import type { AppliedMigration, LocalMigration, MigrationScript, TenantDb, TenantHistory } from '../migrations/migration.js';
 import type { DriverName, Placement } from '../tenant.js';
 
@@ -153,6 +154,8 @@ export interface ClusterEngine {
   readFacts(): Promise<ClusterFacts>;
   driver(name: DriverName): TenantDriver;
   classify(error: unknown): ErrorClass;
+  /** For a command about one tenant: the sentence for an error that means that this cluster can't be talked to; null for any other. */
+  describeUnreachable(error: unknown): TenancyError<'TENANCY_CLUSTER_UNREACHABLE'> | null;
   close(): Promise<void>;
 }
 

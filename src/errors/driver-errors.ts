@@ -7,4 +7,39 @@ export const driverErrors = {
     hint: ({ cluster }) => `check clusters.${cluster}.url and that the server is up, then run the same command again`,
     isRetryable: true,
   }),
+  TENANCY_CLUSTER_URL_REJECTED: defineError<{ cluster: string; reason: string }>({
+    exit: EXIT.usage,
+    message: ({ cluster, reason }) => `clusters.${cluster}.url can't be used: ${reason}`,
+    hint: () => 'write postgres://USER:PASSWORD@HOST:PORT/DATABASE, or embedded:DIR for one that needs no server',
+  }),
+  TENANCY_NAME_REJECTED: defineError<{ name: string; driver: string; reason: string }>({
+    exit: EXIT.usage,
+    message: ({ name, driver, reason }) => `${JSON.stringify(name)} can't be the name of a ${driver} tenant: ${reason}`,
+    hint: () => 'change what `placement` returns as name; `tenant_${id}`, in lower case, is always fine',
+  }),
+  TENANCY_NAME_TAKEN: defineError<{ name: string; kind: string; owner: string }>({
+    exit: EXIT.refused,
+    message: ({ name, kind, owner }) => `the ${kind} ${name} is already there, and ${owner}; it was left alone`,
+    hint: ({ kind }) =>
+      `choose another name in \`placement\`; a ${kind} that tenancy did not make can be taken over with \`tenancy registry adopt\``,
+  }),
+  TENANCY_DROP_REFUSED: defineError<{ name: string; kind: string; reasons: readonly string[] }>({
+    exit: EXIT.refused,
+    message: ({ name, kind, reasons }) => `the ${kind} ${name} is not dropped:${list(reasons)}`,
+    hint: () => 'nothing was dropped; settle what is named above, then run the same command again',
+  }),
+  TENANCY_ACCESS_REFUSED: defineError<{ name: string; kind: string; owner: string }>({
+    exit: EXIT.refused,
+    message: ({ name, kind, owner }) => `access to the ${kind} ${name} is left as it is: it ${owner}`,
+    hint: () => 'look at it with `tenancy tenant show`',
+  }),
+  TENANCY_TRANSACTION_REJECTED: defineError<{ name: string; statement: string }>({
+    exit: EXIT.usage,
+    message: ({ name, statement }) => `db.query in ${name}: ${statement} is not allowed, each query is a transaction of its own`,
+    hint: () => 'send the statements that belong together as one query, without BEGIN and COMMIT',
+  }),
 };
+
+function list(reasons: readonly string[]): string {
+  return reasons.length === 1 ? ` ${reasons[0]}` : reasons.map((reason) => `\n  - ${reason}`).join('');
+}

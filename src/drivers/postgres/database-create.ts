@@ -1,0 +1,59 @@
+import type { Client } from 'pg';
+import { TenancyError } from '../../errors.js';
+import type { TenantTarget } from '../driver.js';
+import { draftName, readHome } from './database-state.js';
+import { type EngineContext, sendTransaction, settleRaces, withClient } from './engine-context.js';
+import { describeOwner, formatMarker, isSameMarker } from './marker.js';
+import { quoteName, quoteText } from './quote.js';
+
+/** Somebody made, renamed or dropped one of the two names meanwhile (an earlier attempt of ours that was still running, say). */
+const RACES: ReadonlySet<string> = new Set([
+  '42P04', // duplicate_database
+  '3D000', // invalid_catalog_name: renamed by another
+  '55006', // object_in_use: somebody looked into it
+]);
+
+/**
+ * ```
+ * (absent) ──CREATE──→ draft `tenancy_op_<operation>` ──COMMENT + RENAME──→ home, marked
+ * ```
+ * Looks at what there is and takes one step from there, until the home is there: so a CREATE DATABASE that ends after its client
+ * has died, or that another attempt of the same operation runs, is taken up and not fallen over.
+ */
+export async function createDatabase(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<'created' | 'adopted'> {
+  let isOurs = false;
+  return withClient(context, null, signal, (client) =>
+    settleRaces(signal, (code) => RACES.has(code), async () => {
+      const { home, draft } = await readHome(client, target);
+      if (home !== null) {
+        const isSame = home.marker !== null && isSameMarker(home.marker, target.marker);
+        if (isSame && !home.isHalfDropped) return isOurs ? 'created' : 'adopted';
+        throw new TenancyError('TENANCY_NAME_TAKEN', {
+          name: target.name,
+          kind: 'database',
+          owner: isSame ? 'was interrupted while it was being dropped' : describeOwner(home.marker, target.marker),
+        });
+      }
+      if (draft === null) {
+        await makeDraft(client, target);
+        isOurs = true;
+      }
+      await finishDraft(client, target);
+      return isOurs ? 'created' : 'adopted';
+    }),
+  );
+}
+
+/**
+ * From template0: nobody can be connected to it, whereas one session in template1 fails every CREATE DATABASE with 55006; and
+ * what somebody once left in template1 doesn't turn up in every tenant. CONNECT stays granted to PUBLIC, as PostgreSQL has it.
+ */
+async function makeDraft(client: Client, target: TenantTarget): Promise<void> {
+  await client.query(`CREATE DATABASE ${quoteName(draftName(target.marker.operation))} TEMPLATE template0`);
+}
+
+async function finishDraft(client: Client, target: TenantTarget): Promise<void> {
+  const draft = quoteName(draftName(target.marker.operation));
+  const comment = quoteText(formatMarker(target.marker));
+  await sendTransaction(client, `COMMENT ON DATABASE ${draft} IS ${comment}; ALTER DATABASE ${draft} RENAME TO ${quoteName(target.name)}`);
+}

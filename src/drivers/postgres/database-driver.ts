@@ -1,0 +1,88 @@
+import { TenancyError } from '../../errors.js';
+import type { Presence, TenantDriver, TenantTarget } from '../driver.js';
+import { withDatabase } from './cluster-url.js';
+import { cutDatabaseAccess, restoreDatabaseAccess } from './database-access.js';
+import { createDatabase } from './database-create.js';
+import { dropDatabase, findObstacles } from './database-drop.js';
+import { type DatabaseState, listDatabases, READ_IS_EMPTY, readHome } from './database-state.js';
+import { type EngineContext, ensuredExtensionsOf, withClient } from './engine-context.js';
+import { bareMarker, describeOwner, formatMarker, isSameMarker } from './marker.js';
+import { quoteName, quoteText } from './quote.js';
+import { runSession } from './run-session.js';
+import { createDatabaseDb } from './tenant-db.js';
+
+/** Our history in a tenant's database has a schema of its own, out of the way of the application's. */
+const HISTORY_SCHEMA = '_tenancy';
+
+/** One database for each tenant, on the server that the cluster's URL names. */
+export function createPostgresDatabaseDriver(context: EngineContext): TenantDriver {
+  const readNow = (target: TenantTarget) => withClient(context, null, undefined, (client) => readHome(client, target));
+
+  /** Can't be looked into: it is taken for full. */
+  const isEmpty = async (name: string, { isConnectable }: DatabaseState): Promise<boolean> => {
+    if (!isConnectable) return false;
+    return withClient(context, name, undefined, async (client) => {
+      const { rows } = await client.query<{ is_empty: boolean }>(READ_IS_EMPTY);
+      return rows[0]?.is_empty === true;
+    });
+  };
+
+  const probe = async (target: TenantTarget): Promise<Presence> => {
+    const { home, draft } = await readNow(target);
+    // A draft is never entered, not even by us: a session in it would stand in the way of its renaming.
+    if (home === null) return draft === null ? { status: 'absent' } : { status: 'partial', isEmpty: true };
+    if (home.marker === null) return { status: 'unmarked', isEmpty: await isEmpty(target.name, home) };
+    if (!isSameMarker(home.marker, target.marker)) return { status: 'other', marker: bareMarker(home.marker) ?? home.marker };
+    return { status: home.isHalfDropped ? 'partial' : 'ours', isEmpty: await isEmpty(target.name, home) };
+  };
+
+  return {
+    name: 'postgres-database',
+    capabilities: {
+      engine: 'postgres',
+      supportsTransactionalDdl: true,
+      supportsRename: true,
+      supportsCutAccess: true,
+      isSharedDatabase: false,
+    },
+    probe,
+    create: (target, signal) => createDatabase(context, target, signal),
+    drop: (target, signal) => dropDatabase(context, target, signal),
+    planDrop: (target) =>
+      withClient(context, null, undefined, async (client) => {
+        const { home } = await readHome(client, target);
+        return home === null ? [] : findObstacles(client, target, home);
+      }),
+    cutAccess: (target, signal) => cutDatabaseAccess(context, target, signal),
+    restoreAccess: (target, signal) => restoreDatabaseAccess(context, target, signal),
+    mark: async (target) => {
+      const { home } = await readNow(target);
+      if (home?.marker != null) {
+        if (isSameMarker(home.marker, target.marker)) return;
+        throw new TenancyError('TENANCY_NAME_TAKEN', { name: target.name, kind: 'database', owner: describeOwner(home.marker, target.marker) });
+      }
+      const marker = formatMarker({ ...target.marker, ...(home?.comment == null ? {} : { comment: home.comment }) });
+      await withClient(context, null, undefined, (client) => client.query(`COMMENT ON DATABASE ${quoteName(target.name)} IS ${quoteText(marker)}`));
+    },
+    list: async (page) => {
+      const databases = await withClient(context, null, undefined, (client) => listDatabases(client, page));
+      return databases.map(({ name, marker }) => ({ name, marker: bareMarker(marker) }));
+    },
+    connectionUrl: (target) => withDatabase(context.url, target.name),
+    withSession: (target, options, use) =>
+      runSession(
+        context.budget,
+        {
+          database: target.name,
+          historySchema: HISTORY_SCHEMA,
+          searchPath: null,
+          extensionsSchema: null,
+          lockKey: `tenancy:database:${target.name}`,
+          ensuredExtensions: ensuredExtensionsOf(context, target.name),
+          createDb: createDatabaseDb,
+        },
+        options,
+        use,
+      ),
+  };
+}

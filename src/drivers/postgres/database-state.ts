@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import type { Client } from 'pg';
+import type { TenantTarget } from '../driver.js';
+import { type MarkerComment, parseMarker } from './marker.js';
+
+export interface DatabaseState {
+  readonly marker: MarkerComment | null;
+  readonly comment: string | null;
+  /** False: ALLOW_CONNECTIONS false, or a DROP DATABASE was interrupted. */
+  readonly isConnectable: boolean;
+  /** A DROP DATABASE was interrupted half way; all that can be done with it is to drop it. */
+  readonly isHalfDropped: boolean;
+}
+
+/** The tenant's database and the one it is made under, as they are now. */
+export interface HomeState {
+  readonly home: DatabaseState | null;
+  readonly draft: DatabaseState | null;
+}
+
+/** The name that a database has while it is being made: it tells the operation even before it can carry a marker. */
+export function draftName(operation: string): string {
+  const isPlain = /^[a-z0-9_-]{1,52}$/.test(operation);
+  return `tenancy_op_${isPlain ? operation : createHash('sha256').update(operation).digest('hex').slice(0, 40)}`;
+}
+
+/** `datconnlimit` -2 marks a half-dropped database since 11.21, 12.16, 13.12, 14.9, 15.4 and 16. */
+const READ_STATE = `
+  SELECT datname AS name, shobj_description(oid, 'pg_database') AS comment, datallowconn AND datconnlimit <> -2 AS is_connectable,
+         datconnlimit = -2 AS is_half_dropped
+    FROM pg_database WHERE datname IN ($1::text, $2::text)`;
+
+interface StateRow {
+  readonly name: string;
+  readonly comment: string | null;
+  readonly is_connectable: boolean;
+  readonly is_half_dropped: boolean;
+}
+
+export async function readHome(client: Client, target: TenantTarget): Promise<HomeState> {
+  const draft = draftName(target.marker.operation);
+  const { rows } = await client.query<StateRow>(READ_STATE, [target.name, draft]);
+  const find = (name: string): DatabaseState | null => {
+    const row = rows.find((candidate) => candidate.name === name);
+    if (row === undefined) return null;
+    return { marker: parseMarker(row.comment), comment: row.comment, isConnectable: row.is_connectable, isHalfDropped: row.is_half_dropped };
+  };
+  return { home: find(target.name), draft: find(draft) };
+}
+
+/** Asked inside of the database: nothing but what every new one has, and our history. */
+export const READ_IS_EMPTY = `
+  SELECT NOT EXISTS (SELECT FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public', '_tenancy'))
+     AND NOT EXISTS (SELECT FROM pg_depend WHERE refclassid = 'pg_namespace'::regclass AND refobjid = to_regnamespace('public')
+                        AND classid <> 'pg_default_acl'::regclass) AS is_empty`;
+
+/** In the order of bytes. Templates, `postgres`, half-made databases and the one that the cluster's URL names are left out. */
+const LIST = `
+  SELECT datname AS name, shobj_description(oid, 'pg_database') AS comment FROM pg_database
+   WHERE datname > $1::text COLLATE "C" AND NOT datistemplate AND datname !~ '^_?tenancy' AND datname NOT IN ('postgres', current_database())
+   ORDER BY datname LIMIT $2`;
+
+export async function listDatabases(
+  client: Client,
+  page: { readonly after: string | null; readonly limit: number },
+): Promise<readonly { readonly name: string; readonly marker: MarkerComment | null }[]> {
+  const { rows } = await client.query<{ name: string; comment: string | null }>(LIST, [page.after ?? '', page.limit]);
+  return rows.map(({ name, comment }) => ({ name, marker: parseMarker(comment) }));
+}

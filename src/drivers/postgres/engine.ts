@@ -1,0 +1,43 @@
+import { TenancyError } from '../../errors.js';
+import type { DriverName } from '../../tenant.js';
+import type { ClusterEngine, OpenClusterOptions, TenantDriver } from '../driver.js';
+import { classifyPostgresError } from './classify.js';
+import { describeClusterUrl, parseClusterUrl } from './cluster-url.js';
+import { ConnectionBudget } from './connection-budget.js';
+import { createPostgresDatabaseDriver } from './database-driver.js';
+import { type EngineContext, withClient } from './engine-context.js';
+import { readFacts, readIdentity } from './facts.js';
+import { createPostgresSchemaDriver } from './schema-driver.js';
+import { describeUnreachable } from './unreachable.js';
+
+const DRIVERS: Readonly<Record<DriverName, (context: EngineContext) => TenantDriver>> = {
+  'postgres-schema': createPostgresSchemaDriver,
+  'postgres-database': createPostgresDatabaseDriver,
+};
+
+/** Opens no connection yet: each is made when somebody asks for it. */
+export async function openPostgresCluster(options: OpenClusterOptions): Promise<ClusterEngine> {
+  const { cluster, url, maxConnections, applicationName, extensionsSchema } = options;
+  if (parseClusterUrl(url) === null) {
+    throw new TenancyError('TENANCY_CLUSTER_URL_REJECTED', { cluster, reason: 'it is not a well-formed postgres:// URL' });
+  }
+  const where = describeClusterUrl(url);
+  const budget = new ConnectionBudget({ url, maxConnections, applicationName });
+  const context: EngineContext = { url, budget, extensionsSchema, ensuredSchemas: new Set(), ensuredExtensions: new Map() };
+  const drivers = new Map<DriverName, TenantDriver>();
+  return {
+    cluster,
+    where,
+    engine: 'postgres',
+    readIdentity: () => withClient(context, null, undefined, readIdentity),
+    readFacts: () => withClient(context, null, undefined, readFacts),
+    driver: (name) => {
+      const driver = drivers.get(name) ?? DRIVERS[name](context);
+      drivers.set(name, driver);
+      return driver;
+    },
+    classify: classifyPostgresError,
+    describeUnreachable: (error) => describeUnreachable(cluster, where, error),
+    close: () => budget.close(),
+  };
+}

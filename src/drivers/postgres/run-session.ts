@@ -1,0 +1,57 @@
+import type { Client } from 'pg';
+import type { TenantDb } from '../../migrations/migration.js';
+import type { SessionOptions, TenantSession } from '../driver.js';
+import type { ConnectionBudget, Loan } from './connection-budget.js';
+import { RESET_SESSION_SQL } from './reset-session.js';
+import type { MigrationSessionDeps } from './session-deps.js';
+
+/** What differs between the two kinds of home. */
+export interface SessionHome extends Pick<MigrationSessionDeps, 'historySchema' | 'searchPath' | 'extensionsSchema' | 'lockKey' | 'ensuredExtensions'> {
+  /** Null: the one that the cluster's URL names. */
+  readonly database: string | null;
+  createDb(client: Client): TenantDb;
+}
+
+/** Lends a session on one connection of the budget, and takes the connection back clean, or closes it. */
+export async function runSession<T>(
+  budget: ConnectionBudget,
+  home: SessionHome,
+  options: SessionOptions,
+  use: (session: TenantSession) => Promise<T>,
+): Promise<T> {
+  const { createMigrationSession } = await import('./migrate/index.js');
+  const loan = await budget.borrow(home.database, options.signal);
+  let isTouched = false;
+  const bound = home.createDb(loan.client);
+  const db: TenantDb = {
+    query: (sql, params) => {
+      isTouched = true;
+      return bound.query(sql, params);
+    },
+  };
+  const { createDb: _, database: __, ...deps } = home;
+  const migrations = createMigrationSession({ ...deps, client: loan.client, options, serverVersion: loan.serverVersion, db });
+  try {
+    const answer = await use({ ...migrations, db });
+    await giveBack(loan, isTouched || loan.client.getTransactionStatus() !== 'I');
+    return answer;
+  } catch (error) {
+    await giveBack(loan, true);
+    // What is thrown after an abort is only its echo: a cancelled statement, a closed connection.
+    throw options.signal.aborted ? options.signal.reason : error;
+  }
+}
+
+/** User code may have left settings, temporary tables or an open transaction behind. */
+async function giveBack(loan: Loan, isTouched: boolean): Promise<void> {
+  let isClean = true;
+  if (isTouched) {
+    try {
+      await loan.client.query(`ROLLBACK; ${RESET_SESSION_SQL}`);
+    } catch {
+      // What can't be cleaned is closed.
+      isClean = false;
+    }
+  }
+  await loan.giveBack(isClean);
+}

@@ -1,0 +1,78 @@
+import type { Client } from 'pg';
+
+/** What `DROP SCHEMA … CASCADE` would take with it. */
+export interface CascadeReach {
+  /** How many objects in all: each holds a place in the lock table until the transaction ends. */
+  readonly objects: number;
+  /** What lies outside of the schema, described for people; the first of them where there are many. */
+  readonly beyond: readonly string[];
+}
+
+const LISTED = 20;
+
+/**
+ * The set that PostgreSQL's own findDependentObjects would drop (src/backend/catalog/dependency.c), read from pg_depend:
+ * what depends on an object goes with it; and what is only a part of something (an internal dependency, 'i', as a rule is of its
+ * view) or a member of an extension ('e') takes the whole with it.
+ */
+const CLOSURE = `
+  WITH RECURSIVE cascade(classid, objid, objsubid) AS (
+      SELECT 'pg_namespace'::regclass::oid, oid, 0 FROM pg_namespace WHERE nspname = $1
+    UNION
+      SELECT next.classid, next.objid, next.objsubid FROM cascade c CROSS JOIN LATERAL (
+          SELECT d.classid, d.objid, d.objsubid FROM pg_depend d
+           WHERE d.refclassid = c.classid AND d.refobjid = c.objid AND (c.objsubid = 0 OR d.refobjsubid = c.objsubid)
+        UNION ALL
+          SELECT d.refclassid, d.refobjid, d.refobjsubid FROM pg_depend d
+           WHERE d.classid = c.classid AND d.objid = c.objid AND d.deptype IN ('i', 'e') AND c.objsubid = 0
+             AND c.classid <> 'pg_namespace'::regclass
+      ) AS next
+  )`;
+
+/**
+ * The schema that an object lives in. Null for what lives in none (casts, servers, publications' entries), which goes with what it
+ * is about and harms nobody else; so do the internal triggers of a foreign key, on whichever table they are.
+ */
+const HOME = `
+  CASE classid
+    WHEN 'pg_class'::regclass THEN (SELECT relnamespace FROM pg_class WHERE oid = objid)
+    WHEN 'pg_type'::regclass THEN (SELECT typnamespace FROM pg_type WHERE oid = objid)
+    WHEN 'pg_proc'::regclass THEN (SELECT pronamespace FROM pg_proc WHERE oid = objid)
+    WHEN 'pg_constraint'::regclass THEN (SELECT connamespace FROM pg_constraint WHERE oid = objid)
+    WHEN 'pg_attrdef'::regclass THEN (SELECT relnamespace FROM pg_attrdef a JOIN pg_class c ON c.oid = adrelid WHERE a.oid = objid)
+    WHEN 'pg_policy'::regclass THEN (SELECT relnamespace FROM pg_policy p JOIN pg_class c ON c.oid = polrelid WHERE p.oid = objid)
+    WHEN 'pg_trigger'::regclass THEN (SELECT relnamespace FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid WHERE t.oid = objid AND NOT tgisinternal)
+    WHEN 'pg_statistic_ext'::regclass THEN (SELECT stxnamespace FROM pg_statistic_ext WHERE oid = objid)
+    WHEN 'pg_operator'::regclass THEN (SELECT oprnamespace FROM pg_operator WHERE oid = objid)
+    WHEN 'pg_opclass'::regclass THEN (SELECT opcnamespace FROM pg_opclass WHERE oid = objid)
+    WHEN 'pg_opfamily'::regclass THEN (SELECT opfnamespace FROM pg_opfamily WHERE oid = objid)
+    WHEN 'pg_collation'::regclass THEN (SELECT collnamespace FROM pg_collation WHERE oid = objid)
+    WHEN 'pg_conversion'::regclass THEN (SELECT connamespace FROM pg_conversion WHERE oid = objid)
+    WHEN 'pg_ts_config'::regclass THEN (SELECT cfgnamespace FROM pg_ts_config WHERE oid = objid)
+    WHEN 'pg_ts_dict'::regclass THEN (SELECT dictnamespace FROM pg_ts_dict WHERE oid = objid)
+    WHEN 'pg_ts_parser'::regclass THEN (SELECT prsnamespace FROM pg_ts_parser WHERE oid = objid)
+    WHEN 'pg_ts_template'::regclass THEN (SELECT tmplnamespace FROM pg_ts_template WHERE oid = objid)
+    WHEN 'pg_extension'::regclass THEN (SELECT extnamespace FROM pg_extension WHERE oid = objid)
+    WHEN 'pg_namespace'::regclass THEN objid
+    WHEN 'pg_event_trigger'::regclass THEN 0::oid
+  END`;
+
+/** Toast tables and other sessions' temporary ones are left out: they go with what they belong to. */
+const READ_REACH = `${CLOSURE},
+  members AS (SELECT DISTINCT classid, objid, objsubid, ${HOME} AS home FROM cascade),
+  outside AS (
+    SELECT DISTINCT pg_describe_object(classid, objid, objsubid) AS object FROM members
+     WHERE home <> (SELECT oid FROM pg_namespace WHERE nspname = $1)
+       AND home NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_(toast|temp)')
+       AND classid <> 'pg_rewrite'::regclass
+  )
+  SELECT (SELECT count(*)::int FROM members WHERE objsubid = 0) AS objects, (SELECT count(*)::int FROM outside) AS total,
+         ARRAY(SELECT object FROM outside ORDER BY object COLLATE "C" LIMIT ${LISTED}) AS listed`;
+
+export async function findReach(client: Client, schema: string): Promise<CascadeReach> {
+  const { rows } = await client.query<{ objects: number; total: number; listed: string[] }>(READ_REACH, [schema]);
+  const { objects, total, listed } = rows[0] ?? { objects: 0, total: 0, listed: [] };
+  const beyond = listed.map((object) => `${object} lies outside of it and would be dropped with it`);
+  if (total > listed.length) beyond.push(`and ${total - listed.length} more`);
+  return { objects, beyond };
+}

@@ -1,0 +1,85 @@
+import { TenancyError } from '../../errors.js';
+import type { Presence, TenantDriver, TenantTarget } from '../driver.js';
+import { withSearchPath } from './cluster-url.js';
+import { type EngineContext, ensuredExtensionsOf, withClient } from './engine-context.js';
+import { bareMarker, describeOwner, formatMarker, isSameMarker } from './marker.js';
+import { runSession } from './run-session.js';
+import { findReach } from './schema-cascade.js';
+import { createSchema } from './schema-create.js';
+import { dropSchema } from './schema-drop.js';
+import { listSchemas, readSchema } from './schema-state.js';
+import { createSchemaDb } from './tenant-db.js';
+import { quoteName, quoteText } from './quote.js';
+
+const SHARED_LOGIN = {
+  isEnforced: false,
+  detail: 'a schema tenant shares the login of the application, so only the registry knows',
+} as const;
+
+/** One schema for each tenant, all in the database that the cluster's URL names. */
+export function createPostgresSchemaDriver(context: EngineContext): TenantDriver {
+  const probe = async (target: TenantTarget): Promise<Presence> => {
+    const state = await withClient(context, null, undefined, (client) => readSchema(client, target.name));
+    if (state === null) return { status: 'absent' };
+    if (state.marker === null) return { status: 'unmarked', isEmpty: state.isEmpty };
+    if (!isSameMarker(state.marker, target.marker)) return { status: 'other', marker: state.marker };
+    return { status: 'ours', isEmpty: state.isEmpty };
+  };
+
+  return {
+    name: 'postgres-schema',
+    capabilities: {
+      engine: 'postgres',
+      supportsTransactionalDdl: true,
+      supportsRename: true,
+      supportsCutAccess: false,
+      isSharedDatabase: true,
+    },
+    probe,
+    create: (target, signal) => createSchema(context, target, signal),
+    drop: (target, signal) => dropSchema(context, target, signal),
+    planDrop: (target) =>
+      withClient(context, null, undefined, async (client) => {
+        const state = await readSchema(client, target.name);
+        if (state === null) return [];
+        if (state.marker === null || !isSameMarker(state.marker, target.marker)) return [`it ${describeOwner(state.marker, target.marker)}`];
+        return (await findReach(client, target.name)).beyond;
+      }),
+    cutAccess: async () => SHARED_LOGIN,
+    restoreAccess: async () => SHARED_LOGIN,
+    mark: (target) => withClient(context, null, undefined, (client) => markSchema(client, target)),
+    list: async (page) => {
+      const schemas = await withClient(context, null, undefined, (client) => listSchemas(client, page, context.extensionsSchema));
+      return schemas.map(({ name, marker }) => ({ name, marker: bareMarker(marker) }));
+    },
+    connectionUrl: (target) => withSearchPath(context.url, [target.name, context.extensionsSchema]),
+    withSession: (target, options, use) => {
+      const searchPath = [target.name, context.extensionsSchema];
+      return runSession(
+        context.budget,
+        {
+          database: null,
+          historySchema: target.name,
+          searchPath,
+          extensionsSchema: context.extensionsSchema,
+          lockKey: `tenancy:schema:${target.name}`,
+          ensuredExtensions: ensuredExtensionsOf(context, null),
+          createDb: (client) => createSchemaDb(client, target.name, searchPath),
+        },
+        options,
+        use,
+      );
+    },
+  };
+}
+
+async function markSchema(client: Parameters<Parameters<typeof withClient>[3]>[0], target: TenantTarget): Promise<void> {
+  const state = await readSchema(client, target.name);
+  if (state?.marker != null) {
+    if (isSameMarker(state.marker, target.marker)) return;
+    throw new TenancyError('TENANCY_NAME_TAKEN', { name: target.name, kind: 'schema', owner: describeOwner(state.marker, target.marker) });
+  }
+  const comment = state?.comment ?? undefined;
+  const marker = formatMarker({ ...target.marker, ...(comment === undefined ? {} : { comment }) });
+  await client.query(`COMMENT ON SCHEMA ${quoteName(target.name)} IS ${quoteText(marker)}`);
+}

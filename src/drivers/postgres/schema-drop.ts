@@ -1,0 +1,94 @@
+import type { Client } from 'pg';
+import { TenancyError } from '../../errors.js';
+import type { TenantTarget } from '../driver.js';
+import { codeOf, type EngineContext, sendTransaction, settleRaces, withClient } from './engine-context.js';
+import { describeOwner, isSameMarker } from './marker.js';
+import { quoteName } from './quote.js';
+import { findReach } from './schema-cascade.js';
+import { readSchema, type SchemaState } from './schema-state.js';
+
+const OUT_OF_LOCKS = '53200';
+const SCHEMA_GONE = '3F000';
+/** A default server has 6,400 places in its lock table for all of its sessions; this leaves most of them to others. */
+const MOST_OBJECTS_AT_ONCE = 1_000;
+/** A table of the usual kind counts for 10 to 20 objects: its indexes, types, defaults, constraints, triggers. */
+const BATCH_SIZE = 50;
+/** Dropping waits for whoever still reads; not for ever, since all others queue up behind it. */
+const LOCK_TIMEOUT = '15s';
+
+/**
+ * Drops the schema, in one transaction where it is small, else piece by piece: foreign keys, relations from the leaves of partitions
+ * upwards, routines, types, and the schema itself with its marker at the very end. So an interrupted drop still shows whose it is.
+ */
+export async function dropSchema(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<'dropped' | 'absent'> {
+  const isRace = (code: string): boolean => code === SCHEMA_GONE;
+  return withClient(context, null, signal, (client) =>
+    settleRaces(signal, isRace, async () => {
+      const state = await readSchema(client, target.name);
+      if (state === null) return 'absent';
+      refuseForeign(state, target);
+      const { objects, beyond } = await findReach(client, target.name);
+      if (beyond.length > 0) throw new TenancyError('TENANCY_DROP_REFUSED', { name: target.name, kind: 'schema', reasons: beyond });
+      if (objects > MOST_OBJECTS_AT_ONCE) await emptySchema(client, target.name, signal);
+      await sendTransaction(client, `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'; DROP SCHEMA ${quoteName(target.name)} CASCADE`);
+      return 'dropped';
+    }),
+  );
+}
+
+function refuseForeign({ marker }: SchemaState, target: TenantTarget): void {
+  if (marker !== null && isSameMarker(marker, target.marker)) return;
+  throw new TenancyError('TENANCY_DROP_REFUSED', { name: target.name, kind: 'schema', reasons: [`it ${describeOwner(marker, target.marker)}`] });
+}
+
+/** First, since a table that all others refer to would take all of their constraints with it at once. */
+const FOREIGN_KEYS = `
+  SELECT format('ALTER TABLE IF EXISTS %s DROP CONSTRAINT IF EXISTS %I', conrelid::regclass, conname) AS statement
+    FROM pg_constraint k JOIN pg_class c ON c.oid = conrelid
+   WHERE connamespace = $1::regnamespace AND contype = 'f' AND conparentid = 0 AND relkind = 'r' ORDER BY k.oid`;
+
+/** Leaves before their parents, and newer before older: what was made later more often depends on what was there. */
+const RELATIONS = `
+  SELECT format('DROP %s IF EXISTS %s CASCADE', upper(o.type), o.identity) AS statement
+    FROM pg_class c, pg_identify_object('pg_class'::regclass, c.oid, 0) o
+   WHERE relnamespace = $1::regnamespace AND relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND ${isOwn('pg_class', 'c.oid')}
+     AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'i' AND relkind = 'S')
+   ORDER BY relkind = 'S', CASE WHEN relispartition OR relkind = 'p' THEN (SELECT count(*) FROM pg_partition_ancestors(c.oid)) ELSE 0 END DESC, c.oid DESC`;
+
+const ROUTINES = `
+  SELECT format('DROP %s IF EXISTS %s CASCADE', upper(o.type), o.identity) AS statement
+    FROM pg_proc p, pg_identify_object('pg_proc'::regclass, p.oid, 0) o
+   WHERE pronamespace = $1::regnamespace AND ${isOwn('pg_proc', 'p.oid')} ORDER BY p.oid DESC`;
+
+const TYPES = `
+  SELECT format('DROP TYPE IF EXISTS %s CASCADE', o.identity) AS statement
+    FROM pg_type t, pg_identify_object('pg_type'::regclass, t.oid, 0) o
+   WHERE typnamespace = $1::regnamespace AND typtype IN ('e', 'd', 'r', 'c') AND ${isOwn('pg_type', 't.oid')}
+     AND (typrelid = 0 OR EXISTS (SELECT FROM pg_class WHERE pg_class.oid = typrelid AND relkind = 'c')) ORDER BY t.oid DESC`;
+
+async function emptySchema(client: Client, schema: string, signal: AbortSignal): Promise<void> {
+  for (const list of [FOREIGN_KEYS, RELATIONS, ROUTINES, TYPES]) {
+    const { rows } = await client.query<{ statement: string }>(list, [quoteName(schema)]);
+    await sendBatches(client, rows.map(({ statement }) => statement), signal);
+  }
+}
+
+/** Halves the batch where the lock table is too small for it, which it also is while others fill it. */
+async function sendBatches(client: Client, statements: readonly string[], signal: AbortSignal): Promise<void> {
+  let size = BATCH_SIZE;
+  for (let done = 0; done < statements.length; ) {
+    signal.throwIfAborted();
+    try {
+      await sendTransaction(client, [`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`, ...statements.slice(done, done + size)].join(';\n'));
+      done += size;
+    } catch (error) {
+      if (codeOf(error) !== OUT_OF_LOCKS || size === 1) throw error;
+      size = Math.ceil(size / 2);
+    }
+  }
+}
+
+/** Members of an extension can't be dropped one by one; they go with it in the end. */
+function isOwn(catalog: string, oid: string): string {
+  return `NOT EXISTS (SELECT FROM pg_depend WHERE classid = '${catalog}'::regclass AND objid = ${oid} AND deptype = 'e')`;
+}
