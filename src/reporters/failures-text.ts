@@ -9,17 +9,22 @@ const MAX_FAILURES = 20;
  * Names at most twenty tenants that failed, in the order of the run: worst first. Tenants that failed alike (one broken migration,
  * a server that is down) share one message.
  */
-export function printFailures(failed: readonly TenantOutcome[], run: string | null, palette: Palette): readonly string[] {
+export function printFailures(
+  failed: readonly TenantOutcome[],
+  run: string | null,
+  palette: Palette,
+  limit = MAX_FAILURES,
+): readonly string[] {
   if (failed.length === 0) return [];
   const groups = new Map<string, TenantOutcome[]>();
-  for (const outcome of failed.slice(0, MAX_FAILURES)) {
+  for (const outcome of failed.slice(0, limit)) {
     const key = JSON.stringify([outcome.outcome, outcome.error?.code, outcome.error?.hook, ownMessage(outcome)]);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [outcome]);
     else group.push(outcome);
   }
   const lines = [...groups.values()].flatMap((group) => ['', ...printGroup(group, palette)]);
-  const rest = failed.length - MAX_FAILURES;
+  const rest = failed.length - limit;
   if (rest > 0) lines.push('', `  and ${formatNumber(rest)} more${run === null ? '' : `: tenancy run show ${sanitizeLine(run)}`}`);
   return lines;
 }

@@ -5,7 +5,7 @@ import type { Palette } from './palette.js';
 import type { InFlight, RunTally } from './run-tally.js';
 import { sanitizeLine } from './sanitize.js';
 import { printCounts } from './summary.js';
-import { fit, truncate } from './terminal-text.js';
+import { fitWidth, truncate } from './terminal-text.js';
 
 export interface ScreenFacts {
   readonly tally: RunTally;
@@ -92,7 +92,7 @@ function drawInFlight({ tally, nowMs, columns, palette }: ScreenFacts, slots: nu
 }
 
 function drawTenant({ tenant, step, sinceMs }: InFlight, nowMs: number, columns: number, palette: Palette): string {
-  const name = fit(sanitizeLine(tenant), Math.max(8, Math.min(32, columns - 28)));
+  const name = fitWidth(sanitizeLine(tenant), Math.max(8, Math.min(32, columns - 28)));
   const seconds = Math.floor((nowMs - sinceMs) / 1000);
   const since = seconds < 1 ? '' : formatDuration(seconds * 1000).replace('.0 s', ' s');
   return `  ${palette.dim('›')} ${name}  ${palette.dim(`${(step === null ? '' : describeStep(step)).padEnd(10)} ${since}`)}`.trimEnd();
@@ -103,7 +103,7 @@ function drawFailures({ tally, columns, palette }: ScreenFacts, count: number): 
 }
 
 function drawFailure({ tenant, outcome, error }: TenantOutcome, columns: number, palette: Palette): string {
-  const name = fit(sanitizeLine(tenant), Math.max(8, Math.min(32, columns - 28)));
+  const name = fitWidth(sanitizeLine(tenant), Math.max(8, Math.min(32, columns - 28)));
   const message = sanitizeLine((error?.message ?? outcome).split('\n')[0] ?? '');
   const own = message.startsWith(`${tenant}: `) ? message.slice(tenant.length + 2) : message;
   return truncate(`  ${palette.red('✖')} ${name}  ${own}`, columns - 1);

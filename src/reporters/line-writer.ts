@@ -7,6 +7,8 @@ export interface LineWriter {
   readonly waiting: number;
   /** The reader is behind: what is written now waits. */
   readonly isBlocked: boolean;
+  /** Resolves when the reader has caught up, or gone. */
+  whenReady(): Promise<void>;
   /** Resolves when all has been handed to the system, or the reader has gone. */
   finish(): Promise<void>;
 }
@@ -16,10 +18,12 @@ export function createLineWriter(stream: Writable): LineWriter {
   let waiting = 0;
   let isBlocked = false;
   let isGone = stream.destroyed || stream.writableEnded;
-  let wake: (() => void) | null = null;
+  let waiters: (() => void)[] = [];
 
   const settle = (): void => {
-    if (!isBlocked || isGone) wake?.();
+    if (isBlocked && !isGone) return;
+    for (const wake of waiters) wake();
+    waiters = [];
   };
   const send = (text: string): void => {
     isBlocked = !stream.write(text);
@@ -45,7 +49,12 @@ export function createLineWriter(stream: Writable): LineWriter {
   stream.on('error', leave);
   stream.on('close', leave);
 
+  const whenReady = async (): Promise<void> => {
+    if (isBlocked && !isGone) await new Promise<void>((resolve) => waiters.push(resolve));
+  };
+
   return {
+    whenReady,
     write(text) {
       if (isGone) return;
       if (!isBlocked) return send(text);
@@ -59,7 +68,7 @@ export function createLineWriter(stream: Writable): LineWriter {
       return isBlocked;
     },
     async finish() {
-      if (isBlocked && !isGone) await new Promise<void>((resolve) => (wake = resolve));
+      await whenReady();
       stream.off('drain', drain);
       // The listener for errors stays: EPIPE may still arrive for what was written last.
     },

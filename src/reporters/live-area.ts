@@ -23,11 +23,13 @@ export class LiveArea {
     this.size = size;
   }
 
-  /** Shows these lines in place of those before; what is too wide or too high for the terminal is left out. */
-  paint(lines: readonly string[]): void {
+  /** Shows these lines in place of those before; what is too wide or too high for the terminal is left out, but not line `focus`. */
+  paint(lines: readonly string[], focus = 0): void {
     if (this.writer.isBlocked) return;
     const columns = this.columns;
-    const next = lines.slice(0, Math.max(1, this.size.rows() - 1)).map((line) => truncate(line, columns - 1));
+    const room = Math.max(1, (this.size.rows() || 24) - 1);
+    const first = Math.max(0, Math.min(focus - room + 1, lines.length - room));
+    const next = lines.slice(first, first + room).map((line) => truncate(line, columns - 1));
     const isResized = columns !== this.paintedColumns;
     const isSame = !isResized && next.length === this.painted.length && next.every((line, index) => line === this.painted[index]);
     if (isSame) return;
@@ -47,11 +49,6 @@ export class LiveArea {
 
   clear(): void {
     if (this.painted.length > 0) this.writer.write(this.goUp(true));
-    this.painted = [];
-  }
-
-  /** Leaves what is painted where it is, and begins anew below it. */
-  release(): void {
     this.painted = [];
   }
 

@@ -91,10 +91,8 @@ export class StepsView {
     this.note = '';
     for (const facts of this.facts) facts.settle(facts.end ?? { status: 'not-reached', ms: 0 });
     await this.run;
-    this.paint();
-    this.area.release();
-    if (this.facts.length > 0) this.area.print(['']);
-    else this.area.clear();
+    this.area.clear();
+    if (this.facts.length > 0) this.area.print([...this.draw().lines, '']);
   }
 
   private start({ tenant, cluster, steps }: Extract<RunEvent, { type: 'tenant.started' }>): void {
@@ -126,7 +124,8 @@ export class StepsView {
 
   private endStep({ step, status, ms, detail }: Extract<RunEvent, { type: 'step.finished' }>): void {
     const facts = this.find(step);
-    if (facts === undefined) return;
+    // A step that was done stays done when the tenant is tried again.
+    if (facts === undefined || (facts.end !== null && facts.end.status !== 'failed')) return;
     facts.end = { status, ms, ...(detail === undefined ? {} : { detail }) };
     // A failed step may be tried again: it is settled when the tenant is.
     if (status !== 'failed') facts.settle(facts.end);
@@ -137,11 +136,23 @@ export class StepsView {
   }
 
   private paint(): void {
+    const { lines, focus } = this.draw();
+    this.area.paint(lines, focus);
+  }
+
+  /** The lines, and which of them matters most where not all can be shown. */
+  private draw(): { readonly lines: readonly string[]; readonly focus: number } {
     const spinner = this.palette.cyan(FRAMES[Math.floor(Date.now() / PAINT_MS) % FRAMES.length] ?? '');
-    if (this.facts.length === 0) return this.area.paint([`${spinner} ${describeCommand(this.tally.command).verb} …`]);
+    if (this.facts.length === 0) return { lines: [`${spinner} ${describeCommand(this.tally.command).verb} …`], focus: 0 };
     const width = Math.max(...this.facts.map(({ step }) => describeStep(step).length));
-    const lines = this.facts.flatMap((facts, index) => this.drawStep(facts, this.tasks[index], width, spinner));
-    this.area.paint([this.title, ...lines, ...(this.note === '' ? [] : [`  ${this.palette.yellow(this.note)}`])]);
+    const lines = [this.title];
+    let focus = 0;
+    for (const [index, facts] of this.facts.entries()) {
+      lines.push(...this.drawStep(facts, this.tasks[index], width, spinner));
+      if (facts.startedAtMs !== null || facts.end !== null) focus = lines.length - 1;
+    }
+    if (this.note !== '') lines.push(`  ${this.palette.yellow(this.note)}`);
+    return { lines, focus };
   }
 
   private drawStep(facts: StepFacts, task: StepTask | undefined, width: number, spinner: string): readonly string[] {
@@ -152,7 +163,7 @@ export class StepsView {
     const migrations = this.isVerbose ? this.drawMigrations(facts, width) : [];
     if (task?.isSkipped() === true) {
       if (facts.end?.status === 'done-before') return [row(palette.dim('✔'), title, palette.dim('already done'))];
-      return [row(palette.dim('-'), palette.dim(title), palette.dim('not reached'))];
+      return [row(palette.dim('-'), palette.dim(title), palette.dim(facts.startedAtMs === null ? 'not reached' : 'interrupted'))];
     }
     if (task?.hasFailed() === true) return [...[row(palette.red('✖'), title, palette.dim(printTime(facts.end?.ms ?? 0)))], ...migrations];
     if (task?.isCompleted() === true) {

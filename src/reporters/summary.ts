@@ -28,7 +28,11 @@ export function summarizeRun(
       : [tally.only === null ? printHeadline(event, event.command, palette) : printOnly(tally.only, event.command, palette)];
   const failures = printFailures(event.failed, run, palette);
   // The headline of one tenant says what its failure would repeat.
-  return { headline: failures.length > 0 && tally.only !== null ? [] : headline, failures, next: printNext(event, run, palette) };
+  return {
+    headline: failures.length > 0 && tally.only !== null ? [] : headline,
+    failures,
+    next: printNext(event, run, palette, tally.only !== null),
+  };
 }
 
 function printOnly(outcome: TenantOutcome, command: RunCommand, palette: Palette): string {
@@ -62,7 +66,7 @@ export function printError(error: Pick<OutcomeError, 'code' | 'message' | 'hint'
   return lines;
 }
 
-function printNext({ failed, counts, command }: Finished, run: string | null, palette: Palette): readonly string[] {
+function printNext({ failed, counts, command }: Finished, run: string | null, palette: Palette, isOnly = false): readonly string[] {
   const { 'not-started': notStarted, cancelled } = counts;
   const unfinished = notStarted + cancelled;
   if (run === null || command === null || failed.length + unfinished === 0) return [];
@@ -73,11 +77,9 @@ function printNext({ failed, counts, command }: Finished, run: string | null, pa
         ? 'try just these again'
         : 'try these and what was left again';
   const hints = sharedHint(failed);
-  return [
-    '',
-    ...hints.map((hint) => `${palette.cyan('→')} ${hint}`),
-    `${palette.cyan('→')} to ${what}: tenancy run retry ${sanitizeLine(run)}`,
-  ];
+  // The hint of one tenant says what to type; a second command would only make one wonder which.
+  const retry = isOnly && hints.length > 0 ? [] : [`to ${isOnly ? 'try again' : what}: tenancy run retry ${sanitizeLine(run)}`];
+  return ['', ...[...hints, ...retry].map((line) => `${palette.cyan('→')} ${line}`)];
 }
 
 /** One failure has its own hint; of many, only one that they all share is worth a line. */

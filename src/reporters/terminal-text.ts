@@ -1,6 +1,6 @@
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the colours of the palette
 const COLOUR = /\u001b\[\d+m/g;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: nothing here is wider or narrower than one column
+// Nothing here is wider or narrower than one column.
 const IS_NARROW = /^[\u0020-\u007e\u00b7\u2026\u2190-\u2193\u2500-\u259f\u2714\u2716\u2800-\u28ff]*$/;
 
 /** Columns that a text takes in a terminal: colours none, East Asian wide characters and emoji two. */
@@ -38,7 +38,7 @@ export function truncate(text: string, columns: number): string {
 }
 
 /** Cut or filled up to exactly `columns`. */
-export function fit(text: string, columns: number): string {
+export function fitWidth(text: string, columns: number): string {
   const cut = truncate(text, columns);
   return cut + ' '.repeat(Math.max(0, columns - measureWidth(cut)));
 }

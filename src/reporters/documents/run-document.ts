@@ -1,0 +1,132 @@
+import type { OutcomeCounts, TenantOutcome } from '../../events.js';
+import type { Run } from '../../registry/registry.js';
+import { printFailures } from '../failures-text.js';
+import { formatDuration, formatNumber } from '../format.js';
+import type { Palette } from '../palette.js';
+import { isFailure } from '../run-tally.js';
+import { sanitizeLine } from '../sanitize.js';
+import { printCounts } from '../summary.js';
+import { type Cell, printFacts, printTime, Table } from './table.js';
+
+/** A run as JSON shows it. Dates are ISO 8601 in UTC. */
+export interface RunDocument {
+  readonly id: string;
+  readonly command: Run['command'];
+  readonly status: Run['status'];
+  readonly selected: number;
+  readonly target: string | null;
+  readonly counts: OutcomeCounts | null;
+  readonly notStarted: number | null;
+  readonly exitCode: number | null;
+  readonly startedAt: string;
+  readonly finishedAt: string | null;
+  readonly owner: string;
+  readonly host: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** `tenancy run list`. */
+export interface RunListDocument {
+  readonly v: 1;
+  readonly runs: readonly RunDocument[];
+}
+
+/** `tenancy run show`: with the tenants that failed, were skipped, cancelled or interrupted. */
+export interface RunShowDocument {
+  readonly v: 1;
+  readonly run: RunDocument;
+  readonly outcomes: readonly TenantOutcome[];
+}
+
+export function toRunDocument(run: Run): RunDocument {
+  const { id, command, status, selected, target, counts, notStarted, exitCode, owner, host, options } = run;
+  const startedAt = run.startedAt.toISOString();
+  return {
+    id,
+    command,
+    status,
+    selected,
+    target,
+    counts,
+    notStarted,
+    exitCode,
+    startedAt,
+    finishedAt: run.finishedAt?.toISOString() ?? null,
+    owner,
+    host,
+    options,
+  };
+}
+
+export function toRunListDocument(runs: readonly Run[]): RunListDocument {
+  return { v: 1, runs: runs.map(toRunDocument) };
+}
+
+export function toRunShowDocument(run: Run, outcomes: readonly TenantOutcome[]): RunShowDocument {
+  return { v: 1, run: toRunDocument(run), outcomes };
+}
+
+export function printRunList({ runs }: RunListDocument, palette: Palette): readonly string[] {
+  if (runs.length === 0) return ['no runs'];
+  const table = new Table([
+    { text: 'run' },
+    { text: 'started' },
+    { text: 'command' },
+    { text: 'tenants', isNumber: true },
+    { text: 'status' },
+    { text: 'took', isNumber: true },
+    { text: 'outcomes' },
+  ]);
+  const rows = runs.map((run): readonly Cell[] => [
+    { text: run.id },
+    { text: printTime(run.startedAt), paint: palette.dim },
+    { text: run.command },
+    { text: formatNumber(run.selected), isNumber: true },
+    { text: run.status, paint: run.status === 'finished' ? undefined : palette.yellow },
+    { text: printTook(run), isNumber: true, paint: palette.dim },
+    {
+      text: run.counts === null ? '' : printCounts(run.counts, run.command, PLAIN),
+      paint: run.exitCode === 0 || run.exitCode === null ? undefined : palette.red,
+    },
+  ]);
+  const lines = table.print(rows);
+  return [table.printHeader(palette), ...lines];
+}
+
+const asIs = (text: string): string => text;
+const PLAIN: Palette = { bold: asIs, dim: asIs, red: asIs, green: asIs, yellow: asIs, cyan: asIs };
+
+export function printRunShow({ run, outcomes }: RunShowDocument, palette: Palette): readonly string[] {
+  const facts: [string, string][] = [
+    ['command', `${run.command}${run.target === null ? '' : ` to ${run.target}`}`],
+    ['status', `${run.status}${run.exitCode === null ? '' : `, exit ${run.exitCode}`}`],
+    ['started', `${printTime(run.startedAt)} by ${run.owner} on ${run.host}`],
+    ['took', printTook(run) || '-'],
+    ['tenants', formatNumber(run.selected)],
+  ];
+  const failed = outcomes.filter(isFailure);
+  const others = outcomes.filter((outcome) => !isFailure(outcome));
+  const isUnfinished =
+    failed.length > 0 || (run.notStarted ?? 0) > 0 || run.status === 'interrupted' || others.some(({ outcome }) => outcome === 'cancelled');
+  return [
+    palette.bold(sanitizeLine(run.id)),
+    ...printFacts(facts, palette).map((line) => `  ${line}`),
+    ...(run.counts === null ? [] : [`  ${palette.dim('outcomes')} ${printCounts(run.counts, run.command, palette)}`]),
+    ...printFailures(failed, null, palette, Number.POSITIVE_INFINITY),
+    ...(others.length === 0 ? [] : ['', ...printOthers(others, palette)]),
+    ...(isUnfinished ? ['', `${palette.cyan('→')} to try again what is left: tenancy run retry ${sanitizeLine(run.id)}`] : []),
+  ];
+}
+
+function printOthers(outcomes: readonly TenantOutcome[], palette: Palette): readonly string[] {
+  const rows = outcomes.map(({ outcome, tenant, error }): readonly Cell[] => [
+    { text: outcome, paint: outcome === 'applied' ? palette.green : palette.yellow },
+    { text: tenant },
+    { text: error?.message.split('\n')[0] ?? '', paint: palette.dim },
+  ]);
+  return new Table([]).print(rows);
+}
+
+function printTook({ startedAt, finishedAt }: RunDocument): string {
+  return finishedAt === null ? '' : formatDuration(Date.parse(finishedAt) - Date.parse(startedAt));
+}
