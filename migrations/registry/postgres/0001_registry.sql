@@ -132,7 +132,7 @@ CREATE INDEX events_tenant ON tenancy.events (tenant, sequence);
 
 CREATE FUNCTION tenancy.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  RAISE EXCEPTION 'tenancy.events is append-only' USING ERRCODE = '42501';
+  RAISE EXCEPTION 'tenancy.events is append-only' USING ERRCODE = 'object_not_in_prerequisite_state';
 END
 $$;
 

@@ -1,8 +1,10 @@
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
+import { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { TenancyError } from '../../errors.js';
+import { elapsedMs, monotonicMs } from '../../util/clock.js';
 import { redactUrl } from '../../util/redact.js';
 import type { OpenRegistryOptions } from '../registry.js';
 import { isAbsent, isTransient, type RegistryPlace, toRegistryError } from './failures.js';
@@ -18,7 +20,7 @@ export type Row = Record<string, unknown>;
 export interface RegistryConnection {
   readonly place: RegistryPlace;
   /**
-   * Sends one statement, and again where it failed in passing: up to five times over about 3 s.
+   * Sends one statement, and again where it failed in passing, for up to 10 s (a lease lasts 15).
    * After a lost connection nobody knows whether it was carried out, so *every* statement must bear being sent twice,
    * and tell its own work of the first time from another's (`change_id`).
    */
@@ -31,13 +33,14 @@ export interface RegistryConnection {
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A connection that went silent would hang forever; no statement of ours takes nearly as long. */
-const ANSWER_TIMEOUT_MS = 30_000;
+const ANSWER_TIMEOUT_MS = 15_000;
 const CLOSE_TIMEOUT_MS = 2_000;
-const ATTEMPTS = 5;
+const RETRY_FOR_MS = 10_000;
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 2_000;
 
 export function createRegistryConnection(options: OpenRegistryOptions): RegistryConnection {
+  const sockets = new Set<Socket>();
   const settings: pg.PoolConfig = {
     connectionString: options.url,
     application_name: options.applicationName,
@@ -46,38 +49,39 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
     query_timeout: ANSWER_TIMEOUT_MS,
     keepAlive: true,
     types,
+    // Sockets of our own, so that none outlives `close`, not even one that is still connecting.
+    stream: () => {
+      const socket = new Socket();
+      sockets.add(socket);
+      return socket.once('close', () => sockets.delete(socket));
+    },
   };
-  const place = locate(settings, options.url);
+  const place = locate(options.url);
   const pool = new pg.Pool(settings);
-  const open = new Map<pg.PoolClient, Promise<unknown>>();
-  pool.on('connect', (client) => {
-    const ended = once(client, 'end').finally(() => open.delete(client));
-    // `once` rejects with the client's error; the pool tells whoever waits for that client.
-    ended.catch(() => undefined);
-    open.set(client, ended);
-  });
   // An idle connection that the server ended is replaced when the next one is asked for.
   pool.on('error', () => undefined);
 
+  let wasReached = false;
   let closing: Promise<void> | undefined;
   async function closeAll(): Promise<void> {
-    const ended = pool.end();
-    const goodbye = new AbortController();
-    const all = Promise.allSettled([ended, ...open.values()]);
-    await Promise.race([all, delay(CLOSE_TIMEOUT_MS, undefined, { signal: goodbye.signal }).catch(() => undefined)]);
-    goodbye.abort();
-    for (const client of open.keys()) client.connection.stream.destroy();
+    const timeout = setTimeout(() => destroyAll(sockets), CLOSE_TIMEOUT_MS);
+    await pool.end();
+    await Promise.allSettled([...sockets].map((socket) => once(socket, 'close')));
+    clearTimeout(timeout);
   }
 
   return {
     place,
     query: async <R extends Row>(sql: string, params: readonly unknown[]) => {
+      const startMs = monotonicMs();
       for (let attempt = 1; ; attempt++) {
         try {
-          return (await pool.query<R>(sql, [...params])).rows;
+          const { rows } = await pool.query<R>(sql, [...params]);
+          wasReached = true;
+          return rows;
         } catch (error) {
-          const isHopeless = !isTransient(error) || isAbsent(error) || closing !== undefined;
-          if (isHopeless || attempt === ATTEMPTS) throw toRegistryError(error, place);
+          const isHopeless = !isTransient(error) || (isAbsent(error) && !wasReached) || closing !== undefined;
+          if (isHopeless || elapsedMs(startMs) > RETRY_FOR_MS) throw toRegistryError(error, place);
           await delay(backOffMs(attempt));
         }
       }
@@ -99,16 +103,20 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
   };
 }
 
+function destroyAll(sockets: ReadonlySet<Socket>): void {
+  for (const socket of sockets) socket.destroy();
+}
+
 /** Full jitter: processes that failed together don't come back together. */
 function backOffMs(attempt: number): number {
   return randomInt(FIRST_DELAY_MS / 2, Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** attempt));
 }
 
 /** As pg itself reads the URL, its defaults and PG* variables included. Without a cause: pg's error carries the whole URL. */
-function locate(settings: pg.PoolConfig, url: string): RegistryPlace {
+function locate(url: string): RegistryPlace {
   let client: pg.Client;
   try {
-    client = new pg.Client(settings);
+    client = new pg.Client({ connectionString: url });
   } catch {
     throw new TenancyError('TENANCY_REGISTRY_URL_REJECTED', { url: redactUrl(url), reason: 'it is not a well-formed URL' });
   }

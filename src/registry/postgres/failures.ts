@@ -32,9 +32,11 @@ export function isConnectionFailure(error: unknown): boolean {
   return error instanceof Error && NODE_PG_SENTENCES.test(error.message);
 }
 
-/** Nobody listens there, or the name is unknown: asking again at once won't help. */
+/** Nobody listens there, nothing answers, or the name is unknown: where that is the first thing we hear, asking again at once won't help. */
 export function isAbsent(error: unknown): boolean {
-  return ['ECONNREFUSED', 'ENOTFOUND', 'ENOENT'].includes(codeOf(error) ?? '');
+  const code = codeOf(error);
+  if (code === undefined) return error instanceof Error && /timeout/.test(error.message);
+  return ['ECONNREFUSED', 'ENOTFOUND', 'ENOENT', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'].includes(code);
 }
 
 const TLS_CODES =

@@ -1,0 +1,14 @@
+import { createTestDatabase } from '../rig/postgres.js';
+import { openRegistry } from '../../src/registry/index.js';
+import { describeRegistry } from './registry-suite.js';
+
+for (const version of ['15', '18'] as const) {
+  describeRegistry(`the registry on PostgreSQL ${version}`, async () => {
+    const database = await createTestDatabase(version);
+    return {
+      url: database.url,
+      open: (options) => openRegistry({ url: database.url, create: false, applicationName: 'tenancy-test', ...options }),
+      drop: () => database.drop(),
+    };
+  });
+}
