@@ -23,7 +23,11 @@ export const migrationPlanErrors = {
     message: ({ migrations, newestApplied }) =>
       `pending, but older than ${newestApplied}, which is applied: ${list(migrations)}`,
     hint: ({ migrations }) =>
-      `give ${are(migrations, 'it a newer number', 'them newer numbers')}, or run ${are(migrations, 'it', 'them')} as ${are(migrations, 'it stands', 'they stand')} with --allow-out-of-order`,
+      are(
+        migrations,
+        'give it a newer number, or run it as it stands with --allow-out-of-order',
+        'give them newer numbers, or run them as they stand with --allow-out-of-order',
+      ),
   }),
   TENANCY_MIGRATION_PROGRESS_DRIFTED: defineError<{ migration: string; statementsDone: number; reason: string; advice: string }>({
     exit: EXIT.refused,
@@ -33,7 +37,8 @@ export const migrationPlanErrors = {
   }),
   TENANCY_MIGRATION_IRREVERSIBLE: defineError<{ migrations: readonly string[]; reason?: string }>({
     exit: EXIT.refused,
-    message: ({ migrations, reason }) => `can't be rolled back: ${list(migrations)} (${reason ?? are(migrations, 'it has no down file', 'they have no down files')})`,
+    message: ({ migrations, reason = are(migrations, 'it has no down file', 'they have no down files') }) =>
+      `can't be rolled back: ${list(migrations)} (${reason})`,
     hint: () => 'write the down file (`<name>.down.sql`, or `down` in a module), or undo the change with a new migration',
   }),
   TENANCY_MIGRATION_TARGET_UNKNOWN: defineError<{ to: string; reason: string; suggestion: string | null }>({

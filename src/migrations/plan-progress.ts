@@ -19,7 +19,7 @@ export function checkProgress(progress: MigrationProgress, next: LocalMigration 
     refuse(progress, turn, `bring its file back into its old place, then run the same command again`);
   }
   if (direction === 'up' && next.checksum !== progress.checksum && hasBegun(progress)) {
-    refuse(progress, 'its file was edited since', `put ${next.file} back as it was, so that the rest of it can run; what was wrong in it may be mended from outside`);
+    refuse(progress, 'its file was edited since', `put ${next.file} back as it was: the rest of it belongs to what has been done`);
   }
 }
 

@@ -11,7 +11,10 @@ import { leadingNumber } from './order.js';
  */
 export function resolveTarget(local: readonly LocalMigration[], to: string | null, direction: 'up' | 'down'): string | null {
   const names = local.map(({ name }) => name);
-  if (to === null) return direction === 'up' ? (names.at(-1) ?? null) : refuse('', 'a rollback has to be told which migration is to be the newest afterwards', null);
+  if (to === null) {
+    if (direction === 'up') return names.at(-1) ?? null;
+    refuse('', 'a rollback has to be told which migration is to be the newest afterwards', null);
+  }
   const found = findByName(to, names);
   if (found !== null) return found;
   if (direction === 'down' && /^(none|0+)$/.test(to)) return null;

@@ -50,10 +50,11 @@ function planUp({ local, allowOutOfOrder }: PlanInput, pending: readonly LocalMi
 }
 
 /** What was interrupted half way goes before one that has come in below it: it can't be undone to wait its turn. */
-function orderPending({ progress }: TenantHistory, { pending, outOfOrder, newestApplied }: MigrationDrift, allowOutOfOrder: boolean): readonly LocalMigration[] {
+function orderPending({ progress }: TenantHistory, drift: MigrationDrift, allowOutOfOrder: boolean): readonly LocalMigration[] {
+  const { pending, outOfOrder, newestApplied } = drift;
   if (!allowOutOfOrder) {
-    if (outOfOrder.length > 0 && newestApplied !== null) throw new TenancyError('TENANCY_MIGRATION_OUT_OF_ORDER', { migrations: outOfOrder, newestApplied });
-    return pending;
+    if (outOfOrder.length === 0 || newestApplied === null) return pending;
+    throw new TenancyError('TENANCY_MIGRATION_OUT_OF_ORDER', { migrations: outOfOrder, newestApplied });
   }
   const isInterrupted = ({ name }: LocalMigration): boolean => name === progress?.name;
   return [...pending.filter(isInterrupted), ...pending.filter((migration) => !isInterrupted(migration))];

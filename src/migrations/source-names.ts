@@ -1,6 +1,6 @@
 import { TenancyError } from '../errors.js';
-import type { FoundMigration, MigrationFormat } from './formats/format.js';
-import { chooseOrder, leadingNumber, type NameOrder } from './order.js';
+import type { FoundMigration } from './formats/format.js';
+import { byNumber, leadingNumber, type NameOrder } from './order.js';
 import { showPath } from './source-directory.js';
 
 const MAX_NAME_LENGTH = 200;
@@ -9,12 +9,11 @@ const MAX_NAME_LENGTH = 200;
  * Refuses names that can't be told apart or kept in a history.
  * @throws TenancyError `TENANCY_MIGRATION_FILE_REJECTED`, `TENANCY_MIGRATION_NAME_TAKEN` (naming every clash).
  */
-export function checkNames(found: readonly FoundMigration[], format: MigrationFormat, order: NameOrder): void {
+export function checkNames(found: readonly FoundMigration[], order: NameOrder): void {
   for (const migration of found) checkName(migration);
-  const byNumber = format.order === 'number' && order === chooseOrder(found.map(({ name }) => name)) && found.every(({ name }) => leadingNumber(name) !== null);
   const clashes = [
     ...findClashes(found, ({ name }) => name.toLowerCase(), 'have names that differ at most in case'),
-    ...(byNumber ? findClashes(found, ({ name }) => String(leadingNumber(name)), 'have the same number') : []),
+    ...(order === byNumber ? findClashes(found, ({ name }) => String(leadingNumber(name)), 'have the same number') : []),
   ];
   if (clashes.length > 0) throw new TenancyError('TENANCY_MIGRATION_NAME_TAKEN', { clashes });
 }

@@ -33,7 +33,7 @@ export async function loadMigrations(
   const found = await format.find(entries);
   if (found.length === 0) refuseEmpty(directory);
   const order = format.order === 'name' ? byName : chooseOrder(found.map(({ name }) => name));
-  checkNames(found, format, order);
+  checkNames(found, order);
   const sorted = [...found].sort((a, b) => order(a.name, b.name));
   return Promise.all(sorted.map((migration) => loadMigration(migration, deps)));
 }

@@ -115,6 +115,7 @@ describe('what lies beside migrations', () => {
       '1_a.js.map': 'x',
       'slug.test.ts': 'x',
       'data.csv': 'x',
+      'data.json': 'x',
       'meta/_journal.json': '{}',
       'node_modules/x/index.js': 'x',
     });

@@ -4,7 +4,7 @@ import type { Entry, FoundFile, FoundMigration, MigrationFormat } from './format
 
 const SQL = /\.sql$/;
 const MODULE = /\.[cm]?[jt]s$/;
-const ANY_ENDING = /\.(sql|[cm]?[jt]s)/i;
+const ANY_ENDING = /\.(sql|[cm]?[jt]s)\b/i;
 /** Written by compilers beside their output. */
 const BUILD_OUTPUT = /(\.d\.[cm]?ts|\.map|\.tsbuildinfo)$/;
 /** Beside the migrations, and not one of them. */
@@ -70,9 +70,12 @@ function refuseStranger(entry: Entry): void {
     refuse(entry, 'Flyway\'s names don\'t sort (V10__ comes before V2__)', 'begin each name with its number, as in 0002_invoices.sql');
   }
   if (isMigration(name)) return;
-  if (/\.(sql|[cm]?[jt]s)$/i.test(name)) refuse(entry, 'its ending is not in lower case', `name it ${name.replace(/\.\w+$/, (ending) => ending.toLowerCase())}`);
+  if (/\.(sql|[cm]?[jt]s)$/i.test(name)) {
+    refuse(entry, 'its ending is not in lower case', `name it ${name.replace(/\.\w+$/, (ending) => ending.toLowerCase())}`);
+  }
   const resemblesMigration = ANY_ENDING.test(name) || (/^\d/.test(name) && !DOCUMENT.test(name));
-  if (resemblesMigration) refuse(entry, 'it is no .sql, .ts, .js or .mjs file', 'give it one of these endings, or take it out of the migrations directory');
+  if (!resemblesMigration) return;
+  refuse(entry, 'it is no .sql, .ts, .js or .mjs file', 'give it one of these endings, or take it out of the migrations directory');
 }
 
 async function refuseFolders(folders: readonly Entry[]): Promise<void> {
