@@ -17,7 +17,11 @@ if (esbuild === undefined) {
   // Without devDependencies there is nothing to build with, and nothing to build: the published package has its dist.
   process.stderr.write('tenancy: not built, as esbuild is not installed (npm ci brings it)\n');
 } else {
-  await Promise.all([bundle(), process.argv.includes('--no-types') ? undefined : declareTypes()]);
+  // What is wrong has been printed by then.
+  await Promise.all([bundle(), process.argv.includes('--no-types') ? undefined : declareTypes()]).catch(({ errors, message }) => {
+    if (errors === undefined) process.stderr.write(`${message}\n`);
+    process.exitCode = 1;
+  });
 }
 
 async function bundle() {

@@ -42,6 +42,11 @@ export interface StartedCli {
   readonly result: Promise<CliResult>;
 }
 
+/** Waits until the command line is built from the present sources, unless TENANCY_TEST_BIN names another. */
+export async function ensureBuilt(): Promise<void> {
+  if (process.env.TENANCY_TEST_BIN === undefined) await askRig('build');
+}
+
 /** Runs the built command line to its end. */
 export async function runCli(args: readonly string[], options: CliOptions): Promise<CliResult> {
   return (await startCli(args, options)).result;
@@ -49,7 +54,7 @@ export async function runCli(args: readonly string[], options: CliOptions): Prom
 
 /** Starts the built command line, for tests that signal it or watch it meanwhile. */
 export async function startCli(args: readonly string[], options: CliOptions): Promise<StartedCli> {
-  if (process.env.TENANCY_TEST_BIN === undefined) await askRig('build');
+  await ensureBuilt();
   const child = execa(options.node ?? process.execPath, [bin, ...args], {
     cwd: options.cwd,
     env: { ...cleanEnvironment(), ...options.env },

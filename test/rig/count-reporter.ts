@@ -9,7 +9,7 @@ export default class CountReporter implements Reporter {
     if (file === undefined) return;
     const tests = modules.flatMap((module) => [...module.children.allTests()]);
     const results = tests.map((test) => ({ name: test.fullName, result: test.result() }));
-    const notCollected = modules.filter((module) => module.errors().length > 0);
+    const notCollected = modules.flatMap((module) => [module, ...module.children.allSuites()]).filter((suite) => suite.errors().length > 0);
     const counts = {
       passed: results.filter(({ result }) => result.state === 'passed').length,
       failed: results.filter(({ result }) => result.state === 'failed').length + notCollected.length + errors.length,
