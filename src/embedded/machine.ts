@@ -89,7 +89,9 @@ export interface CommandResult {
 export function runCommand(command: Command, signal?: AbortSignal): Promise<CommandResult> {
   return new Promise((resolve) => {
     let output = '';
-    const child = spawnCommand(command, { stdio: ['ignore', 'pipe', 'pipe'], ...(signal && { signal }) });
+    // In a session of its own: a Ctrl-C is for us to act upon, through the signal.
+    const options: SpawnOptions = { detached: platform !== 'win32', stdio: ['ignore', 'pipe', 'pipe'] };
+    const child = spawnCommand(command, { ...options, ...(signal && { signal }) });
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         output += text;
