@@ -6,24 +6,24 @@ import { type EngineContext, settleRaces, withClient } from './engine-context.js
 import { describeOwner, isSameMarker } from './marker.js';
 import { quoteName } from './quote.js';
 
-/** Dropped by another meanwhile (3D000; 55000 while it is half done), or somebody slipped in between the lock-out and the drop (55006). */
-const RACES: ReadonlySet<string> = new Set(['3D000', '55000', '55006']);
+/** A session did not end in the 5 s that FORCE gives it. */
+const OBJECT_IN_USE = '55006';
 
-/** Locks everybody out, ends their sessions and drops it; also what an interrupted `create` of the same operation left. */
+/** Ends the sessions in it and drops it; also what an interrupted `create` of the same operation left. */
 export async function dropDatabase(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<'dropped' | 'absent'> {
   await context.budget.closeIdle(target.name);
   let isDropped = false;
   return withClient(context, null, signal, (client) =>
-    settleRaces(signal, (code) => RACES.has(code), async () => {
+    settleRaces(signal, (code) => code === OBJECT_IN_USE, async () => {
       const { home, draft } = await readHome(client, target);
       if (draft !== null) {
-        await dropOne(client, draftName(target.marker.operation), draft);
+        await dropOne(client, draftName(target.marker.operation));
         isDropped = true;
       }
       if (home !== null) {
         const reasons = await findObstacles(client, target, home);
         if (reasons.length > 0) throw new TenancyError('TENANCY_DROP_REFUSED', { name: target.name, kind: 'database', reasons });
-        await dropOne(client, target.name, home);
+        await dropOne(client, target.name);
         isDropped = true;
       }
       return isDropped ? 'dropped' : 'absent';
@@ -49,7 +49,10 @@ const READ_OBSTACLES = `
   UNION ALL
   SELECT format('the subscription %L is in it', subname) FROM pg_subscription s JOIN pg_database d ON d.oid = subdbid WHERE datname = $1`;
 
-async function dropOne(client: Client, name: string, { isConnectable }: DatabaseState): Promise<void> {
-  if (isConnectable) await client.query(`ALTER DATABASE ${quoteName(name)} ALLOW_CONNECTIONS false`);
+/**
+ * FORCE ends the sessions while DROP holds the database's lock, which new ones wait for: nobody slips in. Locking them out with
+ * ALLOW_CONNECTIONS false first would add nothing but a trap: ALTER of a database that another is dropping is FATAL.
+ */
+async function dropOne(client: Client, name: string): Promise<void> {
   await client.query(`DROP DATABASE IF EXISTS ${quoteName(name)} WITH (FORCE)`);
 }

@@ -58,11 +58,13 @@ const RACE_DELAY_MS = 50;
  * `isRace`: what an action fails with when somebody was faster; two sessions on one catalogue row always count.
  */
 export async function settleRaces<T>(signal: AbortSignal, isRace: (code: string) => boolean, attempt: () => Promise<T>): Promise<T> {
+  // PostgreSQL has already waited 5 s for the other sessions when it says object_in_use: that counts for four.
   for (let tries = 1; ; tries++) {
     try {
       return await attempt();
     } catch (error) {
-      if (tries === RACE_ATTEMPTS || !(isRace(codeOf(error)) || isCatalogRace(error))) throw error;
+      if (codeOf(error) === '55006') tries += 3;
+      if (tries >= RACE_ATTEMPTS || !(isRace(codeOf(error)) || isCatalogRace(error))) throw error;
       await delay(RACE_DELAY_MS * tries * (0.5 + Math.random()), undefined, { signal });
     }
   }

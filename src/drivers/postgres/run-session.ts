@@ -2,8 +2,8 @@ import type { Client } from 'pg';
 import type { TenantDb } from '../../migrations/migration.js';
 import type { SessionOptions, TenantSession } from '../driver.js';
 import type { ConnectionBudget, Loan } from './connection-budget.js';
-import { RESET_SESSION_SQL } from './reset-session.js';
 import type { MigrationSessionDeps } from './session-deps.js';
+import { leavesSessionState, RESET_SESSION_SQL } from './session-state.js';
 
 /** What differs between the two kinds of home. */
 export interface SessionHome extends Pick<MigrationSessionDeps, 'historySchema' | 'searchPath' | 'extensionsSchema' | 'lockKey' | 'ensuredExtensions'> {
@@ -32,7 +32,9 @@ export async function runSession<T>(
   const { createDb: _, database: __, ...deps } = home;
   const migrations = createMigrationSession({ ...deps, client: loan.client, options, serverVersion: loan.serverVersion, db });
   try {
-    const answer = await use({ ...migrations, db });
+    const answer = await use(noticeScripts({ ...migrations, db }, () => {
+      isTouched = true;
+    }));
     await giveBack(loan, isTouched || loan.client.getTransactionStatus() !== 'I');
     return answer;
   } catch (error) {
@@ -40,6 +42,25 @@ export async function runSession<T>(
     // What is thrown after an abort is only its echo: a cancelled statement, a closed connection.
     throw options.signal.aborted ? options.signal.reason : error;
   }
+}
+
+/** Calls back when a script is about to run that may leave something behind in the session. */
+function noticeScripts(session: TenantSession, onTouch: () => void): TenantSession {
+  return {
+    ...session,
+    applyMigrations: (steps, apply) => {
+      if (steps.some(({ up }) => leavesSessionState(up))) onTouch();
+      return session.applyMigrations(steps, apply);
+    },
+    revertMigrations: (steps, apply) => {
+      if (steps.some(({ down }) => leavesSessionState(down))) onTouch();
+      return session.revertMigrations(steps, apply);
+    },
+    applySeed: (seed, apply) => {
+      if (leavesSessionState(seed.script)) onTouch();
+      return session.applySeed(seed, apply);
+    },
+  };
 }
 
 /** User code may have left settings, temporary tables or an open transaction behind. */

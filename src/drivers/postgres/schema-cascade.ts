@@ -57,14 +57,22 @@ const HOME = `
     WHEN 'pg_event_trigger'::regclass THEN 0::oid
   END`;
 
-/** Toast tables and other sessions' temporary ones are left out: they go with what they belong to. */
+/**
+ * Toast tables and other sessions' temporary ones are left out, and so is what is a part of something that is listed itself: the
+ * type of a view, the indexes of a table.
+ */
 const READ_REACH = `${CLOSURE},
   members AS (SELECT DISTINCT classid, objid, objsubid, ${HOME} AS home FROM cascade),
-  outside AS (
-    SELECT DISTINCT pg_describe_object(classid, objid, objsubid) AS object FROM members
+  beyond AS (
+    SELECT classid, objid, objsubid FROM members
      WHERE home <> (SELECT oid FROM pg_namespace WHERE nspname = $1)
        AND home NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_(toast|temp)')
        AND classid <> 'pg_rewrite'::regclass
+  ),
+  outside AS (
+    SELECT pg_describe_object(classid, objid, objsubid) AS object FROM beyond b WHERE NOT EXISTS (
+      SELECT FROM pg_depend d JOIN beyond owner ON d.refclassid = owner.classid AND d.refobjid = owner.objid AND owner.objsubid = 0
+       WHERE d.classid = b.classid AND d.objid = b.objid AND d.deptype IN ('i', 'a'))
   )
   SELECT (SELECT count(*)::int FROM members WHERE objsubid = 0) AS objects, (SELECT count(*)::int FROM outside) AS total,
          ARRAY(SELECT object FROM outside ORDER BY object COLLATE "C" LIMIT ${LISTED}) AS listed`;

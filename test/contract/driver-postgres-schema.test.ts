@@ -1,0 +1,186 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ClusterEngine, TenantDriver, TenantTarget } from '../../src/drivers/driver.js';
+import { openClusterEngine } from '../../src/drivers/index.js';
+import { createTestDatabase, query, type TestDatabase } from '../rig/postgres.js';
+import { markerOf, sessionOptions } from './driver-suite.js';
+
+const never = new AbortController().signal;
+
+describe('postgres-schema', () => {
+  let database: TestDatabase;
+  let engine: ClusterEngine;
+  let driver: TenantDriver;
+
+  beforeAll(async () => {
+    database = await createTestDatabase('15');
+    engine = await openClusterEngine({ cluster: 'main', url: database.url, maxConnections: 2, extensionsSchema: 'extensions', applicationName: 'contract' });
+    driver = engine.driver('postgres-schema');
+  });
+  afterAll(async () => {
+    await engine.close();
+    await database.drop();
+  });
+
+  const create = async (name: string): Promise<TenantTarget> => {
+    const target = { name, marker: markerOf(name) };
+    await driver.create(target, never);
+    return target;
+  };
+  const run = (target: TenantTarget, sql: string): Promise<unknown[]> =>
+    driver.withSession(target, sessionOptions(), async ({ db }) => (await db.query(sql)).rows);
+
+  it('makes the shared schema of the extensions once, open to all', async () => {
+    await Promise.all(['ext_a', 'ext_b', 'ext_c'].map(create));
+    expect(await database.query(`SELECT has_schema_privilege('public', 'extensions', 'USAGE') AS ok`)).toEqual([{ ok: true }]);
+  });
+
+  it('takes a schema for empty that holds nothing but its history', async () => {
+    const target = await create('history_only');
+    await run(target, 'CREATE TABLE _tenancy_migrations (name text PRIMARY KEY, at timestamptz)');
+    expect(await driver.probe(target)).toEqual({ status: 'ours', isEmpty: true });
+    await run(target, 'CREATE FUNCTION one() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$');
+    expect(await driver.probe(target)).toEqual({ status: 'ours', isEmpty: false });
+  });
+
+  it('keeps the comment that a schema had before it was adopted', async () => {
+    await database.query(`CREATE SCHEMA commented`);
+    await database.query(`COMMENT ON SCHEMA commented IS 'of Bob''s'`);
+    await driver.mark({ name: 'commented', marker: markerOf('commented') });
+    const [row] = await database.query<{ comment: string }>(`SELECT obj_description('commented'::regnamespace, 'pg_namespace') AS comment`);
+    expect(row?.comment).toContain(`"comment":"of Bob's"`);
+  });
+
+  it('gives a URL that leads a client of any kind into the schema', async () => {
+    const target = await create('url-1');
+    await run(target, `CREATE TABLE here (id int)`);
+    const url = driver.connectionUrl(target);
+    expect(url).toContain('options=-c%20search_path%3D%22url-1%22%2Cextensions');
+    expect(await query(url, `SELECT current_schemas(false)::text AS path, to_regclass('here')::text AS here`)).toEqual([{ path: '{url-1,extensions}', here: 'here' }]);
+  });
+
+  it('says that a shared login can not be shut out', async () => {
+    const target = await create('access');
+    expect(await driver.cutAccess(target, never)).toMatchObject({ isEnforced: false });
+    expect(await driver.restoreAccess(target, never)).toMatchObject({ isEnforced: false });
+  });
+
+  it('leaves the schemas that no tenant can have out of the list', async () => {
+    await database.query('CREATE SCHEMA tenancy');
+    await database.query('CREATE SCHEMA _tenancy');
+    const names = (await driver.list({ after: null, limit: 1_000 })).map(({ name }) => name);
+    expect(names).not.toEqual(expect.arrayContaining(['public']));
+    expect(names.filter((name) => /^(pg_|information_schema|public|extensions|_?tenancy)/.test(name))).toEqual([]);
+    expect(names).toContain('ext_a');
+  });
+
+  describe('db', () => {
+    it('runs by itself what refuses to be in a transaction', async () => {
+      const target = await create('concurrently');
+      await run(target, 'CREATE TABLE t (id int)');
+      await run(target, 'CREATE INDEX CONCURRENTLY t_id ON t (id)');
+      expect(await run(target, `SELECT indexname FROM pg_indexes WHERE schemaname = 'concurrently'`)).toEqual([{ indexname: 't_id' }]);
+    });
+
+    it('refuses a transaction that would not hold together', async () => {
+      const target = await create('control');
+      await expect(run(target, '-- now\n begin')).rejects.toMatchObject({ code: 'TENANCY_TRANSACTION_REJECTED' });
+    });
+
+    it('counts the position of an error from the start of the query', async () => {
+      const target = await create('position');
+      await expect(run(target, 'SELECT 1;\nSELEC 2')).rejects.toMatchObject({ code: '42601', position: '11' });
+    });
+  });
+
+  describe('a drop that would reach beyond the tenant', () => {
+    const cases: readonly (readonly [what: string, inside: string, outside: string, reason: RegExp])[] = [
+      ['a view', 'CREATE TABLE t (id int)', 'CREATE VIEW reports.v AS SELECT * FROM {s}.t', /^view reports\.v /],
+      ['a foreign key', 'CREATE TABLE t (id int PRIMARY KEY)', 'CREATE TABLE reports.r (t int REFERENCES {s}.t)', /^constraint r_t_fkey on table reports\.r /],
+      ['the type of a column', `CREATE TYPE mood AS ENUM ('ok')`, 'CREATE TABLE reports.m (mood {s}.mood)', /^column mood of table reports\.m /],
+      ['a default', 'CREATE SEQUENCE q', `CREATE TABLE reports.d (id int DEFAULT nextval('{s}.q'))`, /^default value for column id of table reports\.d /],
+      ['a trigger', 'CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$', 'CREATE TABLE reports.g (id int); CREATE TRIGGER g AFTER INSERT ON reports.g EXECUTE FUNCTION {s}.f()', /^trigger g on table reports\.g /],
+      ['a partition', 'CREATE TABLE p (id int) PARTITION BY LIST (id)', 'CREATE TABLE reports.p1 PARTITION OF {s}.p DEFAULT', /^table reports\.p1 /],
+      ['a view on a view', 'CREATE TABLE t (id int); CREATE VIEW v AS SELECT * FROM t', 'CREATE VIEW reports.vv AS SELECT * FROM {s}.v', /^view reports\.vv /],
+      ['an event trigger', 'CREATE FUNCTION e() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$', 'CREATE EVENT TRIGGER reach ON sql_drop EXECUTE FUNCTION {s}.e()', /^event trigger reach /],
+    ];
+
+    it.each(cases)('is refused for %s', async (_, inside, outside, reason) => {
+      const target = await create('reach');
+      await run(target, inside);
+      await database.query('CREATE SCHEMA reports');
+      await database.query(outside.replaceAll('{s}', 'reach'));
+      try {
+        expect(await driver.planDrop(target)).toEqual([expect.stringMatching(reason)]);
+        await expect(driver.drop(target, never)).rejects.toMatchObject({ code: 'TENANCY_DROP_REFUSED', exitCode: 4 });
+        expect(await driver.probe(target)).toEqual({ status: 'ours', isEmpty: false });
+      } finally {
+        await database.query('DROP EVENT TRIGGER IF EXISTS reach');
+        await database.query('DROP SCHEMA reports CASCADE');
+      }
+      expect(await driver.planDrop(target)).toEqual([]);
+      expect(await driver.drop(target, never)).toBe('dropped');
+    });
+
+    it('is not seen in what a tenant uses of others', async () => {
+      await database.query('CREATE SCHEMA shared');
+      await database.query(`CREATE TABLE shared.plans (id int PRIMARY KEY); CREATE TYPE shared.kind AS ENUM ('a')`);
+      const target = await create('uses');
+      await run(target, `
+        CREATE TABLE t (id serial PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY, plan int REFERENCES shared.plans, kind shared.kind, doc text);
+        CREATE VIEW v AS SELECT t.id FROM t JOIN shared.plans ON plan = plans.id;
+        CREATE MATERIALIZED VIEW m AS SELECT * FROM v;
+        CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+        CREATE TABLE p (id int, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+        CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);
+        ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY mine ON t USING (true);
+        CREATE STATISTICS st ON id, n FROM t;
+        ALTER DEFAULT PRIVILEGES IN SCHEMA uses GRANT SELECT ON TABLES TO PUBLIC`);
+      expect(await driver.planDrop(target)).toEqual([]);
+      expect(await driver.drop(target, never)).toBe('dropped');
+      expect(await database.query('SELECT count(*)::int AS n FROM shared.plans')).toEqual([{ n: 0 }]);
+    });
+  });
+
+  describe('a drop of 3,000 tables on a default lock table', () => {
+    it('ends, with chains and stars of foreign keys, partitions, views and sequences', { timeout: 180_000 }, async () => {
+      const target = await create('large');
+      await run(target, `
+        CREATE TABLE hub (id serial PRIMARY KEY);
+        CREATE TABLE t0 (id serial PRIMARY KEY);
+        CREATE TYPE mood AS ENUM ('ok');
+        CREATE TABLE parted (id int PRIMARY KEY) PARTITION BY RANGE (id)`);
+      for (let from = 1; from <= 2_500; from += 250) {
+        await run(target, `DO $$ BEGIN FOR i IN ${from}..${from + 249} LOOP
+          EXECUTE format('CREATE TABLE t%s (id serial PRIMARY KEY, hub int REFERENCES hub, prev int REFERENCES t%s, note text)', i, i - 1);
+        END LOOP; END $$`);
+      }
+      for (let from = 1; from <= 500; from += 250) {
+        await run(target, `DO $$ BEGIN FOR i IN ${from}..${from + 249} LOOP
+          EXECUTE format('CREATE TABLE parted_%s PARTITION OF parted FOR VALUES FROM (%s) TO (%s)', i, i, i + 1);
+          EXECUTE format('CREATE FUNCTION f%s() RETURNS int LANGUAGE sql AS $f$ SELECT 1 $f$', i);
+          EXECUTE format('CREATE SEQUENCE s%s', i);
+        END LOOP; END $$`);
+      }
+      await run(target, 'CREATE VIEW joined AS SELECT t1.id, t2.note, mood FROM t1 JOIN t2 USING (id), unnest(enum_range(NULL::mood)) mood');
+      await expect(database.query('DROP SCHEMA large CASCADE')).rejects.toMatchObject({ code: '53200' });
+      expect(await driver.drop(target, never)).toBe('dropped');
+      expect(await driver.probe(target)).toEqual({ status: 'absent' });
+    });
+
+    it('still shows whose it is after an interruption, and is finished by the next attempt', { timeout: 60_000 }, async () => {
+      const target = await create('halves');
+      await run(target, `DO $$ BEGIN FOR i IN 1..400 LOOP EXECUTE format('CREATE TABLE t%s (id serial PRIMARY KEY)', i); END LOOP; END $$`);
+      // Somebody reads the oldest table, which comes last, so the drop stops there.
+      const abort = new AbortController();
+      const reading = query(database.url, `BEGIN; SELECT * FROM halves.t1; SELECT pg_sleep(1.5); COMMIT`);
+      await expect.poll(() => database.query(`SELECT FROM pg_locks WHERE relation = to_regclass('halves.t1')`)).not.toEqual([]);
+      const dropping = driver.drop(target, abort.signal);
+      await expect.poll(() => database.query(`SELECT FROM pg_locks WHERE relation = to_regclass('halves.t1') AND NOT granted`)).not.toEqual([]);
+      abort.abort(new Error('stop'));
+      await expect(dropping).rejects.toThrow('stop');
+      await reading;
+      expect(await driver.probe(target)).toEqual({ status: 'ours', isEmpty: false });
+      expect(await driver.drop(target, never)).toBe('dropped');
+    });
+  });
+});
