@@ -1,0 +1,180 @@
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ClusterEngine, TenantDriver, TenantTarget } from '../../src/drivers/driver.js';
+import { openClusterEngine } from '../../src/drivers/index.js';
+import { draftName } from '../../src/drivers/postgres/database-state.js';
+import { createTestDatabase, query, type TestDatabase, withDatabase } from '../rig/postgres.js';
+import { markerOf, sessionOptions } from './driver-suite.js';
+
+const never = new AbortController().signal;
+
+describe('postgres-database', () => {
+  let database: TestDatabase;
+  let engine: ClusterEngine;
+  let driver: TenantDriver;
+
+  beforeAll(async () => {
+    database = await createTestDatabase('18');
+    engine = await openClusterEngine({ cluster: 'main', url: database.url, maxConnections: 2, extensionsSchema: 'extensions', applicationName: 'contract' });
+    driver = engine.driver('postgres-database');
+  });
+  afterAll(async () => {
+    await engine.close();
+    await database.drop();
+  });
+
+  const target = (suffix: string): TenantTarget => ({ name: `${database.name}_${suffix}`, marker: markerOf(suffix) });
+  const create = async (suffix: string): Promise<TenantTarget> => {
+    const home = target(suffix);
+    await driver.create(home, never);
+    return home;
+  };
+  const run = (home: TenantTarget, sql: string): Promise<unknown[]> =>
+    driver.withSession(home, sessionOptions(), async ({ db }) => (await db.query(sql)).rows);
+  const draftsOf = ({ marker }: TenantTarget): Promise<unknown[]> =>
+    database.query('SELECT FROM pg_database WHERE datname = $1', [draftName(marker.operation)]);
+
+  it('takes up what an interrupted attempt of the same operation made', async () => {
+    const home = target('late');
+    await database.query(`CREATE DATABASE ${draftName(home.marker.operation)}`);
+    expect(await driver.probe(home)).toEqual({ status: 'partial', isEmpty: true });
+    expect(await driver.create(home, never)).toBe('adopted');
+    expect(await driver.probe(home)).toEqual({ status: 'ours', isEmpty: true });
+    expect(await draftsOf(home)).toEqual([]);
+  });
+
+  it('waits for a CREATE DATABASE of a client that has died, and takes up what it made', async () => {
+    const home = target('zombie');
+    const zombie = new Client({ connectionString: database.url });
+    zombie.on('error', () => {});
+    await zombie.connect();
+    zombie.query(`CREATE DATABASE ${draftName(home.marker.operation)} STRATEGY file_copy`).catch(() => {});
+    await expect.poll(() => database.query(`SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE%file_copy' AND state = 'active'`), { interval: 1 }).not.toEqual([]);
+    (zombie as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+    expect(['created', 'adopted']).toContain(await driver.create(home, never));
+    expect(await driver.probe(home)).toEqual({ status: 'ours', isEmpty: true });
+    expect(await draftsOf(home)).toEqual([]);
+  });
+
+  it('drops what an interrupted attempt left', async () => {
+    const home = target('left');
+    await database.query(`CREATE DATABASE ${draftName(home.marker.operation)}`);
+    expect(await driver.drop(home, never)).toBe('dropped');
+    expect(await driver.drop(home, never)).toBe('absent');
+  });
+
+  it('creates while somebody sits in template1', async () => {
+    const sitter = new Client({ connectionString: withDatabase(database.url, 'template1') });
+    await sitter.connect();
+    try {
+      await create('sitter');
+    } finally {
+      await sitter.end();
+    }
+  });
+
+  it('leaves a name alone that somebody took while the database was made', async () => {
+    const home = target('stolen');
+    await database.query(`CREATE DATABASE ${draftName(home.marker.operation)}`);
+    await database.query(`CREATE DATABASE ${home.name}`);
+    await expect(driver.create(home, never)).rejects.toMatchObject({ code: 'TENANCY_NAME_TAKEN' });
+    await expect(driver.drop(home, never)).rejects.toMatchObject({ code: 'TENANCY_DROP_REFUSED' });
+    expect(await draftsOf(home)).toEqual([]);
+  });
+
+  it('drops while others are connected', async () => {
+    const home = await create('busy');
+    const other = new Client({ connectionString: driver.connectionUrl(home) });
+    const ended = new Promise<Error>((resolve) => other.on('error', resolve));
+    await other.connect();
+    expect(await driver.drop(home, never)).toBe('dropped');
+    await expect(ended).resolves.toBeInstanceOf(Error);
+  });
+
+  it('refuses a drop that PostgreSQL would refuse half way', async () => {
+    const home = await create('prepared');
+    await query(driver.connectionUrl(home), `BEGIN; CREATE TABLE t (id int); PREPARE TRANSACTION 'p-1'`);
+    expect(await driver.planDrop(home)).toEqual([expect.stringContaining(`'p-1'`)]);
+    await expect(driver.drop(home, never)).rejects.toMatchObject({ code: 'TENANCY_DROP_REFUSED' });
+    await query(driver.connectionUrl(home), `ROLLBACK PREPARED 'p-1'`);
+    expect(await driver.drop(home, never)).toBe('dropped');
+  });
+
+  it('never drops the database that it is connected to', async () => {
+    const home = { name: database.name, marker: markerOf('itself') };
+    await driver.mark(home);
+    expect(await driver.planDrop(home)).toEqual([expect.stringContaining('the database that the cluster')]);
+    await database.query(`COMMENT ON DATABASE ${database.name} IS NULL`);
+  });
+
+  it('takes a database for empty that holds nothing but its history', async () => {
+    const home = await create('history');
+    await run(home, 'CREATE SCHEMA _tenancy; CREATE TABLE _tenancy.migrations (name text)');
+    expect(await driver.probe(home)).toEqual({ status: 'ours', isEmpty: true });
+    await run(home, 'CREATE TABLE t (id int)');
+    expect(await driver.probe(home)).toEqual({ status: 'ours', isEmpty: false });
+  });
+
+  it('gives a URL that leads into the database', async () => {
+    const home = await create('url');
+    expect(await query(driver.connectionUrl(home), 'SELECT current_database() AS name')).toEqual([{ name: home.name }]);
+  });
+
+  describe('cutAccess', () => {
+    const connectAs = (home: TenantTarget, role: string): Promise<Client> => {
+      const url = new URL(driver.connectionUrl(home));
+      url.username = role;
+      url.password = 'secret';
+      const client = new Client({ connectionString: url.href });
+      client.on('error', () => {});
+      return client.connect().then(() => client);
+    };
+    const grantsOf = ({ name }: TenantTarget): Promise<unknown[]> =>
+      database.query(
+        `SELECT grantee::regrole::text AS role, privilege_type AS privilege, is_grantable
+           FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) WHERE datname = $1 ORDER BY 1, 2`,
+        [name],
+      );
+
+    it('shuts out a login that is neither owner nor superuser, ends its sessions, and gives back the same grants', async () => {
+      const home = await create('cut');
+      const app = `${database.name}_app`;
+      await database.query(`CREATE ROLE ${app} LOGIN PASSWORD 'secret'`);
+      await database.query(`GRANT CONNECT, CREATE ON DATABASE ${home.name} TO ${app} WITH GRANT OPTION`);
+      const before = await grantsOf(home);
+      const session = await connectAs(home, app);
+
+      expect(await driver.cutAccess(home, never)).toMatchObject({ isEnforced: true, detail: expect.stringContaining('postgres can still connect') });
+      await expect(session.query('SELECT 1')).rejects.toThrow();
+      await expect(connectAs(home, app)).rejects.toMatchObject({ code: '42501' });
+      expect(await run(home, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+      expect(await driver.probe(home)).toEqual({ status: 'ours', isEmpty: true });
+
+      await driver.cutAccess(home, never);
+      await driver.restoreAccess(home, never);
+      expect(await grantsOf(home)).toEqual(before);
+      await (await connectAs(home, app)).end();
+      await driver.restoreAccess(home, never);
+      expect(await grantsOf(home)).toEqual(before);
+      await driver.drop(home, never);
+    });
+
+    it('gives nothing to a role that is gone', async () => {
+      const home = await create('gone');
+      const role = `${database.name}_gone`;
+      await database.query(`CREATE ROLE ${role}`);
+      await database.query(`GRANT CONNECT ON DATABASE ${home.name} TO ${role}`);
+      await driver.cutAccess(home, never);
+      await database.query(`DROP ROLE ${role}`);
+      await driver.restoreAccess(home, never);
+      expect(await grantsOf(home)).toEqual(expect.arrayContaining([{ role: '-', privilege: 'CONNECT', is_grantable: false }]));
+    });
+
+    it('touches no home that is not ours', async () => {
+      const home = await create('theirs');
+      const stranger = { ...home, marker: markerOf('stranger') };
+      await expect(driver.cutAccess(stranger, never)).rejects.toMatchObject({ code: 'TENANCY_ACCESS_REFUSED' });
+      await expect(driver.restoreAccess(stranger, never)).rejects.toMatchObject({ code: 'TENANCY_ACCESS_REFUSED' });
+    });
+  });
+});
