@@ -27,12 +27,11 @@ export function summarizeRun(
       ? []
       : [tally.only === null ? printHeadline(event, event.command, palette) : printOnly(tally.only, event.command, palette)];
   const failures = printFailures(event.failed, run, palette);
-  // The headline of one tenant says what its failure would repeat.
-  return {
-    headline: failures.length > 0 && tally.only !== null ? [] : headline,
-    failures,
-    next: printNext(event, run, palette, tally.only !== null),
-  };
+  const isOnly = tally.only !== null;
+  // The failure of one tenant says what a headline would.
+  return failures.length > 0 && isOnly
+    ? { headline: [], failures: failures.slice(1), next: printNext(event, run, palette, true) }
+    : { headline, failures, next: printNext(event, run, palette, isOnly) };
 }
 
 function printOnly(outcome: TenantOutcome, command: RunCommand, palette: Palette): string {
