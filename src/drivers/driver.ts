@@ -120,7 +120,10 @@ export interface TenantSession {
   /** Runs the down script of each, in the order given, and removes its history row. */
   revertMigrations(steps: readonly LocalMigration[], options: ApplyOptions): Promise<void>;
   /** Runs a seed exactly once: its name is recorded in the same transaction. False: it had been run before. */
-  applySeed(seed: { readonly name: string; readonly checksum: string; readonly script: MigrationScript }): Promise<boolean>;
+  applySeed(
+    seed: { readonly name: string; readonly checksum: string; readonly script: MigrationScript },
+    options?: Partial<Pick<ApplyOptions, 'tenant' | 'publicTo' | 'log'>>,
+  ): Promise<boolean>;
   /** Records migrations as applied without running them (`registry adopt --applied-up-to`). */
   recordApplied(migrations: readonly { readonly name: string; readonly checksum: string }[]): Promise<void>;
   /** Settles an interrupted statement: `applied` counts it as done, `rerun` sends it again with the next migrate. */

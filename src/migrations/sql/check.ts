@@ -86,7 +86,6 @@ function refuse(note: SqlNote, place: { file: string; line: number }, { isTransa
     case 'extension-change':
       if (isSchemaTenant) throw new TenancyError('TENANCY_MIGRATION_EXTENSION_REFUSED', { ...place, what: 'ALTER or DROP EXTENSION' });
       return;
-    case 'enum-value':
     case 'extension':
     case 'extension-comment':
     case 'session-state':

@@ -9,8 +9,6 @@ export type SqlNote = { readonly offset: number } & (
   | { readonly type: 'copy-stream' }
   /** The server refuses it within a transaction. */
   | { readonly type: 'outside-transaction'; readonly what: string; readonly statement: SqlStatement }
-  /** Needs one to be committed before PostgreSQL 12. */
-  | { readonly type: 'enum-value'; readonly statement: SqlStatement }
   | { readonly type: 'search-path'; readonly statement: SqlStatement }
   | { readonly type: 'public-schema'; readonly statement: SqlStatement }
   | ({ readonly type: 'public-name' } & PublicName)
@@ -40,7 +38,6 @@ function inspectStatement(sql: string, statement: SqlStatement): SqlNote[] {
   if (words[0] === 'COPY' && isCopyStream(words)) notes.push({ type: 'copy-stream', offset });
   const outside = outsideTransaction(words);
   if (outside !== null) notes.push({ type: 'outside-transaction', offset, what: outside, statement });
-  if (startsWith(words, 'ALTER', 'TYPE') && hasPair(words, 'ADD', 'VALUE')) notes.push({ type: 'enum-value', offset, statement });
   if (words[1] === 'EXTENSION') notes.push(inspectExtension(sql, statement));
   else if (startsWith(words, 'COMMENT', 'ON', 'EXTENSION')) notes.push({ type: 'extension-comment', offset, statement });
   if (setsSearchPath(words)) notes.push({ type: 'search-path', offset, statement });

@@ -1,74 +1,48 @@
-import { historyDigest } from '../../../migrations/history-digest.js';
+import { TenancyError } from '../../../errors.js';
 import type { AppliedMigration, LocalMigration } from '../../../migrations/migration.js';
 import type { ApplyOptions } from '../../driver.js';
-import { applyScripts } from './apply-scripts.js';
-import { type MigrateContext, prepareScript, type PreparedScript } from './context.js';
-import type { ScriptUnit } from './message.js';
+import type { MigrateContext } from './context.js';
 import { toApplied } from './read-history.js';
-
-const EMPTY_DIGEST = historyDigest([]);
-
-/** Steps that are carried out in the same way, one after the other. */
-type Segment =
-  | { readonly type: 'scripts'; readonly steps: { readonly migration: LocalMigration; readonly prepared: PreparedScript }[] }
-  | { readonly type: 'statements'; readonly migration: LocalMigration; readonly prepared: PreparedScript }
-  | { readonly type: 'module'; readonly migration: LocalMigration };
+import { runSegments } from './run-segments.js';
+import { toSegments } from './steps.js';
 
 export async function applyMigrations(context: MigrateContext, steps: readonly LocalMigration[], options: ApplyOptions): Promise<AppliedMigration[]> {
-  // Every file is looked through before the first is sent.
-  const segments = toSegments(context, steps, options.publicTo ?? null);
+  const segments = toSegments(
+    context,
+    steps.map((migration) => ({ migration, script: migration.up })),
+    options.publicTo ?? null,
+  );
   const applied: AppliedMigration[] = [];
-  const report = (migration: AppliedMigration): void => {
-    applied.push(migration);
-    options.onMigration({ name: migration.name, ms: migration.durationMs });
-  };
-  const before = (): Pick<ApplyOptions, 'expectedDigest'> => ({ expectedDigest: applied.length === 0 ? options.expectedDigest : null });
-  for (const segment of segments) {
-    switch (segment.type) {
-      case 'scripts':
-        await applySegment(context, segment.steps, { ...options, ...before() }, report);
-        break;
-      case 'statements':
-      case 'module':
-        throw new Error('not yet');
-    }
-  }
+  await runSegments(
+    context,
+    segments,
+    {
+      direction: 'up',
+      record: (migration, isStepwise) => context.sql.recordMigration(migration, isStepwise ? 'progress' : 'guard'),
+      onDone: (migration, row) => {
+        const done = toApplied(migration, row, context.deps.options.runId);
+        applied.push(done);
+        options.onMigration({ name: done.name, ms: done.durationMs });
+      },
+    },
+    options,
+  );
   return applied;
 }
 
-function toSegments(context: MigrateContext, steps: readonly LocalMigration[], publicTo: 'tenant' | null): Segment[] {
-  const segments: Segment[] = [];
-  for (const migration of steps) {
-    const { up } = migration;
-    if (up.type === 'module') {
-      segments.push({ type: 'module', migration });
-      continue;
-    }
-    const prepared = prepareScript(context, up, publicTo);
-    const last = segments.at(-1);
-    if (!up.isTransactional) segments.push({ type: 'statements', migration, prepared });
-    else if (last?.type === 'scripts') last.steps.push({ migration, prepared });
-    else segments.push({ type: 'scripts', steps: [{ migration, prepared }] });
-  }
-  return segments;
-}
-
-async function applySegment(
-  context: MigrateContext,
-  steps: readonly { readonly migration: LocalMigration; readonly prepared: PreparedScript }[],
-  options: ApplyOptions,
-  report: (migration: AppliedMigration) => void,
-): Promise<void> {
-  const migrations = new Map<ScriptUnit, LocalMigration>(
-    steps.map(({ migration, prepared }) => [{ name: migration.name, prepared, record: context.sql.recordMigration(migration) }, migration]),
-  );
-  await applyScripts(context, [...migrations.keys()], {
-    tenant: options.tenant,
-    expectedDigest: options.expectedDigest,
-    isFirst: options.expectedDigest === EMPTY_DIGEST,
-    onCommit: (unit, row) => {
-      const migration = migrations.get(unit);
-      if (migration) report(toApplied(migration, row, context.deps.options.runId));
+/** @throws TenancyError `TENANCY_MIGRATION_IRREVERSIBLE`, before anything runs, where one has no down script. */
+export async function revertMigrations(context: MigrateContext, steps: readonly LocalMigration[], options: ApplyOptions): Promise<void> {
+  const irreversible = steps.filter(({ down }) => down === null);
+  if (irreversible.length > 0) throw new TenancyError('TENANCY_MIGRATION_IRREVERSIBLE', { migrations: irreversible.map(({ name }) => name) });
+  const downs = steps.flatMap((migration) => (migration.down === null ? [] : [{ migration, script: migration.down }]));
+  await runSegments(
+    context,
+    toSegments(context, downs, options.publicTo ?? null),
+    {
+      direction: 'down',
+      record: ({ name }) => context.sql.forgetMigration(name),
+      onDone: ({ name }, [ms]) => options.onMigration({ name, ms: Number(ms) }),
     },
-  });
+    options,
+  );
 }

@@ -2,7 +2,7 @@ import { createScriptFailure, isStatementError } from './failure.js';
 import type { MigrateContext } from './context.js';
 import { guardStop, isHistoryAbsent, rollBack, withGuard } from './guarded.js';
 import { composeMessage, locateFailure, type MessageOptions, type ScriptMessage, type ScriptUnit } from './message.js';
-import { MessageError, sendMessage } from './send-message.js';
+import { sendMessage } from './send-message.js';
 
 /** Larger messages are parted: the server holds a whole one in memory, several times over. */
 const LARGEST_MESSAGE = 1_000_000;
@@ -53,6 +53,7 @@ async function sendUnits(
 ): Promise<void> {
   if (units.length === 0) return;
   const message = composeMessage(context, units, how);
+  const tags: string[] = [];
   let done = 0;
   let row: readonly (string | null)[] = [];
   try {
@@ -61,6 +62,7 @@ async function sendUnits(
         row = values;
       },
       onTag: (tag) => {
+        tags.push(tag);
         const unit = units[done];
         if (tag !== 'COMMIT' || !unit) return;
         done++;
@@ -68,9 +70,8 @@ async function sendUnits(
         options.onCommit(unit, row);
       },
     });
-  } catch (thrown) {
-    if (!(thrown instanceof MessageError)) throw thrown;
-    await recover(context, message, thrown, (before) => sendUnits(context, before, how, options, countCommit), options.tenant);
+  } catch (error) {
+    await recover(context, message, { error, tags }, (before) => sendUnits(context, before, how, options, countCommit), options.tenant);
   }
 }
 
@@ -78,7 +79,7 @@ async function sendUnits(
 async function recover(
   context: MigrateContext,
   message: ScriptMessage,
-  { cause: error, tags }: MessageError,
+  { error, tags }: { readonly error: unknown; readonly tags: readonly string[] },
   applyBefore: (units: readonly ScriptUnit[]) => Promise<void>,
   tenant: string,
 ): Promise<never> {

@@ -4,7 +4,7 @@ import { elapsedMs, monotonicMs } from '../../../util/clock.js';
 import { sleep } from '../../../util/abort.js';
 import type { MigrateContext } from './context.js';
 import { GUARD_WORDS } from './history-sql.js';
-import { MessageError, sendMessage } from './send-message.js';
+import { readRows, sendMessage } from './send-message.js';
 
 const FIRST_POLL_MS = 25;
 const LONGEST_POLL_MS = 250;
@@ -44,13 +44,12 @@ export async function withGuard<T>(context: MigrateContext, tenant: string, star
     options.signal.throwIfAborted();
     try {
       return await attempt({ withSetUp });
-    } catch (thrown) {
-      const error = thrown instanceof MessageError ? thrown.cause : thrown;
+    } catch (error) {
       const stop = guardStop(error);
       if (!withSetUp && isHistoryAbsent(error)) withSetUp = true;
       else if (stop === 'lockHeld') await waitForLock(context, tenant, startedMs);
-      else if (stop === 'fenceLost') throw new TenancyError('TENANCY_FENCE_LOST', { tenant, fence: options.fence }, { cause: error });
-      else if (stop === 'historyMoved') throw new TenancyError('TENANCY_HISTORY_MOVED', { tenant }, { cause: error });
+      else if (stop === 'fenceLost') throw new TenancyError('TENANCY_FENCE_LOST', { tenant, fence: options.fence });
+      else if (stop === 'historyMoved') throw new TenancyError('TENANCY_HISTORY_MOVED', { tenant });
       else throw error;
     }
   }
@@ -64,16 +63,14 @@ async function waitForLock(context: MigrateContext, tenant: string, startedMs: n
       throw new TenancyError('TENANCY_TENANT_BUSY', { tenant, holder: await describeHolder(context), waitedMs });
     }
     await sleep(Math.min(pollMs, options.lockTimeoutMs - waitedMs), options.signal);
-    let isFree = false;
-    await sendMessage(client, context.sql.probeLock, { onRow: ([value]) => { isFree = value === 't'; } });
-    if (isFree) return;
+    const [row] = await readRows(client, context.sql.probeLock);
+    if (row?.[0] === 't') return;
   }
 }
 
-async function describeHolder(context: MigrateContext): Promise<string> {
-  let holder: string | null = null;
-  await sendMessage(context.deps.client, context.sql.lockHolder, { onRow: ([text]) => { holder = text ?? null; } });
-  return holder ?? 'another process';
+async function describeHolder({ deps, sql }: MigrateContext): Promise<string> {
+  const [row] = await readRows(deps.client, sql.lockHolder);
+  return row?.[0] ?? 'another process';
 }
 
 /** Ends a failed transaction, so that the connection can be used again. Not by its status: an error comes before that does. */

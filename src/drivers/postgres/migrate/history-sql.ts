@@ -1,4 +1,5 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
+import type { MigrationProgress } from '../../../migrations/migration.js';
 
 /** How long a session waits at most between two looks whether its client is still there. */
 const CLIENT_CHECK_MS = 500;
@@ -38,11 +39,26 @@ export interface HistorySql {
   /** Who holds it, in words; no row: nobody. */
   readonly lockHolder: string;
   checkDigest(expected: string): string;
-  /** Its row: duration in ms, time in ms since 1970. Fails where the guard of the same transaction didn't run. */
-  recordMigration(migration: { readonly name: string; readonly checksum: string }): string;
+  /**
+   * Its row: duration in ms, time in ms since 1970. Fails where the guard of the same transaction didn't run.
+   * The duration is that of the transaction, or `progress`: since the first of its statements was begun.
+   */
+  recordMigration(migration: { readonly name: string; readonly checksum: string }, since?: 'guard' | 'progress'): string;
+  /** Its row: duration in ms. */
   forgetMigration(name: string): string;
-  readonly migrations: string;
-  readonly state: string;
+  /** Fails with a guard word where the seed is recorded already. */
+  recordSeed(seed: { readonly name: string; readonly checksum: string }): string;
+  readonly progress: ProgressSql;
+}
+
+/** Of the migration that is carried out statement by statement; there is at most one. */
+export interface ProgressSql {
+  /** Its row: name, checksum, how many statements are done, `started` or `between`. */
+  readonly read: string;
+  readonly clear: string;
+  /** What the tenant's history says of a migration: a row where it is applied. */
+  isApplied(name: string): string;
+  set(progress: MigrationProgress): string;
 }
 
 /**
@@ -55,10 +71,22 @@ export function createHistorySql(options: HistorySqlOptions): HistorySql {
   const state = `${schema}._tenancy_state`;
   const lock = `hashtextextended(${escapeLiteral(`tenancy:${options.lockKey}`)}, 0)`;
   const fence = String(options.fence);
+  const startedBy = `current_setting(${STARTED})::numeric`;
+  const msSince = (started: string): string => `((extract(epoch FROM clock_timestamp()) - ${started}) * 1000)::integer`;
+  const msSinceGuard = msSince(startedBy);
+  const msSinceProgress = msSince(`coalesce((SELECT extract(epoch FROM recorded_at) FROM ${state} WHERE type = 'progress'), ${startedBy})`);
   const lockOrFail = `NOT pg_try_advisory_xact_lock(${lock}) THEN ${fail(GUARD_WORDS.lockHeld)}`;
   return {
-    migrations,
-    state,
+    progress: {
+      read: `SELECT name, checksum, statements_done, statement FROM ${state} WHERE type = 'progress'`,
+      clear: `DELETE FROM ${state} WHERE type = 'progress'`,
+      isApplied: (name) => `SELECT FROM ${migrations} WHERE name = ${escapeLiteral(name)}`,
+      set: ({ name, checksum, statementsDone, state: statement }) =>
+        `WITH u AS (UPDATE ${state} SET name = ${escapeLiteral(name)}, checksum = ${escapeLiteral(checksum)}, statements_done = ${statementsDone}, ` +
+        `statement = ${escapeLiteral(statement)} WHERE type = 'progress' RETURNING 1) ` +
+        `INSERT INTO ${state} (type, name, checksum, statements_done, statement, recorded_at) SELECT 'progress', ${escapeLiteral(name)}, ` +
+        `${escapeLiteral(checksum)}, ${statementsDone}, ${escapeLiteral(statement)}, clock_timestamp() WHERE NOT EXISTS (SELECT FROM u)`,
+    },
     begin: beginStatements(options),
     // The lock is tried first; the UPDATE, unlike a SELECT, then sees what the lock's last owner committed.
     guard:
@@ -88,13 +116,16 @@ export function createHistorySql(options: HistorySqlOptions): HistorySql {
     checkDigest: (expected) =>
       `SELECT CASE WHEN encode(sha256(convert_to(coalesce(string_agg(name || ':' || checksum, E'\\n' ORDER BY name), ''), 'UTF8')), 'hex') ` +
       `<> ${escapeLiteral(expected)} THEN ${fail(GUARD_WORDS.historyMoved)} END FROM ${migrations}`,
-    recordMigration: ({ name, checksum }) =>
+    recordMigration: ({ name, checksum }, since = 'guard') =>
       `INSERT INTO ${migrations} SELECT (SELECT coalesce(max(position), 0) + 1 FROM ${migrations}), ${escapeLiteral(name)}, ` +
-      `${escapeLiteral(checksum)}, clock_timestamp(), ` +
-      `((extract(epoch FROM clock_timestamp())::numeric - current_setting(${STARTED})::numeric) * 1000)::integer, ` +
+      `${escapeLiteral(checksum)}, clock_timestamp(), ${since === 'guard' ? msSinceGuard : msSinceProgress}, ` +
       `${options.runId === null ? 'NULL' : escapeLiteral(options.runId)} ` +
       `RETURNING duration_ms, (extract(epoch FROM applied_at) * 1000)::float8`,
-    forgetMigration: (name) => `DELETE FROM ${migrations} WHERE name = ${escapeLiteral(name)}`,
+    forgetMigration: (name) => `DELETE FROM ${migrations} WHERE name = ${escapeLiteral(name)} RETURNING ${msSinceGuard}`,
+    recordSeed: ({ name, checksum }) =>
+      `INSERT INTO ${state} (type, name, checksum, recorded_at) SELECT 'seed', CASE WHEN EXISTS (SELECT FROM ${state} ` +
+      `WHERE type = 'seed' AND name = ${escapeLiteral(name)}) THEN ${fail(GUARD_WORDS.historyMoved)} ELSE ${escapeLiteral(name)} END, ` +
+      `${escapeLiteral(checksum)}, clock_timestamp()`,
   };
 }
 

@@ -1,8 +1,10 @@
 import type { TenantSession } from '../../driver.js';
 import type { MigrationSessionDeps } from '../session-deps.js';
-import { applyMigrations } from './apply-migrations.js';
+import { applyMigrations, revertMigrations } from './apply-migrations.js';
 import { createMigrateContext } from './context.js';
 import { readHistory } from './read-history.js';
+import { applySeed } from './seed.js';
+import { recordApplied, resolveProgress } from './settle.js';
 
 /** How migrations are carried out inside one tenant, on the connection that is lent. */
 export function createMigrationSession(deps: MigrationSessionDeps): Omit<TenantSession, 'db'> {
@@ -10,9 +12,9 @@ export function createMigrationSession(deps: MigrationSessionDeps): Omit<TenantS
   return {
     readHistory: () => readHistory(context),
     applyMigrations: (steps, options) => applyMigrations(context, steps, options),
-    revertMigrations: () => Promise.reject(new Error('not yet')),
-    applySeed: () => Promise.reject(new Error('not yet')),
-    recordApplied: () => Promise.reject(new Error('not yet')),
-    resolveProgress: () => Promise.reject(new Error('not yet')),
+    revertMigrations: (steps, options) => revertMigrations(context, steps, options),
+    applySeed: (seed, options) => applySeed(context, seed, options),
+    recordApplied: (migrations) => recordApplied(context, migrations),
+    resolveProgress: (answer) => resolveProgress(context, answer),
   };
 }

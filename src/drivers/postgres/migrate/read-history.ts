@@ -1,7 +1,7 @@
+import { DatabaseError } from 'pg';
 import type { AppliedMigration, MigrationProgress, TenantHistory } from '../../../migrations/migration.js';
 import type { MigrateContext } from './context.js';
-import { MessageError, sendMessage } from './send-message.js';
-import { DatabaseError } from 'pg';
+import { sendMessage } from './send-message.js';
 
 /** One round trip; tables (or a schema) that aren't there are an empty history. */
 export async function readHistory({ deps, sql }: MigrateContext): Promise<TenantHistory> {
@@ -24,8 +24,7 @@ export async function readHistory({ deps, sql }: MigrateContext): Promise<Tenant
         } else if (type === 'fence') fence = Number(rowFence);
       },
     });
-  } catch (thrown) {
-    const error = thrown instanceof MessageError ? thrown.cause : thrown;
+  } catch (error) {
     if (!(error instanceof DatabaseError) || (error.code !== '42P01' && error.code !== '3F000')) throw error;
   }
   return { applied, seeds, progress, fence };
