@@ -18,7 +18,12 @@ export function printFailures(
   if (failed.length === 0) return [];
   const groups = new Map<string, TenantOutcome[]>();
   for (const outcome of failed.slice(0, limit)) {
-    const key = JSON.stringify([outcome.outcome, outcome.error?.code, outcome.error?.hook, ownMessage(outcome)]);
+    const key = JSON.stringify([
+      outcome.outcome,
+      outcome.error?.code,
+      outcome.error?.hook,
+      withoutName(outcome.error?.message ?? '', outcome.tenant),
+    ]);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [outcome]);
     else group.push(outcome);
@@ -40,7 +45,10 @@ function printGroup(group: readonly TenantOutcome[], palette: Palette): readonly
   const log = isOne && error?.log != null ? `  log ${sanitizeLine(error.log)}` : '';
   const lines = [`${palette.red('✖')} ${who} ${what}${where}`];
   if (error !== undefined) {
-    lines.push(...sanitizeLines(ownMessage(first)).map((line) => `  ${line}`), palette.dim(`  ${sanitizeLine(error.code)}${log}`));
+    lines.push(
+      ...sanitizeLines(withoutName(error.message, first.tenant)).map((line) => `  ${line}`),
+      palette.dim(`  ${sanitizeLine(error.code)}${log}`),
+    );
   }
   return isOne ? lines : [...lines, ...printNames(group, palette)];
 }
@@ -54,7 +62,6 @@ function printNames(group: readonly TenantOutcome[], palette: Palette): readonly
 }
 
 /** Messages begin with the tenant's name; where the name is said already, without it. */
-function ownMessage({ tenant, error }: TenantOutcome): string {
-  const message = error?.message ?? '';
+export function withoutName(message: string, tenant: string): string {
   return message.startsWith(`${tenant}: `) ? message.slice(tenant.length + 2) : message;
 }

@@ -1,5 +1,6 @@
 import type { TenantOutcome } from '../events.js';
 import { describeCommand, describeStep } from './describe.js';
+import { withoutName } from './failures-text.js';
 import { formatDuration, formatNumber } from './format.js';
 import type { Palette } from './palette.js';
 import type { InFlight, RunTally } from './run-tally.js';
@@ -104,7 +105,6 @@ function drawFailures({ tally, columns, palette }: ScreenFacts, count: number): 
 
 function drawFailure({ tenant, outcome, error }: TenantOutcome, columns: number, palette: Palette): string {
   const name = fitWidth(sanitizeLine(tenant), Math.max(8, Math.min(32, columns - 28)));
-  const message = sanitizeLine((error?.message ?? outcome).split('\n')[0] ?? '');
-  const own = message.startsWith(`${tenant}: `) ? message.slice(tenant.length + 2) : message;
-  return truncate(`  ${palette.red('✖')} ${name}  ${own}`, columns - 1);
+  const message = sanitizeLine(withoutName(error?.message ?? outcome, tenant).split('\n')[0] ?? '');
+  return truncate(`  ${palette.red('✖')} ${name}  ${message}`, columns - 1);
 }

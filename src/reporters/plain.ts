@@ -1,5 +1,6 @@
 import type { StampedRunEvent, TenantOutcome } from '../events.js';
 import { describeEvent, describeOutcome } from './describe.js';
+import { withoutName } from './failures-text.js';
 import { formatDuration, formatNumber } from './format.js';
 import { createLineWriter } from './line-writer.js';
 import { printLocated } from './located-text.js';
@@ -86,8 +87,10 @@ function printTenantLine(outcome: TenantOutcome, tally: RunTally, palette: Retur
   const sign = isFailure(outcome) ? palette.red('✖') : outcome.outcome === 'applied' ? palette.green('✔') : palette.yellow('-');
   const total = String(tally.total);
   const count = tally.total > 1 ? palette.dim(`${String(tally.done).padStart(total.length)}/${total} `) : '';
-  const words = describeOutcome(outcome, tally.command).split('\n')[0] ?? '';
-  return `${count}${sign} ${sanitizeLine(outcome.tenant)}: ${sanitizeLine(words.replace(`: ${outcome.tenant}: `, ': '))}`;
+  const { error, tenant } = outcome;
+  const named = error === undefined ? outcome : { ...outcome, error: { ...error, message: withoutName(error.message, tenant) } };
+  const words = describeOutcome(named, tally.command).split('\n')[0] ?? '';
+  return `${count}${sign} ${sanitizeLine(tenant)}: ${sanitizeLine(words)}`;
 }
 
 function printHeartbeat(tally: RunTally, elapsedMs: number): string {

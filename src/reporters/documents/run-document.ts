@@ -104,6 +104,7 @@ export function printRunShow({ run, outcomes }: RunShowDocument, palette: Palett
     ['took', printTook(run) || '-'],
     ['tenants', formatNumber(run.selected)],
   ];
+  if (run.counts !== null) facts.push(['outcomes', printCounts(run.counts, run.command, PLAIN)]);
   const failed = outcomes.filter(isFailure);
   const others = outcomes.filter((outcome) => !isFailure(outcome));
   const isUnfinished =
@@ -111,7 +112,6 @@ export function printRunShow({ run, outcomes }: RunShowDocument, palette: Palett
   return [
     palette.bold(sanitizeLine(run.id)),
     ...printFacts(facts, palette).map((line) => `  ${line}`),
-    ...(run.counts === null ? [] : [`  ${palette.dim('outcomes')} ${printCounts(run.counts, run.command, palette)}`]),
     ...printFailures(failed, null, palette, Number.POSITIVE_INFINITY),
     ...(others.length === 0 ? [] : ['', ...printOthers(others, palette)]),
     ...(isUnfinished ? ['', `${palette.cyan('→')} to try again what is left: tenancy run retry ${sanitizeLine(run.id)}`] : []),

@@ -1,3 +1,4 @@
+import { withoutName } from '../failures-text.js';
 import { formatCount, formatNumber } from '../format.js';
 import type { Palette } from '../palette.js';
 import { sanitizeLine } from '../sanitize.js';
@@ -77,7 +78,7 @@ function printFailures({ failures, withError }: StatusDocument, palette: Palette
     { text: '✖', paint: palette.red },
     { text: id },
     { text: status, paint: palette.dim },
-    { text: error === null ? '' : `${error.step === null ? '' : `${error.step}: `}${error.message.split('\n')[0] ?? ''}` },
+    { text: error === null ? '' : `${error.step === null ? '' : `${error.step}: `}${withoutName(error.message, id).split('\n')[0] ?? ''}` },
   ]);
   return [
     '',

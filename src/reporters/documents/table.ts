@@ -7,6 +7,8 @@ export interface Cell {
   readonly paint?: ((text: string) => string) | undefined;
   /** Numbers line up at their end. */
   readonly isNumber?: boolean;
+  /** In a header: columns to begin with, so that later pages of a long table line up too. */
+  readonly minWidth?: number;
 }
 
 const GAP = '  ';
@@ -18,7 +20,7 @@ export class Table {
 
   constructor(header: readonly Cell[]) {
     this.header = header;
-    this.widths = header.map(({ text }) => measureWidth(text));
+    this.widths = header.map(({ text, minWidth = 0 }) => Math.max(minWidth, measureWidth(text)));
   }
 
   print(rows: readonly (readonly Cell[])[]): readonly string[] {

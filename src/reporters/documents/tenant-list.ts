@@ -18,8 +18,8 @@ export function createTenantListWriter(options: DocumentOptions): TenantListWrit
   if (options.output === 'json') return createJsonListWriter(writer);
   const palette = createPalette(options.isColorful);
   const table = new Table([
-    { text: 'id' },
-    { text: 'status' },
+    { text: 'id', minWidth: 16 },
+    { text: 'status', minWidth: 9 },
     { text: 'version' },
     { text: 'cluster' },
     { text: 'name' },
