@@ -38,8 +38,8 @@ function inspectStatement(sql: string, statement: SqlStatement): SqlNote[] {
   if (words[0] === 'COPY' && isCopyStream(words)) notes.push({ type: 'copy-stream', offset });
   const outside = outsideTransaction(words);
   if (outside !== null) notes.push({ type: 'outside-transaction', offset, what: outside, statement });
-  if (words[1] === 'EXTENSION') notes.push(inspectExtension(sql, statement));
-  else if (startsWith(words, 'COMMENT', 'ON', 'EXTENSION')) notes.push({ type: 'extension-comment', offset, statement });
+  if (words[1] === 'EXTENSION') return [...notes, inspectExtension(sql, statement)];
+  if (startsWith(words, 'COMMENT', 'ON', 'EXTENSION')) notes.push({ type: 'extension-comment', offset, statement });
   if (setsSearchPath(words)) notes.push({ type: 'search-path', offset, statement });
   else if (createsPublic(words)) notes.push({ type: 'public-schema', offset, statement });
   else notes.push(...findPublicNames(sql, statement).map((name) => ({ type: 'public-name' as const, offset: name.start, ...name })));
@@ -136,7 +136,7 @@ function inspectSetting({ words, tokens, start: offset }: SqlStatement): SqlNote
   if (first === 'LISTEN') return [{ type: 'session-state', offset, cleanUp: 'UNLISTEN *' }];
   if (first !== 'SET') {
     return tokens.flatMap((token, index) => {
-      const isSession = words[index] === 'FALSE' && words[index - 5] === 'SET_CONFIG' && words[index + 1] === ')';
+      const isSession = words[index] === 'FALSE' && words[index - 6] === 'SET_CONFIG' && words[index + 1] === ')';
       return isSession ? [{ type: 'session-setting' as const, offset: token.start, start: token.start, end: token.end, local: 'true' }] : [];
     });
   }
