@@ -1,6 +1,149 @@
+import { readFileSync } from 'node:fs';
 import process from 'node:process';
+import { CommanderError } from 'commander';
+import type { CommandContext, GlobalOptions } from './commands/context.js';
+import { EXIT, type ExitCode } from './errors/define.js';
+import { TenancyError } from './errors.js';
+import { createProgram, type GlobalFlags, type Invocation } from './program.js';
+import { reportFatal } from './reporters/fatal.js';
+import type { OutputMode } from './reporters/reporter.js';
+import { createInterrupts } from './interrupts.js';
 
-/** Runs the command line. */
-export async function main(): Promise<void> {
-  process.stderr.write('tenancy: nothing to run yet\n');
+/** Runs the command line: argv and streams in, exit code out. The only place that knows the process. */
+export async function main(argv: readonly string[] = process.argv.slice(2)): Promise<void> {
+  process.exitCode = await run(argv);
+}
+
+async function run(argv: readonly string[]): Promise<ExitCode> {
+  endQuietlyWhenNobodyReads();
+  let invocation: Invocation | undefined;
+  const program = createProgram(readVersion(), (chosen) => {
+    invocation = chosen;
+  });
+  let flags: GlobalFlags = {};
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    flags = program.opts<GlobalFlags>();
+  } catch (error) {
+    if (error instanceof CommanderError) return endOfParsing(error, argv);
+    throw error;
+  }
+  if (!invocation) return EXIT.usage;
+
+  const closers: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const closer of closers.splice(0)) await closer();
+  };
+  const interrupts = createInterrupts({ on: (signal, listener) => process.on(signal, listener), exit: (code) => process.exit(code), close });
+  const output = fatalOutput(flags);
+  try {
+    const env = await readEnvironment(flags);
+    const context = createContext(readGlobals(flags, env), env, interrupts.takeSignals, (closer) => closers.push(closer));
+    return await invocation(context);
+  } catch (error) {
+    return reportFatal(error, { output, stdout: process.stdout, stderr: process.stderr, isColorful: isColorful(flags, process.env), version: readVersion() });
+  } finally {
+    await close();
+  }
+}
+
+function createContext(
+  globals: GlobalOptions,
+  env: CommandContext['env'],
+  takeSignals: CommandContext['takeSignals'],
+  closeAtExit: CommandContext['closeAtExit'],
+): CommandContext {
+  return {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    cwd: process.cwd(),
+    env,
+    nodeVersion: process.version,
+    globals,
+    columns: () => process.stderr.columns ?? 80,
+    rows: () => process.stderr.rows ?? 24,
+    takeSignals,
+    closeAtExit,
+  };
+}
+
+/** The environment with the env files; also set for the config's own code and for child processes. */
+async function readEnvironment(flags: GlobalFlags): Promise<CommandContext['env']> {
+  const files = flags.envFile ?? (process.env['TENANCY_ENV_FILE'] ? [process.env['TENANCY_ENV_FILE']] : []);
+  if (files.length === 0) return process.env;
+  const { loadEnvFiles } = await import('./config/env-file.js');
+  const env = await loadEnvFiles(process.cwd(), files, process.env);
+  for (const [name, value] of Object.entries(env)) if (process.env[name] === undefined && value !== undefined) process.env[name] = value;
+  return env;
+}
+
+/** Flag > variable > what the terminal says. */
+function readGlobals(flags: GlobalFlags, env: CommandContext['env']): GlobalOptions {
+  const isOn = (flag: boolean | undefined, name: string): boolean => flag ?? /^(1|true|yes|on)$/i.test(env[name] ?? '');
+  const isInputOff = flags.input === false || isOn(undefined, 'TENANCY_NO_INPUT');
+  return {
+    config: flags.config ?? nonEmpty(env['TENANCY_CONFIG']),
+    output: readOutput(flags, env),
+    isQuiet: isOn(flags.quiet, 'TENANCY_QUIET'),
+    isVerbose: isOn(flags.verbose, 'TENANCY_VERBOSE'),
+    isColorful: isColorful(flags, env),
+    isYes: isOn(flags.yes, 'TENANCY_YES'),
+    canAsk: !isInputOff && Boolean(process.stdin.isTTY) && Boolean(process.stderr.isTTY),
+    acceptCluster: flags.acceptCluster ?? nonEmpty(env['TENANCY_ACCEPT_CLUSTER'])?.split(',') ?? [],
+  };
+}
+
+function readOutput(flags: GlobalFlags, env: CommandContext['env']): OutputMode {
+  if (flags.json) return 'json';
+  const asked = flags.output ?? nonEmpty(env['TENANCY_OUTPUT']) ?? (isTruthy(env['TENANCY_JSON']) ? 'json' : undefined);
+  if (asked === undefined) return process.stderr.isTTY && env['TERM'] !== 'dumb' ? 'tty' : 'plain';
+  if (asked === 'tty' || asked === 'plain' || asked === 'json') return asked;
+  throw new TenancyError('TENANCY_OPTION_REJECTED', { option: 'TENANCY_OUTPUT', value: asked, expected: 'tty, plain or json' });
+}
+
+/** Whether even a failure to read the options is to be told in JSON. */
+function fatalOutput(flags: GlobalFlags): OutputMode {
+  return flags.json || flags.output === 'json' || process.env['TENANCY_OUTPUT'] === 'json' || isTruthy(process.env['TENANCY_JSON']) ? 'json' : 'plain';
+}
+
+function isColorful(flags: GlobalFlags, env: CommandContext['env']): boolean {
+  if (flags.color === false || isTruthy(env['TENANCY_NO_COLOR'])) return false;
+  if (nonEmpty(env['FORCE_COLOR']) !== undefined) return env['FORCE_COLOR'] !== '0' && env['FORCE_COLOR'] !== 'false';
+  if (nonEmpty(env['NO_COLOR']) !== undefined) return false;
+  return Boolean(process.stderr.isTTY) && env['TERM'] !== 'dumb';
+}
+
+function isTruthy(value: string | undefined): boolean {
+  return /^(1|true|yes|on)$/i.test(value ?? '');
+}
+
+function nonEmpty(value: string | undefined): string | undefined {
+  return value === undefined || value === '' ? undefined : value;
+}
+
+/** Help and versions were asked for; anything else that commander ends with is a wrong command line. */
+function endOfParsing(error: CommanderError, argv: readonly string[]): ExitCode {
+  if (error.exitCode === 0) return EXIT.ok;
+  const isDeprovision = argv.includes('deprovision');
+  if (argv.includes('--json') || process.env['TENANCY_OUTPUT'] === 'json') {
+    const wrong = new TenancyError('TENANCY_COMMAND_LINE_REJECTED', { reason: error.message.replace(/^error: /, '') });
+    reportFatal(wrong, { output: 'json', stdout: process.stdout, stderr: process.stderr, isColorful: false, version: readVersion() });
+  }
+  return isDeprovision && error.code === 'commander.excessArguments' ? EXIT.refused : EXIT.usage;
+}
+
+/** `tenancy tenant list | head` is no failure. */
+function endQuietlyWhenNobodyReads(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(EXIT.ok);
+      throw error;
+    });
+  }
+}
+
+function readVersion(): string {
+  const file = new URL('../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

@@ -1,7 +1,8 @@
 import { configErrors } from './errors/config-errors.js';
-import type { ErrorDefinition, ExitCode } from './errors/define.js';
+import { type ErrorDefinition, EXIT, type ExitCode } from './errors/define.js';
 import { driverErrors } from './errors/driver-errors.js';
 import { embeddedErrors } from './errors/embedded-errors.js';
+import { hookErrors } from './errors/hook-errors.js';
 import { lifecycleErrors } from './errors/lifecycle-errors.js';
 import { migrationErrors } from './errors/migration-errors.js';
 import { registryErrors } from './errors/registry-errors.js';
@@ -15,6 +16,7 @@ const definitions = {
   ...driverErrors,
   ...migrationErrors,
   ...lifecycleErrors,
+  ...hookErrors,
 };
 
 type Definitions = typeof definitions;
@@ -54,4 +56,10 @@ export class TenancyError<Code extends TenancyErrorCode = TenancyErrorCode> exte
 /** True for a `TenancyError`, and with `code` for one of that code. */
 export function isTenancyError<Code extends TenancyErrorCode>(error: unknown, code?: Code): error is TenancyError<Code> {
   return error instanceof TenancyError && (code === undefined || error.code === code);
+}
+
+/** What a command over one tenant exits with when this code ended it. */
+export function exitCodeOf(code: string): ExitCode {
+  const definition = (definitions as Record<string, { readonly exit: ExitCode } | undefined>)[code];
+  return definition?.exit ?? EXIT.bug;
 }

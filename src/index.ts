@@ -1,0 +1,28 @@
+export { defineConfig } from './config/define.js';
+export type {
+  ClusterConfig,
+  Duration,
+  ExecOptions,
+  Hook,
+  HookContext,
+  Hooks,
+  MigrateHook,
+  Migrator,
+  PlacementFunction,
+  PlacementTemplate,
+  RunDefaults,
+  SqlMigrations,
+  SqlMigrationsOptions,
+  TenancyConfig,
+  TenancyConfigFunction,
+  UrlSource,
+} from './config/types.js';
+export { isTenancyError, TenancyError, type TenancyErrorCode } from './errors.js';
+export { EXIT, type ExitCode } from './errors/define.js';
+export type { OutcomeCounts, OutcomeError, RunCommand, RunEvent, StampedRunEvent, StepName, TenantOutcome, TenantOutcomeType } from './events.js';
+export type { TenantSelection } from './fleet/selection.js';
+export type { TenantDb } from './migrations/migration.js';
+export type { Run, TenantFilter, TenantSummary } from './registry/registry.js';
+export type { RunReport } from './runs/report.js';
+export type { DriverName, Lease, Placement, Tenant, TenantFailure, TenantId, TenantSeed, TenantStatus } from './tenant.js';
+export { createTenancy, type CreateTenancyOptions, type Tenancy, type TenancyOptions } from './tenancy.js';

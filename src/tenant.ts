@@ -66,6 +66,8 @@ export interface Lease {
 export interface TenantOperation {
   readonly id: string;
   readonly type: 'provision' | 'deprovision' | 'adopt';
+  /** The status to go back to when a deprovision is called off before anything was dropped; null for the other types. */
+  readonly cameFrom: 'active' | 'suspended' | 'failed' | null;
 }
 
 export interface Tenant extends TenantSeed, Placement {
@@ -81,6 +83,8 @@ export interface Tenant extends TenantSeed, Placement {
   readonly credentialRef: string | null;
   readonly lastError: TenantFailure | null;
   readonly operation: TenantOperation | null;
+  /** The operation that registered this incarnation; it is in the marker on the tenant's home for as long as the home stands. */
+  readonly homeOperationId: string;
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly activatedAt: Date | null;

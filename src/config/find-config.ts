@@ -68,7 +68,7 @@ export function explainReadError(error: unknown): string {
 }
 
 async function createExplorer(): Promise<{ search(directory: string): Promise<FoundConfig | null> }> {
-  const { cosmiconfig } = await import('cosmiconfig');
+  const { cosmiconfig } = await import('./cosmiconfig.js');
   // Its loaders only take the text: an error thrown while a config runs, such as the ENOENT of a file that it reads, would make the search go on.
   const take = (filepath: string, text: string): FoundConfig => describeFound(filepath, text);
   const loaders = Object.fromEntries([...MODULE_ENDINGS, '.json', '.yaml', '.yml', 'noExt'].map((ending) => [ending, take]));
@@ -82,15 +82,15 @@ async function createExplorer(): Promise<{ search(directory: string): Promise<Fo
   return {
     search: async (directory) => {
       const result = await explorer.search(directory);
-      if (!result) return null;
-      return result.isEmpty ? describeFound(result.filepath, '') : (result.config as FoundConfig);
+      if (!result?.isEmpty) return (result?.config as FoundConfig | undefined) ?? null;
+      return isPackageJson(result.filepath) ? null : describeFound(result.filepath, '');
     },
   };
 }
 
-/** Null below `tenancy` makes cosmiconfig go on; whether the file is sound JSON is its owner's business until it holds our key. */
-function takePackageJson(filepath: string, text: string): { readonly tenancy: FoundConfig } | null {
-  return /"tenancy"\s*:/.test(text) && hasTenancyKey(text) ? { tenancy: describeFound(filepath, text) } : null;
+/** Without `tenancy`, cosmiconfig goes on; whether the file is sound JSON is its owner's business until it holds our key. */
+function takePackageJson(filepath: string, text: string): { readonly tenancy?: FoundConfig } {
+  return /"tenancy"\s*:/.test(text) && hasTenancyKey(text) ? { tenancy: describeFound(filepath, text) } : {};
 }
 
 function hasTenancyKey(text: string): boolean {

@@ -29,7 +29,8 @@ export async function importConfig(file: string): Promise<ConfigExport> {
   }
 }
 
-async function importModule(file: string): Promise<unknown> {
+/** Imports a module of the user's, TypeScript or not, as the config itself is imported. */
+export async function importModule(file: string): Promise<unknown> {
   if (!TYPESCRIPT.test(file)) return importNatively(file);
   if (!canStripTypes()) return importByJiti(file);
   try {

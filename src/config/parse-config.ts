@@ -17,7 +17,7 @@ export async function parseConfig(found: FoundConfig, env: Readonly<Record<strin
 }
 
 async function parseYaml(text: string): Promise<Parsed> {
-  const { LineCounter, parseDocument } = await import('yaml');
+  const { LineCounter, parseDocument } = await import('./yaml.js');
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: true, merge: true });
   // A warning is an unknown tag, whose value would be taken for plain text.

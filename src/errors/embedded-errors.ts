@@ -72,4 +72,15 @@ export const embeddedErrors = {
       `the embedded PostgreSQL in ${directory} is in use by ${clients} ${clients === 1 ? 'connection' : 'connections'}`,
     hint: () => 'end what uses it, or cut them off with `tenancy embedded stop --force`',
   }),
+  TENANCY_EMBEDDED_NOT_CONFIGURED: defineError<{ file: string }>({
+    exit: EXIT.usage,
+    message: ({ file }) => `${file} names no embedded server`,
+    hint: () => "an embedded server is a URL such as 'embedded:.tenancy/postgres'",
+  }),
+  TENANCY_EMBEDDED_NOT_RUNNING: defineError<{ directory: string }>({
+    exit: EXIT.unreachable,
+    message: ({ directory }) => `the embedded server in ${directory} is not running`,
+    hint: () => '`tenancy embedded start` keeps it up between commands',
+    isRetryable: true,
+  }),
 };

@@ -6,4 +6,138 @@ export const lifecycleErrors = {
     message: ({ id, reason }) => `${JSON.stringify(id)} can't be a tenant id: ${reason}`,
     hint: () => 'an id is 1 to 63 of A-Z a-z 0-9 _ -, and starts with a letter or a digit',
   }),
+  TENANCY_OPTION_REJECTED: defineError<{ option: string; value: string; expected: string }>({
+    exit: EXIT.usage,
+    message: ({ option, value, expected }) => `${option}: expected ${expected}, got ${JSON.stringify(value)}`,
+  }),
+  TENANCY_COMMAND_LINE_REJECTED: defineError<{ reason: string }>({
+    exit: EXIT.usage,
+    message: ({ reason }) => reason,
+    hint: () => 'add --help for what there is',
+  }),
+  TENANCY_SELECTION_MISSING: defineError<{ command: string }>({
+    exit: EXIT.usage,
+    message: ({ command }) => `${command} was not told which tenants`,
+    hint: () => 'name ids, or say --all, --label key=value, --cluster NAME or --status S',
+  }),
+  TENANCY_SELECTION_REFUSED: defineError<{ reason: string }>({
+    exit: EXIT.usage,
+    message: ({ reason }) => reason,
+    hint: () => 'either name ids, or select with --all, --label, --cluster and --status',
+  }),
+  TENANCY_TENANT_NOT_FOUND: defineError<{ ids: readonly string[]; suggestions: readonly string[] }>({
+    exit: EXIT.usage,
+    message: ({ ids }) => `no tenant is registered as ${ids.slice(0, 5).join(', ')}${ids.length > 5 ? ` and ${ids.length - 5} more` : ''}`,
+    hint: ({ suggestions }) => (suggestions.length > 0 ? `did you mean ${suggestions.join(' or ')}?` : 'see `tenancy tenant list`'),
+  }),
+  TENANCY_MIGRATIONS_NOT_CONFIGURED: defineError<{ command: string; file: string }>({
+    exit: EXIT.usage,
+    message: ({ command, file }) => `there is nothing to ${command}: ${file} has neither migrations nor a migrate hook`,
+    hint: () => "add migrations: { directory: './migrations/tenant' } to it",
+  }),
+  TENANCY_LOCK_HELD: defineError<{ tenant: string; owner: string; host: string; since: string }>({
+    exit: EXIT.locked,
+    message: ({ tenant, host, since }) => `${tenant} is being worked on by another process on ${host}, since ${since}`,
+    hint: () => 'wait for it and run the same command again; a process that has died frees its tenants within 15 s',
+    isRetryable: true,
+  }),
+  TENANCY_LEASE_LOST: defineError<{ tenant: string }>({
+    exit: EXIT.locked,
+    message: ({ tenant }) => `${tenant}: this process stood still for so long that another may have taken over; it wrote nothing more`,
+    hint: () => 'run the same command again',
+    isRetryable: true,
+  }),
+  TENANCY_STATE_REFUSED: defineError<{ tenant: string; status: string; command: string; next: string }>({
+    exit: EXIT.refused,
+    message: ({ tenant, status, command }) => `${tenant} is ${status}, so it can't be ${command}`,
+    hint: ({ next }) => next,
+  }),
+  TENANCY_STATE_MOVED: defineError<{ tenant: string }>({
+    exit: EXIT.locked,
+    message: ({ tenant }) => `${tenant} was changed by another process in the meantime`,
+    hint: () => 'run the same command again',
+    isRetryable: true,
+  }),
+  TENANCY_CLUSTER_UNKNOWN: defineError<{ tenant: string; cluster: string; known: readonly string[] }>({
+    exit: EXIT.usage,
+    message: ({ tenant, cluster }) => `the config doesn't name cluster ${cluster}, the home of ${tenant}`,
+    hint: ({ cluster, known }) => `add clusters.${cluster} to the config (it has ${known.join(', ')})`,
+  }),
+  TENANCY_CLUSTER_CHANGED: defineError<{ cluster: string; known: string; found: string }>({
+    exit: EXIT.refused,
+    message: ({ cluster, known, found }) =>
+      `cluster ${cluster} is another server than the one its tenants were made on (known: ${known}, found: ${found})`,
+    hint: ({ cluster }) => `check clusters.${cluster}.url; if the server was replaced on purpose, add --accept-cluster ${cluster}`,
+  }),
+  TENANCY_HOOK_FAILED: defineError<{ tenant: string; hook: string; reason: string }>({
+    exit: EXIT.tenantsFailed,
+    message: ({ tenant, hook, reason }) => `${tenant}: the ${hook} hook failed: ${reason}`,
+    hint: () => 'mend the hook, then run the same command again: it continues at this step',
+  }),
+  TENANCY_STEP_FAILED: defineError<{ tenant: string; step: string; reason: string }>({
+    exit: EXIT.tenantsFailed,
+    message: ({ tenant, step, reason }) => `${tenant}: ${step} failed: ${reason}`,
+    hint: () => 'run the same command again: it continues at this step',
+  }),
+  TENANCY_TIMEOUT_REACHED: defineError<{ tenant: string; timeoutMs: number }>({
+    exit: EXIT.tenantsFailed,
+    message: ({ tenant, timeoutMs }) => `${tenant} was not done within --timeout (${timeoutMs / 1000} s), and was stopped`,
+    hint: () => 'run the same command again with a longer --timeout: it continues where it was',
+  }),
+  TENANCY_RUN_ABORTED: defineError<Record<string, never>>({
+    exit: EXIT.interrupted,
+    message: () => 'stopped in flight by a second interrupt',
+    hint: () => 'run the same command again: it continues where it was',
+    isRetryable: true,
+  }),
+  TENANCY_VERSION_UNVERIFIED: defineError<{ tenant: string; expected: string; found: string | null }>({
+    exit: EXIT.tenantsFailed,
+    message: ({ tenant, expected, found }) =>
+      `${tenant}: the migrate hook ended well, but the tenant is at ${found ?? 'no version'} instead of ${expected}`,
+    hint: () => 'check that the migrator writes its history into the schema or database of this tenant',
+  }),
+  TENANCY_DEPROVISION_REFUSED: defineError<{ reason: string; next: string }>({
+    exit: EXIT.refused,
+    message: ({ reason }) => `deprovision refused: ${reason}`,
+    hint: ({ next }) => next,
+  }),
+  TENANCY_CONFIRMATION_MISSING: defineError<{ what: string; flag: string }>({
+    exit: EXIT.refused,
+    message: ({ what }) => `${what} has to be confirmed, and there is no terminal to ask on`,
+    hint: ({ flag }) => `add ${flag}`,
+  }),
+  TENANCY_CONFIRMATION_MISMATCHED: defineError<{ expected: string; given: string }>({
+    exit: EXIT.refused,
+    message: ({ expected, given }) => `the confirmation ${JSON.stringify(given)} is not ${JSON.stringify(expected)}; nothing was touched`,
+  }),
+  TENANCY_RUN_NOT_FOUND: defineError<{ run: string }>({
+    exit: EXIT.usage,
+    message: ({ run }) => `there is no run ${run}`,
+    hint: () => 'see `tenancy run list`',
+  }),
+  TENANCY_RUN_NOT_RETRIABLE: defineError<{ run: string; reason: string }>({
+    exit: EXIT.usage,
+    message: ({ run, reason }) => `run ${run} can't be retried: ${reason}`,
+  }),
+  TENANCY_REPAIR_UNDECIDED: defineError<{ tenant: string; migration: string; statement: number }>({
+    exit: EXIT.refused,
+    message: ({ tenant, migration, statement }) =>
+      `${tenant}: statement ${statement} of ${migration} was interrupted, and it can't be told whether it ran`,
+    hint: ({ tenant }) => `look, then say \`tenancy tenant repair ${tenant} --applied\` or \`tenancy tenant repair ${tenant} --rerun\``,
+  }),
+  TENANCY_HOME_MISSING: defineError<{ tenant: string; name: string; cluster: string }>({
+    exit: EXIT.tenantsFailed,
+    message: ({ tenant, name, cluster }) => `${tenant} is registered, but ${name} is not on cluster ${cluster}`,
+    hint: () => 'restore it from a backup, or deprovision the tenant',
+  }),
+  TENANCY_PATTERN_REJECTED: defineError<{ pattern: string; reason: string }>({
+    exit: EXIT.usage,
+    message: ({ pattern, reason }) => `--pattern ${JSON.stringify(pattern)}: ${reason}`,
+    hint: () => "write the part that is the tenant's id as {id}: --pattern 'tenant_{id}'",
+  }),
+  TENANCY_FILE_EXISTS: defineError<{ file: string }>({
+    exit: EXIT.refused,
+    message: ({ file }) => `${file} is there already, and init never overwrites`,
+    hint: () => 'move it away, or run init in another directory',
+  }),
 };

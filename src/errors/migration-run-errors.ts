@@ -1,6 +1,6 @@
 import { defineError, EXIT } from './define.js';
 
-interface Place {
+export interface Place {
   readonly file: string;
   readonly line: number;
 }

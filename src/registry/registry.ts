@@ -85,6 +85,7 @@ export interface TenantFilter {
   readonly labels?: Readonly<Record<string, string>>;
   /** Leaves out tenants whose recorded version and hash are these and that have no last error: nothing to do there. */
   readonly notAt?: { readonly schemaVersion: string | null; readonly migrationsHash: string };
+  readonly hasError?: boolean;
   /** Tenants of a run with one of these outcomes. */
   readonly ofRun?: { readonly runId: string; readonly outcomes: readonly TenantOutcomeType[] };
 }

@@ -20,6 +20,7 @@ export function whereTenant(filter: TenantFilter, params: Params): string {
   if (filter.clusters !== undefined) conditions.push(`t.cluster = ANY (${params.add(filter.clusters, 'text[]')})`);
   if (filter.labels !== undefined) conditions.push(`t.labels @> ${params.add(JSON.stringify(filter.labels), 'jsonb')}`);
   if (filter.notAt !== undefined) conditions.push(isNotAt(filter.notAt, params));
+  if (filter.hasError !== undefined) conditions.push(`t.last_error IS ${filter.hasError ? 'NOT NULL' : 'NULL'}`);
   if (filter.ofRun !== undefined) {
     const run = params.add(filter.ofRun.runId, 'text');
     const outcomes = params.add(filter.ofRun.outcomes, 'text[]');

@@ -1,0 +1,34 @@
+import type { Readable, Writable } from 'node:stream';
+import type { OutputMode } from '../reporters/reporter.js';
+import type { RunSignals } from '../runs/execute-run.js';
+
+/** What a command may touch of the world outside: handed down by `cli.ts`, which alone knows the process. */
+export interface CommandContext {
+  readonly stdin: Readable & { readonly isTTY?: boolean };
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  /** Absolute. */
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly nodeVersion: string;
+  readonly globals: GlobalOptions;
+  readonly columns: () => number;
+  readonly rows: () => number;
+  /** The first Ctrl-C drains, the second aborts. Asking for it tells the program that the command minds them itself. */
+  takeSignals(): RunSignals;
+  /** Closed in any case before the process ends, also by a Ctrl-C. */
+  closeAtExit(close: () => Promise<void>): void;
+}
+
+/** The options that every command takes. */
+export interface GlobalOptions {
+  readonly config: string | undefined;
+  readonly output: OutputMode;
+  readonly isQuiet: boolean;
+  readonly isVerbose: boolean;
+  readonly isColorful: boolean;
+  readonly isYes: boolean;
+  /** A person can be asked. */
+  readonly canAsk: boolean;
+  readonly acceptCluster: readonly string[];
+}

@@ -1,0 +1,35 @@
+import { EXIT, type ExitCode } from '../errors/define.js';
+import { createTenantListWriter } from '../reporters/documents/tenant-list.js';
+import type { Tenant, TenantStatus } from '../tenant.js';
+import type { CommandContext } from './context.js';
+import { parseLabels, parseStatus } from './selection-flags.js';
+import { withTenancy } from './with-tenancy.js';
+
+export interface ListFlags {
+  readonly label?: readonly string[];
+  readonly cluster?: readonly string[];
+  readonly status?: readonly string[];
+}
+
+const PAGE = 200;
+/** What is there: tombstones are listed only when they are asked for. */
+const LIVE: readonly TenantStatus[] = ['pending', 'provisioning', 'active', 'suspended', 'deprovisioning', 'failed'];
+
+export async function runList(context: CommandContext, flags: ListFlags): Promise<ExitCode> {
+  const labels = parseLabels(flags.label ?? []);
+  const statuses = flags.status ? flags.status.map(parseStatus) : LIVE;
+  return withTenancy(context, 'tenant list', async (tenancy) => {
+    const registry = await tenancy.workspace.registry();
+    const writer = createTenantListWriter({ ...context, ...context.globals });
+    const filter = { statuses, ...(flags.label ? { labels } : {}), ...(flags.cluster ? { clusters: flags.cluster } : {}) };
+    let after: string | null = null;
+    for (;;) {
+      const page: readonly Tenant[] = await registry.listTenants(filter, { after, limit: PAGE });
+      await writer.write(page);
+      after = page.at(-1)?.id ?? null;
+      if (page.length < PAGE || after === null) break;
+    }
+    await writer.end();
+    return EXIT.ok;
+  });
+}

@@ -1,0 +1,34 @@
+import { EXIT, type ExitCode } from '../errors/define.js';
+import type { AuditEvent, Registry } from '../registry/registry.js';
+import { printTenantShow, toTenantShowDocument } from '../reporters/documents/tenant-document.js';
+import { writeDocument } from '../reporters/documents/write-document.js';
+import type { CommandContext } from './context.js';
+import { withTenancy } from './with-tenancy.js';
+
+/** How much of the audit trail is shown. */
+const NEWEST = 20;
+
+export async function runShow(context: CommandContext, id: string): Promise<ExitCode> {
+  return withTenancy(context, 'tenant show', async (tenancy) => {
+    const tenant = await tenancy.find(id);
+    const registry = await tenancy.workspace.registry();
+    const [steps, events] = await Promise.all([
+      tenant.operation ? registry.readSteps(tenant.operation.id) : [],
+      readNewestEvents(registry, tenant.id),
+    ]);
+    await writeDocument(toTenantShowDocument({ tenant, steps, events }), printTenantShow, { ...context, ...context.globals });
+    return EXIT.ok;
+  });
+}
+
+async function readNewestEvents(registry: Registry, tenant: string): Promise<readonly AuditEvent[]> {
+  let newest: readonly AuditEvent[] = [];
+  let after = 0;
+  for (;;) {
+    const page = await registry.listEvents(tenant, { after, limit: 500 });
+    newest = [...newest, ...page].slice(-NEWEST);
+    const last = page.at(-1);
+    if (page.length < 500 || !last) return newest;
+    after = last.sequence;
+  }
+}

@@ -1,0 +1,69 @@
+import pLimit, { type LimitFunction } from 'p-limit';
+import type { TenantOutcome } from '../events.js';
+
+/** The tenants of one cluster, in the order in which they are to be started. */
+export interface FleetLane<Item> {
+  readonly name: string;
+  /** Strict: never more of this lane in flight at once. */
+  readonly cap: number;
+  /** Pulled one at a time as slots come free, so memory doesn't grow with the fleet. */
+  readonly tenants: AsyncIterable<Item>;
+}
+
+export interface FleetOptions<Item> {
+  readonly lanes: readonly FleetLane<Item>[];
+  /** Strict, over all lanes. */
+  readonly concurrency: number;
+  /** Handles one tenant. Must not reject: a failure is an outcome. */
+  readonly run: (item: Item) => Promise<TenantOutcome>;
+  /** Told each item that was never started, once `drain` has aborted. */
+  readonly skip: (item: Item) => void | Promise<void>;
+  /** Told each outcome before the next tenant may take its slot. */
+  readonly settle: (outcome: TenantOutcome) => void;
+  /** When aborted no further tenant is started; those in flight go on. */
+  readonly drain: AbortSignal;
+}
+
+/**
+ * Runs every tenant of every lane, first in first out within a lane, under a global cap and a cap for each lane.
+ *
+ * A lane waits for nobody but the global cap: a busy cluster never holds up another's tenants.
+ * Rejects only for a failure of a lane's source or a bug in a callback, and then only after what was in flight has ended.
+ */
+export async function runFleet<Item>(options: FleetOptions<Item>): Promise<void> {
+  const everywhere = pLimit(options.concurrency);
+  await settleAll(options.lanes.map((lane) => runLane(lane, everywhere, options)));
+}
+
+async function runLane<Item>(lane: FleetLane<Item>, everywhere: LimitFunction, options: FleetOptions<Item>): Promise<void> {
+  const here = pLimit(Math.min(lane.cap, options.concurrency));
+  const inFlight = new Set<Promise<void>>();
+  let failure: { readonly error: unknown } | null = null;
+
+  for await (const item of lane.tenants) {
+    if (options.drain.aborted) {
+      await options.skip(item);
+      continue;
+    }
+    const started = here(() =>
+      everywhere(async () => {
+        // The signal may have come while the tenant waited for its slot.
+        if (options.drain.aborted) return options.skip(item);
+        options.settle(await options.run(item));
+      }),
+    )
+      .catch((error: unknown) => {
+        failure ??= { error };
+      })
+      .finally(() => inFlight.delete(started));
+    inFlight.add(started);
+    while (inFlight.size >= here.concurrency) await Promise.race(inFlight);
+  }
+  await Promise.all(inFlight);
+  if (failure) throw (failure as { readonly error: unknown }).error;
+}
+
+async function settleAll(promises: readonly Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(promises);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}

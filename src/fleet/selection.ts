@@ -1,0 +1,36 @@
+import { TenancyError } from '../errors.js';
+import type { TenantFilter } from '../registry/registry.js';
+import type { TenantStatus } from '../tenant.js';
+import { parseTenantId } from '../tenant.js';
+
+/** Which tenants a command is for. Either ids, or what they have in common; nothing at all is an error, never "all". */
+export interface TenantSelection {
+  readonly ids?: readonly string[];
+  /** Every tenant that is active, or suspended with its data in place. */
+  readonly all?: boolean;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly clusters?: readonly string[];
+  readonly statuses?: readonly TenantStatus[];
+  readonly exclude?: readonly string[];
+}
+
+/**
+ * The registry filter that stands for a selection.
+ * @throws TenancyError `TENANCY_SELECTION_MISSING`, `TENANCY_SELECTION_REFUSED`, `TENANCY_ID_REJECTED`; before any connection.
+ */
+export function parseSelection(selection: TenantSelection, command: string, defaultStatuses: readonly TenantStatus[]): TenantFilter {
+  const { ids = [], all = false, labels = {}, clusters = [], statuses = [], exclude = [] } = selection;
+  const isByTrait = all || Object.keys(labels).length > 0 || clusters.length > 0 || statuses.length > 0;
+  if (ids.length === 0 && !isByTrait) throw new TenancyError('TENANCY_SELECTION_MISSING', { command });
+  if (ids.length > 0 && isByTrait) {
+    throw new TenancyError('TENANCY_SELECTION_REFUSED', { reason: `${command} was given ids and a selection at once` });
+  }
+  const excluded = { ...(exclude.length > 0 ? { exclude: exclude.map((id) => parseTenantId(id)) } : {}) };
+  if (ids.length > 0) return { ids: [...new Set(ids.map((id) => parseTenantId(id)))], ...excluded };
+  return {
+    statuses: statuses.length > 0 ? statuses : defaultStatuses,
+    ...(clusters.length > 0 ? { clusters } : {}),
+    ...(Object.keys(labels).length > 0 ? { labels } : {}),
+    ...excluded,
+  };
+}

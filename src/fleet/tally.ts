@@ -1,0 +1,44 @@
+import type { OutcomeCounts, TenantOutcome, TenantOutcomeType } from '../events.js';
+import { TENANT_OUTCOMES } from '../events.js';
+
+/** Counts of outcomes and every tenant that failed; the only memory a run keeps of tenants that ended. */
+export class Tally {
+  readonly #counts: Record<TenantOutcomeType, number>;
+  readonly #failed: TenantOutcome[] = [];
+
+  constructor() {
+    this.#counts = Object.fromEntries(TENANT_OUTCOMES.map((type) => [type, 0])) as Record<TenantOutcomeType, number>;
+  }
+
+  add(outcome: TenantOutcome): void {
+    this.#counts[outcome.outcome] += 1;
+    if (isFailure(outcome.outcome)) this.#failed.push(outcome);
+  }
+
+  count(type: TenantOutcomeType, tenants: number): void {
+    this.#counts[type] += tenants;
+  }
+
+  get counts(): OutcomeCounts {
+    return { ...this.#counts };
+  }
+
+  get failures(): number {
+    return this.#failed.length;
+  }
+
+  /** Worst first: what nobody can know, then what can't be retried, then the rest; by id within each. */
+  get failed(): readonly TenantOutcome[] {
+    return [...this.#failed].sort((a, b) => severity(b) - severity(a) || (a.tenant < b.tenant ? -1 : 1));
+  }
+}
+
+export function isFailure(outcome: TenantOutcomeType): boolean {
+  return outcome === 'failed' || outcome === 'unverified' || outcome === 'unknown';
+}
+
+function severity(outcome: TenantOutcome): number {
+  if (outcome.outcome === 'unknown') return 3;
+  if (outcome.outcome === 'unverified') return 2;
+  return outcome.error?.retryable ? 0 : 1;
+}

@@ -1,0 +1,164 @@
+import type { ResolvedConfig, SqlMigrations } from '../config/types.js';
+import { importModule } from '../config/import-config.js';
+import type { TenantSession } from '../drivers/driver.js';
+import { isTenancyError } from '../errors.js';
+import { historyDigest } from '../migrations/history-digest.js';
+import type { LocalMigration, TenantHistory, TenantMigrationPlan } from '../migrations/migration.js';
+import { planMigrations, resolveTarget } from '../migrations/plan.js';
+import { loadMigrations } from '../migrations/source.js';
+import { checkSqlScript } from '../migrations/sql/check.js';
+import type { DriverName } from '../tenant.js';
+import { createHookContext, withHooks } from './hook-context.js';
+import type { MigrationOutline, MigratorOptions, OnVersion, RunMigrator } from './migrator.js';
+import type { TenantScope, WorkResult } from './run-context.js';
+import { sessionOptions } from './session-options.js';
+
+/** The migrator of our own, over a folder of `.sql`, `.ts` and `.js` files, its history in the tenant. */
+export async function createBuiltInMigrator(config: ResolvedConfig, source: SqlMigrations, options: MigratorOptions): Promise<RunMigrator> {
+  const local = await loadMigrations({ ...source, root: config.root }, { importModule });
+  const target = resolveTarget(local, options.to, options.direction);
+  const targetIndex = target === null ? -1 : local.findIndex(({ name }) => name === target);
+  const known = createKnownHistories(local);
+  const checked = new Set<boolean>();
+
+  function planFor(history: TenantHistory): TenantMigrationPlan {
+    return planMigrations({ local, history, direction: options.direction, to: target, allowOutOfOrder: options.allowOutOfOrder });
+  }
+
+  /** The plan for a tenant whose history is a beginning of the local files, which then need not be read first. */
+  function planUnread(recorded: RecordedHistory): TenantMigrationPlan | null {
+    if (options.direction === 'down' || options.forceVerify) return null;
+    const count = known.countOf(recorded);
+    if (count === null || count > targetIndex + 1) return null;
+    const steps = local.slice(count, targetIndex + 1);
+    const from = local[count - 1]?.name ?? null;
+    return { direction: 'up', from, to: steps.at(-1)?.name ?? from, steps, ahead: [] };
+  }
+
+  async function carryOut(scope: TenantScope, session: TenantSession, isNew: boolean, onVersion: OnVersion): Promise<WorkResult> {
+    const isUnrecorded = scope.tenant.migrationsHash === null;
+    const guess = planUnread(isNew && isUnrecorded ? { schemaVersion: null, migrationsHash: known.emptyDigest } : scope.tenant);
+    if (guess && guess.steps.length > 0) {
+      try {
+        return await applyOver(scope, session, guess, local.slice(0, local.indexOf(guess.steps[0] as LocalMigration)), onVersion);
+      } catch (error) {
+        if (!isTenancyError(error, 'TENANCY_HISTORY_MOVED')) throw error;
+      }
+    }
+    const history = await session.readHistory();
+    const plan = planFor(history);
+    warnAhead(scope, plan);
+    return applyOver(scope, session, plan, history.applied, onVersion);
+  }
+
+  return {
+    type: 'built-in',
+    target,
+    targetDigest: options.direction === 'down' ? null : historyDigest(local.slice(0, targetIndex + 1)),
+    declared: local.slice(0, targetIndex + 1),
+    lockScope: 'tenant',
+    check: (driver) => {
+      const isSchemaTenant = driver === ('postgres-schema' satisfies DriverName);
+      if (checked.has(isSchemaTenant)) return;
+      for (const { up, down } of local) {
+        for (const script of [up, down]) {
+          if (script?.type === 'sql') checkSqlScript(script, { isSchemaTenant, publicTo: source.schemas?.public ?? null });
+        }
+      }
+      checked.add(isSchemaTenant);
+    },
+    plan: async (scope) => {
+      const guess = planUnread(scope.tenant);
+      const plan = guess ?? (await scope.driver.withSession(scope.target, sessionOptions(scope), async (session) => planFor(await session.readHistory())));
+      warnAhead(scope, plan);
+      return outline(plan);
+    },
+    migrate: async (scope, { isNew, onVersion }) => {
+      let result: WorkResult | null = null;
+      const versions = { from: scope.tenant.schemaVersion, to: target };
+      await withHooks(scope, 'Migrate', () => createHookContext(scope, versions), async () => {
+        result = await scope.driver.withSession(scope.target, sessionOptions(scope), (session) => carryOut(scope, session, isNew, onVersion));
+      });
+      return result as unknown as WorkResult;
+    },
+  };
+}
+
+function outline({ from, to, steps }: TenantMigrationPlan): MigrationOutline {
+  return { from, to, migrations: steps.map(({ name }) => name) };
+}
+
+function warnAhead({ run, tenant }: TenantScope, { ahead }: TenantMigrationPlan): void {
+  if (ahead.length === 0) return;
+  const message = `${tenant.id} has ${ahead.length} migration${ahead.length === 1 ? '' : 's'} newer than the newest file (${ahead.at(-1)}): the code was rolled back?`;
+  run.emit({ type: 'run.warned', code: 'TENANCY_TENANT_AHEAD', message, tenant: tenant.id });
+}
+
+async function applyOver(
+  scope: TenantScope,
+  session: TenantSession,
+  plan: TenantMigrationPlan,
+  before: readonly { readonly name: string; readonly checksum: string }[],
+  onVersion: OnVersion,
+): Promise<WorkResult> {
+  const { run, tenant } = scope;
+  const present = new Map(before.map(({ name, checksum }) => [name, checksum]));
+  const versionNow = (schemaVersion: string | null): Parameters<OnVersion>[0] => ({
+    schemaVersion,
+    migrationsHash: historyDigest([...present].map(([name, checksum]) => ({ name, checksum }))),
+  });
+  if (plan.steps.length === 0) return { outcome: 'up-to-date', from: plan.from, to: plan.to, version: versionNow(plan.to) };
+
+  const checksums = new Map(plan.steps.map(({ name, checksum }) => [name, checksum]));
+  const done: string[] = [];
+  const { applyPlan } = await import('../migrations/apply.js');
+  try {
+    await applyPlan(session, plan, {
+      tenant: tenant.id,
+      expectedDigest: historyDigest(before),
+      signal: scope.signal,
+      log: (text) => scope.log(text),
+      onMigration: ({ name, ms }) => {
+        done.push(name);
+        if (plan.direction === 'up') present.set(name, checksums.get(name) ?? '');
+        else present.delete(name);
+        run.emit({ type: 'migration.finished', tenant: tenant.id, migration: name, ms, direction: plan.direction });
+      },
+    });
+  } catch (error) {
+    if (done.length > 0) onVersion(versionNow(newestOf(plan, done, present)));
+    throw error;
+  }
+  return { outcome: 'applied', from: plan.from, to: plan.to, version: versionNow(plan.to) };
+}
+
+function newestOf(plan: TenantMigrationPlan, done: readonly string[], present: ReadonlyMap<string, string>): string | null {
+  return plan.direction === 'up' ? (done.at(-1) ?? plan.from) : ([...present.keys()].at(-1) ?? null);
+}
+
+/** Which versions stand for "the first n local files, unedited"; each digest is made when first asked for. */
+function createKnownHistories(local: readonly LocalMigration[]): {
+  readonly emptyDigest: string;
+  countOf(recorded: RecordedHistory): number | null;
+} {
+  const counts = new Map<string | null, number>(local.map(({ name }, index) => [name, index + 1]));
+  counts.set(null, 0);
+  const digests = new Map<number, string>();
+  function digestOf(count: number): string {
+    const digest = digests.get(count) ?? historyDigest(local.slice(0, count));
+    digests.set(count, digest);
+    return digest;
+  }
+  return {
+    emptyDigest: historyDigest([]),
+    countOf: ({ schemaVersion, migrationsHash }) => {
+      const count = counts.get(schemaVersion);
+      return count !== undefined && digestOf(count) === migrationsHash ? count : null;
+    },
+  };
+}
+
+interface RecordedHistory {
+  readonly schemaVersion: string | null;
+  readonly migrationsHash: string | null;
+}

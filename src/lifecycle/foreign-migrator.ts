@@ -1,0 +1,54 @@
+import type { Hook, HookContext, Migrator } from '../config/types.js';
+import { TenancyError } from '../errors.js';
+import { createHookContext, runHook, withHooks } from './hook-context.js';
+import type { MigratorOptions, RunMigrator } from './migrator.js';
+import type { TenantScope, WorkResult } from './run-context.js';
+
+/** A migrator of the user's: a preset with versions, or a bare function, which runs every time and is `unversioned`. */
+export async function createForeignMigrator(hook: Migrator | Hook, options: MigratorOptions): Promise<RunMigrator> {
+  if (options.direction === 'down' || options.to !== null) {
+    throw new TenancyError('TENANCY_OPTION_REJECTED', {
+      option: options.direction === 'down' ? 'rollback' : '--to',
+      value: options.to ?? '',
+      expected: 'the built-in migrator: a migrate hook of your own only knows how to go to its newest version',
+    });
+  }
+  const migrator: Migrator =
+    typeof hook === 'function'
+      ? { type: 'migrator', name: 'migrate', run: async (ctx) => hook(ctx), target: async () => null, readVersion: async () => null }
+      : hook;
+  const target = await migrator.target();
+
+  async function read(scope: TenantScope, ctx: HookContext): Promise<string | null> {
+    let version: string | null = null;
+    await runHook(scope, 'migrate.readVersion', async () => {
+      version = await migrator.readVersion(ctx);
+    }, () => ctx);
+    return version;
+  }
+
+  return {
+    type: 'foreign',
+    target,
+    targetDigest: null,
+    declared: [],
+    lockScope: migrator.lockScope ?? 'tenant',
+    check: () => undefined,
+    plan: async (scope) => {
+      const from = await read(scope, createHookContext(scope));
+      return { from, to: target, migrations: [] };
+    },
+    migrate: async (scope): Promise<WorkResult> => {
+      const from = await read(scope, createHookContext(scope));
+      if (target !== null && from === target) return { outcome: 'up-to-date', from, to: from };
+      const context = (): HookContext => createHookContext(scope, { from, to: target });
+      await withHooks(scope, 'Migrate', context, () => runHook(scope, 'migrate', (ctx) => migrator.run(ctx), context));
+      const to = await read(scope, context());
+      if (target !== null && to !== target) {
+        const error = new TenancyError('TENANCY_VERSION_UNVERIFIED', { tenant: scope.tenant.id, expected: target, found: to });
+        return { outcome: 'unverified', from, to, error };
+      }
+      return { outcome: 'applied', from, to: to ?? 'unversioned' };
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import { TenancyError } from '../errors.js';
+import type { Registry } from '../registry/registry.js';
+import type { Tenant, TenantId } from '../tenant.js';
+import { parseTenantId } from '../tenant.js';
+
+/** What was typed after `deprovision`, before any of it is believed. */
+export interface DeprovisionRequest {
+  readonly ids: readonly string[];
+  /** `--all`, or any other selection. */
+  readonly isSelection: boolean;
+  readonly hasBackupHook: boolean;
+  readonly skipBackup: boolean;
+}
+
+/** The first guard, before any connection is opened. @throws TenancyError, exit 4 */
+export function guardDeprovisionRequest({ ids, isSelection }: Pick<DeprovisionRequest, 'ids' | 'isSelection'>): TenantId {
+  const next = 'name the one tenant to remove: `tenancy tenant deprovision <id>`';
+  if (isSelection) throw new TenancyError('TENANCY_DEPROVISION_REFUSED', { reason: 'there is no --all here, and there never will be', next });
+  const [id, ...others] = ids;
+  if (id === undefined) throw new TenancyError('TENANCY_DEPROVISION_REFUSED', { reason: 'no tenant was named', next });
+  if (others.length > 0) {
+    throw new TenancyError('TENANCY_DEPROVISION_REFUSED', { reason: `${ids.length} tenants were named, and it takes exactly one`, next });
+  }
+  try {
+    return parseTenantId(id);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new TenancyError('TENANCY_DEPROVISION_REFUSED', { reason, next }, { cause: error });
+  }
+}
+
+/** The second guard: no connection either. A tenant without a backup is only removed when that was said. @throws TenancyError, exit 4 */
+export function guardBackup({ hasBackupHook, skipBackup }: Pick<DeprovisionRequest, 'hasBackupHook' | 'skipBackup'>): void {
+  if (hasBackupHook || skipBackup) return;
+  throw new TenancyError('TENANCY_DEPROVISION_REFUSED', {
+    reason: 'there would be no backup: the config has no backup hook',
+    next: 'set hooks.backup, or say --skip-backup when the data may be lost for good',
+  });
+}
+
+/** The third: after reading the registry, and nothing else. @throws TenancyError, exit 4 */
+export async function guardDeprovisionTenant(registry: Registry, id: TenantId): Promise<Tenant> {
+  const tenant = await registry.findTenant(id);
+  if (!tenant) {
+    const suggestions = await registry.suggestTenants(id);
+    throw new TenancyError('TENANCY_DEPROVISION_REFUSED', {
+      reason: `no tenant is registered as ${id}`,
+      next: suggestions.length > 0 ? `did you mean ${suggestions.join(' or ')}?` : 'see `tenancy tenant list`',
+    });
+  }
+  if (tenant.isProtected) {
+    throw new TenancyError('TENANCY_DEPROVISION_REFUSED', {
+      reason: `${id} is protected`,
+      next: `\`tenancy tenant unprotect ${id}\` first, if you are sure`,
+    });
+  }
+  return tenant;
+}

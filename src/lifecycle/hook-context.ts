@@ -1,0 +1,81 @@
+import type { Hook, HookContext, Hooks } from '../config/types.js';
+import { TenancyError } from '../errors.js';
+import { applySeedFile } from './seed-file.js';
+import { execForTenant } from '../util/exec.js';
+import { sessionOptions } from './session-options.js';
+import type { TenantScope } from './run-context.js';
+
+/** The versions a hook is told about. */
+export interface HookVersions {
+  readonly from: string | null;
+  readonly to: string | null;
+}
+
+/** What a hook is handed; nothing in it opens a connection before it is used. */
+export function createHookContext(scope: TenantScope, versions: HookVersions = { from: null, to: null }): HookContext {
+  const { run, tenant, driver, target, signal } = scope;
+  const url = driver.connectionUrl(target);
+  const env = {
+    DATABASE_URL: url,
+    TENANCY_TENANT: tenant.id,
+    TENANCY_SCHEMA: driver.capabilities.isSharedDatabase ? tenant.name : '',
+    TENANCY_DATABASE: decodeURIComponent(new URL(url).pathname.slice(1)),
+    TENANCY_RUN_ID: run.runId,
+  };
+  return {
+    tenant,
+    placement: { cluster: tenant.cluster, driver: tenant.driver, name: tenant.name },
+    db: {
+      query: (sql, params) => driver.withSession(target, sessionOptions(scope), (session) => session.db.query(sql, params)),
+    },
+    url,
+    env,
+    exec: (file, args = [], options = {}) =>
+      execForTenant(file, args, {
+        ...options,
+        cwd: options.cwd ?? run.config.root,
+        env: { ...env, ...options.env },
+        signal,
+        onOutput: (text) => scope.log(text),
+      }),
+    driver: {
+      name: driver.name,
+      create: async () => {
+        await driver.create(target, signal);
+      },
+      drop: async () => {
+        await driver.drop(target, signal);
+      },
+    },
+    seed: (file) => applySeedFile(scope, file),
+    signal,
+    log: (text) => scope.log(text),
+    dryRun: run.dryRun,
+    ...versions,
+    runId: run.runId,
+  };
+}
+
+type Surrounded = 'Create' | 'Migrate' | 'Seed' | 'Backup' | 'Verify' | 'Drop';
+
+/** Runs the `before…` hook, the step itself, and the `after…` hook. */
+export async function withHooks(scope: TenantScope, step: Surrounded, context: () => HookContext, work: () => Promise<void>): Promise<void> {
+  const { hooks } = scope.run.config;
+  await runHook(scope, `before${step}`, hooks[`before${step}` satisfies keyof Hooks], context);
+  await work();
+  await runHook(scope, `after${step}`, hooks[`after${step}` satisfies keyof Hooks], context);
+}
+
+/** Runs a hook of the user's, if there is one; what it throws names the hook. */
+export async function runHook(scope: TenantScope, name: string, hook: Hook | undefined, context: () => HookContext): Promise<void> {
+  if (!hook) return;
+  try {
+    await hook(context());
+  } catch (error) {
+    scope.signal.throwIfAborted();
+    if (error instanceof TenancyError) throw error;
+    const reason = error instanceof Error ? error.message : `it threw ${JSON.stringify(error) ?? String(error)}, which is no Error`;
+    if (error instanceof Error && error.stack) scope.log(error.stack);
+    throw new TenancyError('TENANCY_HOOK_FAILED', { tenant: scope.tenant.id, hook: name, reason }, { cause: error });
+  }
+}

@@ -1,0 +1,111 @@
+import type { LeaseGrant, Registry } from '../registry/registry.js';
+import { TenancyError } from '../errors.js';
+import { sleep } from '../util/abort.js';
+import { createBatcher } from '../util/batcher.js';
+import { monotonicMs } from '../util/clock.js';
+
+/** How long a lease lasts without a heartbeat, by the registry's clock. */
+export const LEASE_MS = 15_000;
+const HEARTBEAT_MS = LEASE_MS / 3;
+
+type Granted = Extract<LeaseGrant, { status: 'granted' }>;
+
+/** Holds this process's leases and keeps them alive. */
+export interface LeaseKeeper {
+  readonly owner: string;
+  /** One try for each, in as few statements as there are batches. */
+  tryAcquire(ids: readonly string[]): Promise<readonly LeaseGrant[]>;
+  /** Waits up to `waitMs` for a tenant that another holds. @throws TenancyError `TENANCY_LOCK_HELD`, `TENANCY_TENANT_NOT_FOUND`. */
+  acquire(id: string, waitMs: number, signal: AbortSignal): Promise<Granted>;
+  /** Aborts when the tenant's lease may have gone to somebody else. */
+  watch(id: string): AbortSignal;
+  release(ids: readonly string[]): Promise<void>;
+  /** The lease has been given back by other means (`recordOutcomes`). */
+  forget(id: string): void;
+  /** Gives back all that is still held. */
+  close(): Promise<void>;
+}
+
+export function createLeaseKeeper(registry: Registry, identity: { readonly owner: string; readonly host: string }): LeaseKeeper {
+  const held = new Map<string, AbortController>();
+  let renewedAtMs = monotonicMs();
+  let timer: NodeJS.Timeout | null = null;
+  let renewing: Promise<void> | null = null;
+
+  const acquiring = createBatcher(
+    (ids: readonly string[]) =>
+      registry.acquireLeases(ids, { ...identity, ttlMs: LEASE_MS }).then((grants) => {
+        const byId = new Map(grants.map((grant) => [grant.id, grant]));
+        return ids.map((id) => byId.get(id) ?? ({ id, status: 'missing' } as const));
+      }),
+    { maxItems: 500 },
+  );
+
+  function keep(grant: LeaseGrant): void {
+    if (grant.status !== 'granted') return;
+    if (held.size === 0) renewedAtMs = monotonicMs();
+    held.set(grant.id, new AbortController());
+    timer ??= setInterval(() => {
+      renewing ??= renew().finally(() => {
+        renewing = null;
+      });
+    }, HEARTBEAT_MS).unref();
+  }
+
+  async function renew(): Promise<void> {
+    const before = [...held];
+    const askedAtMs = monotonicMs();
+    try {
+      const still = new Set(await registry.renewLeases(identity.owner, LEASE_MS));
+      renewedAtMs = askedAtMs;
+      // Only what was held when the question was sent: a lease taken meanwhile is not in the answer.
+      for (const [id, controller] of before) if (!still.has(id) && held.get(id) === controller) lose(id);
+    } catch {
+      // The registry is out of reach for now; what counts is whether the leases can still be ours.
+      if (monotonicMs() - renewedAtMs > LEASE_MS) for (const id of held.keys()) lose(id);
+    }
+  }
+
+  function lose(id: string): void {
+    held.get(id)?.abort(new TenancyError('TENANCY_LEASE_LOST', { tenant: id }));
+    held.delete(id);
+  }
+
+  return {
+    owner: identity.owner,
+    tryAcquire: async (ids) => {
+      const grants = await Promise.all(ids.map((id) => acquiring.add(id)));
+      for (const grant of grants) keep(grant);
+      return grants;
+    },
+    acquire: async (id, waitMs, signal) => {
+      const deadlineMs = monotonicMs() + waitMs;
+      for (let attempt = 0; ; attempt += 1) {
+        const grant = await acquiring.add(id);
+        keep(grant);
+        if (grant.status === 'granted') return grant;
+        if (grant.status === 'missing') throw new TenancyError('TENANCY_TENANT_NOT_FOUND', { ids: [id], suggestions: [] });
+        const leftMs = deadlineMs - monotonicMs();
+        if (leftMs <= 0) {
+          const { owner, host, since } = grant;
+          throw new TenancyError('TENANCY_LOCK_HELD', { tenant: id, owner, host, since: since.toISOString() });
+        }
+        await sleep(Math.min(leftMs, 100 + Math.random() * Math.min(1_000, 100 * 2 ** attempt)), signal);
+      }
+    },
+    watch: (id) => held.get(id)?.signal ?? AbortSignal.abort(new TenancyError('TENANCY_LEASE_LOST', { tenant: id })),
+    release: async (ids) => {
+      for (const id of ids) held.delete(id);
+      if (ids.length > 0) await registry.releaseLeases(identity.owner, ids);
+    },
+    forget: (id) => held.delete(id),
+    close: async () => {
+      if (timer) clearInterval(timer);
+      timer = null;
+      await renewing;
+      const ids = [...held.keys()];
+      held.clear();
+      if (ids.length > 0) await registry.releaseLeases(identity.owner, ids);
+    },
+  };
+}

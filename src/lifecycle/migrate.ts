@@ -1,0 +1,22 @@
+import { TenancyError } from '../errors.js';
+import type { OnVersion } from './migrator.js';
+import type { TenantScope, WorkResult } from './run-context.js';
+import { runStep } from './steps.js';
+import { MIGRATABLE } from './transitions.js';
+
+/** Brings an active (or suspended) tenant to the run's target; `rollback` is the same with a migrator that goes down. */
+export async function migrateTenant(scope: TenantScope, onVersion: OnVersion): Promise<WorkResult> {
+  const { run, tenant } = scope;
+  if (!MIGRATABLE.includes(tenant.status)) {
+    const next = `finish it first: \`tenancy tenant ${tenant.operation?.type === 'deprovision' ? 'deprovision' : 'provision'} ${tenant.id}\``;
+    const command = run.command === 'rollback' ? 'rolled back' : 'migrated';
+    throw new TenancyError('TENANCY_STATE_REFUSED', { tenant: tenant.id, status: tenant.status, command, next });
+  }
+  run.migrator.check(tenant.driver);
+  let result: WorkResult | null = null;
+  await runStep(scope, run.command === 'rollback' ? 'rollback' : 'migrate', async () => {
+    result = await run.migrator.migrate(scope, { isNew: false, onVersion });
+    return result.outcome === 'up-to-date' ? { status: 'done-before' } : { detail: result.to ?? 'nothing' };
+  });
+  return result as unknown as WorkResult;
+}

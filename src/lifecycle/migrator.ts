@@ -1,0 +1,59 @@
+import type { ResolvedConfig } from '../config/types.js';
+import type { DriverName } from '../tenant.js';
+import type { TenantScope, WorkResult } from './run-context.js';
+import { createBuiltInMigrator } from './built-in-migrator.js';
+import { createForeignMigrator } from './foreign-migrator.js';
+
+/** How a run brings one tenant to its version; made once a run, from the config and the flags. */
+export interface RunMigrator {
+  readonly type: 'none' | 'built-in' | 'foreign';
+  /** Name of the version asked for; null where it isn't known beforehand. */
+  readonly target: string | null;
+  /** `historyDigest` of a tenant that is at the target; null where the registry can't tell who is there. */
+  readonly targetDigest: string | null;
+  /** Every migration up to the target, in order; empty where they aren't known. */
+  readonly declared: readonly { readonly name: string; readonly checksum: string }[];
+  readonly lockScope: 'tenant' | 'database' | 'none';
+  /** Refuses files that can't be run for tenants of this driver, before any tenant is touched. @throws TenancyError */
+  check(driver: DriverName): void;
+  /** What would be done, without writing anything. */
+  plan(scope: TenantScope): Promise<MigrationOutline>;
+  /** `isNew`: the tenant was just created, so its history is expected to be empty. */
+  migrate(scope: TenantScope, options: { readonly isNew: boolean; readonly onVersion: OnVersion }): Promise<WorkResult>;
+}
+
+export interface MigrationOutline {
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly migrations: readonly string[];
+}
+
+/** Told the version that a tenant is now known to have, also when a later migration fails. */
+export type OnVersion = (version: { readonly schemaVersion: string | null; readonly migrationsHash: string }) => void;
+
+export interface MigratorOptions {
+  readonly direction: 'up' | 'down';
+  readonly to: string | null;
+  readonly allowOutOfOrder: boolean;
+  /** Reads every tenant's own history, also where the registry knows better. */
+  readonly forceVerify: boolean;
+}
+
+export async function createRunMigrator(config: ResolvedConfig, options: MigratorOptions): Promise<RunMigrator> {
+  const hook = config.hooks.migrate;
+  if (hook === undefined) return noMigrator;
+  if (typeof hook !== 'function' && hook.type === 'sql-migrations') return createBuiltInMigrator(config, hook, options);
+  return createForeignMigrator(hook, options);
+}
+
+/** For configs without migrations: tenants are created empty. */
+export const noMigrator: RunMigrator = {
+  type: 'none',
+  target: null,
+  targetDigest: null,
+  declared: [],
+  lockScope: 'none',
+  check: () => undefined,
+  plan: async () => ({ from: null, to: null, migrations: [] }),
+  migrate: async () => ({ outcome: 'up-to-date', from: null, to: null }),
+};

@@ -1,0 +1,117 @@
+import { TenancyError } from '../errors.js';
+import type { StepName } from '../events.js';
+import type { Tenant } from '../tenant.js';
+import { createHookContext, runHook, withHooks } from './hook-context.js';
+import { locateTenant } from './locate.js';
+import type { TenantScope, WorkResult } from './run-context.js';
+import { sessionOptions } from './session-options.js';
+import { runStep, runStepOnce } from './steps.js';
+import { TRANSITIONS } from './transitions.js';
+
+export const PROVISION_STEPS: readonly StepName[] = ['create', 'migrate', 'seed', 'verify', 'activate'];
+
+/** Why a registered tenant can't be provisioned (again); null where it can, or already is. */
+export function findProvisionObstacle(tenant: Tenant): TenancyError | null {
+  const refuse = (next: string): TenancyError =>
+    new TenancyError('TENANCY_STATE_REFUSED', { tenant: tenant.id, status: tenant.status, command: 'provisioned', next });
+  if (tenant.status === 'suspended') return refuse(`it is provisioned already; \`tenancy tenant resume ${tenant.id}\` gives access back`);
+  if (tenant.status === 'deprovisioning' || (tenant.status === 'failed' && tenant.operation?.type === 'deprovision')) {
+    return refuse(`finish it first: \`tenancy tenant deprovision ${tenant.id}\``);
+  }
+  if (tenant.operation?.type === 'adopt') return refuse('finish it first: run `tenancy registry adopt` again');
+  return null;
+}
+
+/**
+ * register (done before) → create → migrate → seed → verify → activate.
+ *
+ * Each step may be repeated: create adopts what carries our marker, migrate and seed are recorded in the tenant itself,
+ * and a step of a hook that the journal knows as done is left out.
+ */
+export async function provisionTenant(scope: TenantScope): Promise<WorkResult> {
+  const { run, tenant, driver, target, signal } = scope;
+  const obstacle = findProvisionObstacle(tenant);
+  if (obstacle) throw obstacle;
+  if (tenant.status === 'active') return { outcome: 'up-to-date', from: tenant.schemaVersion, to: tenant.schemaVersion };
+
+  run.migrator.check(tenant.driver);
+  await begin(scope);
+  const context = () => createHookContext(scope, { from: tenant.schemaVersion, to: run.migrator.target });
+
+  await runStepOnce(scope, 'create', async () => {
+    const { create } = run.config.hooks;
+    let detail: string = 'adopted';
+    await withHooks(scope, 'Create', context, async () => {
+      if (create) await runHook(scope, 'create', create, context);
+      else detail = await driver.create(target, signal);
+    });
+    return create ? {} : { detail, status: detail === 'adopted' ? 'done-before' : 'done' };
+  });
+
+  let migrated: WorkResult = { outcome: 'up-to-date', from: null, to: null };
+  if (run.migrator.type !== 'none') {
+    await runStep(scope, 'migrate', async () => {
+      migrated = await run.migrator.migrate(scope, { isNew: true, onVersion: () => undefined });
+      if (migrated.error) throw migrated.error;
+      if (migrated.outcome === 'up-to-date') return { status: 'done-before', detail: migrated.to ?? '' };
+      return { detail: migrated.to ?? '' };
+    });
+  }
+
+  const { seed, verify } = run.config.hooks;
+  if (seed.length > 0) {
+    await runStepOnce(scope, 'seed', () =>
+      withHooks(scope, 'Seed', context, async () => {
+        for (const hook of seed) await runHook(scope, 'seed', hook, context);
+      }),
+    );
+  }
+
+  await runStep(scope, 'verify', async () => {
+    await verifyHome(scope, migrated);
+    await withHooks(scope, 'Verify', context, () => runHook(scope, 'verify', verify, context));
+  });
+
+  await runStep(scope, 'activate', () => activate(scope, migrated));
+  await scope.steps.flush();
+  run.emit(locateTenant(scope));
+  return { ...migrated, outcome: 'applied', from: tenant.schemaVersion };
+}
+
+async function begin({ run, tenant, fence }: TenantScope): Promise<void> {
+  const changed = await run.changeTenant({
+    id: tenant.id,
+    fence,
+    ...TRANSITIONS['provision.begin'],
+    runId: run.runId,
+    event: tenant.status === 'pending' ? 'tenant.provisioning' : 'tenant.provisioning-resumed',
+  });
+  if (!changed) throw new TenancyError('TENANCY_STATE_MOVED', { tenant: tenant.id });
+}
+
+/** The home is there and ours, and, with the built-in migrator, its own history says what we believe. */
+async function verifyHome(scope: TenantScope, migrated: WorkResult): Promise<void> {
+  const { run, tenant, driver, target } = scope;
+  const presence = await driver.probe(target);
+  if (presence.status !== 'ours') {
+    throw new TenancyError('TENANCY_HOME_MISSING', { tenant: tenant.id, name: tenant.name, cluster: tenant.cluster });
+  }
+  if (run.migrator.type !== 'built-in') return;
+  const { applied } = await driver.withSession(target, sessionOptions(scope), (session) => session.readHistory());
+  if (migrated.to !== null && !applied.some(({ name }) => name === migrated.to)) {
+    const found = applied.at(-1)?.name ?? null;
+    throw new TenancyError('TENANCY_VERSION_UNVERIFIED', { tenant: tenant.id, expected: migrated.to, found });
+  }
+}
+
+async function activate({ run, tenant, fence }: TenantScope, { version, to }: WorkResult): Promise<void> {
+  const changed = await run.changeTenant({
+    id: tenant.id,
+    fence,
+    ...TRANSITIONS['provision.activate'],
+    set: { ...(version ?? { schemaVersion: to }), operation: null, lastError: null },
+    runId: run.runId,
+    event: 'tenant.activated',
+  });
+  if (!changed) throw new TenancyError('TENANCY_STATE_MOVED', { tenant: tenant.id });
+}

@@ -1,0 +1,50 @@
+import { TenancyError } from '../errors.js';
+import { historyDigest } from '../migrations/history-digest.js';
+import type { TenantScope, WorkResult } from './run-context.js';
+import { sessionOptions } from './session-options.js';
+import { runStep } from './steps.js';
+import { MIGRATABLE } from './transitions.js';
+
+/**
+ * Brings the registry's record of a tenant in line with the tenant, and settles a statement that was interrupted and can't be probed:
+ * `applied` counts it as done, `rerun` sends it again with the next migrate.
+ */
+export async function repairTenant(scope: TenantScope, answer: 'applied' | 'rerun' | null): Promise<WorkResult> {
+  const { run, tenant, driver, target, fence } = scope;
+  let result: WorkResult = { outcome: 'up-to-date', from: tenant.schemaVersion, to: tenant.schemaVersion };
+  await runStep(scope, 'repair', async () => {
+    const presence = await driver.probe(target);
+    if (presence.status !== 'ours') {
+      throw new TenancyError('TENANCY_HOME_MISSING', { tenant: tenant.id, name: tenant.name, cluster: tenant.cluster });
+    }
+    const details: string[] = [];
+    const history = await driver.withSession(target, sessionOptions(scope), async (session) => {
+      const before = await session.readHistory();
+      if (before.progress?.state !== 'started') return before;
+      if (answer === null) {
+        const { name, statementsDone } = before.progress;
+        throw new TenancyError('TENANCY_REPAIR_UNDECIDED', { tenant: tenant.id, migration: name, statement: statementsDone + 1 });
+      }
+      await session.resolveProgress(answer);
+      details.push(`statement ${before.progress.statementsDone + 1} of ${before.progress.name}: ${answer === 'applied' ? 'counted as done' : 'will be sent again'}`);
+      return session.readHistory();
+    });
+
+    const version = { schemaVersion: history.applied.at(-1)?.name ?? null, migrationsHash: historyDigest(history.applied) };
+    const isStale = version.schemaVersion !== tenant.schemaVersion || version.migrationsHash !== tenant.migrationsHash;
+    if (isStale && run.migrator.type === 'built-in') details.push(`recorded version ${tenant.schemaVersion ?? 'none'} → ${version.schemaVersion ?? 'none'}`);
+    if (details.length === 0 && !tenant.lastError) return { status: 'done-before' };
+    const changed = await run.changeTenant({
+      id: tenant.id,
+      fence,
+      from: [...MIGRATABLE, 'provisioning', 'failed'],
+      set: { lastError: null, ...(run.migrator.type === 'built-in' ? version : {}) },
+      runId: run.runId,
+      event: 'tenant.repaired',
+    });
+    if (!changed) throw new TenancyError('TENANCY_STATE_MOVED', { tenant: tenant.id });
+    result = { outcome: 'applied', from: tenant.schemaVersion, to: version.schemaVersion };
+    return { detail: details.join('; ') || 'last error cleared' };
+  });
+  return result;
+}

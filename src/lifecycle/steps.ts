@@ -1,0 +1,95 @@
+import type { StepName } from '../events.js';
+import type { NewStepRecord } from '../registry/registry.js';
+import type { TenantOperation } from '../tenant.js';
+import { elapsedMs, monotonicMs } from '../util/clock.js';
+import type { RunContext, StepJournal, TenantScope } from './run-context.js';
+
+/** Carries the name of the step along with what made it fail. */
+export class StepFailure extends Error {
+  override readonly name = 'StepFailure';
+  readonly step: StepName;
+
+  constructor(step: StepName, cause: unknown) {
+    super(`step ${step} failed`, { cause });
+    this.step = step;
+  }
+}
+
+export type StepResult = { readonly status?: 'done' | 'done-before'; readonly detail?: string };
+
+/** Runs one step: journal, events, and the step's name on whatever it throws. */
+export async function runStep(scope: TenantScope, step: StepName, work: () => Promise<StepResult | void>): Promise<void> {
+  const { run, tenant, steps } = scope;
+  const startedMs = monotonicMs();
+  run.emit({ type: 'step.started', tenant: tenant.id, step });
+  try {
+    scope.signal.throwIfAborted();
+    await steps.started(step);
+    const result = (await work()) ?? {};
+    await steps.finished(step);
+    run.emit({
+      type: 'step.finished',
+      tenant: tenant.id,
+      step,
+      status: result.status ?? 'done',
+      ms: elapsedMs(startedMs),
+      ...(result.detail === undefined ? {} : { detail: result.detail }),
+    });
+  } catch (error) {
+    run.emit({ type: 'step.finished', tenant: tenant.id, step, status: 'failed', ms: elapsedMs(startedMs) });
+    // The journal's own failure must not hide the step's.
+    await steps.failed(step, error instanceof Error ? error.message : String(error)).catch(() => undefined);
+    throw error instanceof StepFailure ? error : new StepFailure(step, error);
+  }
+}
+
+/** Like `runStep`, but an attempt that was journaled as done is not repeated. */
+export async function runStepOnce(scope: TenantScope, step: StepName, work: () => Promise<StepResult | void>): Promise<void> {
+  if (!scope.steps.isDone(step)) return runStep(scope, step, work);
+  scope.run.emit({ type: 'step.started', tenant: scope.tenant.id, step });
+  scope.run.emit({ type: 'step.finished', tenant: scope.tenant.id, step, status: 'done-before', ms: 0 });
+}
+
+/**
+ * The journal of an operation. "Done" of one step travels with "started" of the next in one statement: what lies between
+ * them is only this process's own next line.
+ */
+export function createStepJournal(
+  run: RunContext,
+  tenant: string,
+  operation: TenantOperation,
+  doneBefore: ReadonlySet<string>,
+): StepJournal {
+  let waiting: NewStepRecord[] = [];
+  const record = (step: StepName, state: NewStepRecord['state'], error: string | null = null): NewStepRecord => ({
+    operationId: operation.id,
+    operation: operation.type,
+    tenant,
+    step,
+    state,
+    error,
+  });
+  async function write(records: readonly NewStepRecord[]): Promise<void> {
+    const all = [...waiting, ...records];
+    waiting = [];
+    if (all.length > 0) await run.recordSteps(all);
+  }
+  return {
+    isDone: (step) => doneBefore.has(step),
+    started: (step) => write([record(step, 'started')]),
+    finished: async (step) => {
+      waiting = [record(step, 'done')];
+    },
+    failed: (step, error) => write([record(step, 'failed', error)]),
+    flush: () => write([]),
+  };
+}
+
+/** For commands whose truth is in the tenant itself (migrate, rollback), and which so need no journal. */
+export const noJournal: StepJournal = {
+  isDone: () => false,
+  started: async () => undefined,
+  finished: async () => undefined,
+  failed: async () => undefined,
+  flush: async () => undefined,
+};

@@ -1,0 +1,21 @@
+import type { TenantStatus } from '../tenant.js';
+
+/** Which statuses each change of state may come from; the registry compares them in the same statement that writes. */
+export const TRANSITIONS = {
+  'provision.begin': { from: ['pending', 'provisioning', 'failed'], to: 'provisioning' },
+  'provision.activate': { from: ['provisioning'], to: 'active' },
+  'provision.fail': { from: ['provisioning'], to: 'failed' },
+  'adopt.activate': { from: ['pending', 'failed'], to: 'active' },
+  suspend: { from: ['active'], to: 'suspended' },
+  resume: { from: ['suspended'], to: 'active' },
+  'deprovision.begin': { from: ['pending', 'provisioning', 'active', 'suspended', 'deprovisioning', 'failed'], to: 'deprovisioning' },
+  'deprovision.call-off.active': { from: ['deprovisioning'], to: 'active' },
+  'deprovision.call-off.suspended': { from: ['deprovisioning'], to: 'suspended' },
+  'deprovision.fail': { from: ['deprovisioning'], to: 'failed' },
+  'deprovision.tombstone': { from: ['deprovisioning'], to: 'deprovisioned' },
+} as const satisfies Record<string, { readonly from: readonly TenantStatus[]; readonly to: TenantStatus }>;
+
+export type Transition = keyof typeof TRANSITIONS;
+
+/** The statuses in which a tenant has data that migrations apply to; what `--all` means. */
+export const MIGRATABLE: readonly TenantStatus[] = ['active', 'suspended'];

@@ -1,0 +1,134 @@
+import { TenancyError } from '../errors.js';
+import { type AdoptPattern, parseAdoptPattern } from '../lifecycle/adopt-pattern.js';
+import { adoptTenant } from '../lifecycle/adopt.js';
+import { createRunMigrator } from '../lifecycle/migrator.js';
+import type { RunLimits } from '../lifecycle/run-context.js';
+import { noJournal } from '../lifecycle/steps.js';
+import type { NewTenant, Registry } from '../registry/registry.js';
+import type { DriverName, Tenant } from '../tenant.js';
+import { createOperationId } from '../util/names.js';
+import { monotonicMs } from '../util/clock.js';
+import { dryReport } from './dry-report.js';
+import { executeRun, type RunSignals } from './execute-run.js';
+import { planListed } from './lanes.js';
+import type { RunReport } from './report.js';
+import type { Workspace } from './workspace.js';
+
+export interface AdoptOptions {
+  readonly cluster: string;
+  readonly driver: DriverName;
+  /** `tenant_{id}`: where the id is in the physical name. */
+  readonly pattern: string;
+  /** Migrations up to this one are declared to be applied, where a tenant has no history of ours. */
+  readonly appliedUpTo: string | null;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly concurrency?: number | null;
+  readonly limits?: Partial<RunLimits>;
+  readonly dryRun?: boolean;
+  readonly signals: RunSignals;
+  /** Shown what was found, and asked, before anything is written; throws to refuse. */
+  readonly confirm: (found: readonly AdoptCandidate[]) => Promise<void>;
+}
+
+/** A schema or database that fits the pattern and no tenant lives in. */
+export interface AdoptCandidate {
+  readonly id: string;
+  readonly name: string;
+}
+
+const PAGE = 200;
+
+/** Brings existing schemas or databases in, after showing and counting them. */
+export async function adoptHomes(workspace: Workspace, options: AdoptOptions): Promise<RunReport> {
+  const startedMs = monotonicMs();
+  const { config } = workspace;
+  const { cluster, driver } = options;
+  const pattern = parseAdoptPattern(options.pattern);
+  if (!config.clusters[cluster]) {
+    throw new TenancyError('TENANCY_OPTION_REJECTED', { option: '--cluster', value: cluster, expected: `one of ${Object.keys(config.clusters).join(', ')}` });
+  }
+  const migrator = await createRunMigrator(config, { direction: 'up', to: options.appliedUpTo, allowOutOfOrder: true, forceVerify: true });
+  const declared = options.appliedUpTo === null ? [] : migrator.declared;
+  const registry = await workspace.registry({ create: !options.dryRun });
+  const found = await findCandidates(workspace, registry, options, pattern);
+
+  if (options.dryRun) {
+    return dryReport(workspace, { command: 'adopt', selected: found.length, target: options.appliedUpTo, startedMs, concurrency: null }, (emit) => {
+      for (const { id, name } of found) {
+        emit({ type: 'tenant.planned', tenant: id, cluster, driver, name, from: null, to: options.appliedUpTo, steps: ['mark', 'verify', 'activate'], migrations: [] });
+      }
+      return found.length;
+    });
+  }
+  if (found.length > 0) await options.confirm(found);
+  return workspace.withRun({ command: 'adopt', registry, migrator, limits: options.limits ?? {}, dryRun: false }, async (run) => {
+    const tenants = await registerFound(registry, found, options);
+    const plan = planListed(config, tenants, options.concurrency ?? null, migrator);
+    if (plan.lanes.length > 0) {
+      const { pattern: asked, appliedUpTo } = options;
+      await registry.createRun({
+        id: run.runId,
+        command: 'adopt',
+        owner: run.leases.owner,
+        host: workspace.host,
+        target: appliedUpTo,
+        options: { cluster, driver, pattern: asked, appliedUpTo },
+        selected: found.length,
+      });
+    }
+    const { clusters, concurrency } = plan;
+    run.emit({ type: 'run.started', command: 'adopt', selected: found.length, upToDate: 0, target: options.appliedUpTo, concurrency, clusters, dryRun: false });
+    return executeRun(run, {
+      ...plan,
+      selected: found.length,
+      upToDate: 0,
+      maxFailures: null,
+      signals: options.signals,
+      steps: () => ['mark', 'verify', 'activate'],
+      journal: async () => noJournal,
+      work: (scope) => adoptTenant(scope, declared),
+    });
+  });
+}
+
+/** Everything on the cluster that fits, and that no live tenant of this registry has. */
+async function findCandidates(workspace: Workspace, registry: Registry, options: AdoptOptions, pattern: AdoptPattern): Promise<AdoptCandidate[]> {
+  const engine = await workspace.clusters(registry).engine(options.cluster, 'adopt');
+  const driver = engine.driver(options.driver);
+  const found: AdoptCandidate[] = [];
+  let after: string | null = null;
+  for (;;) {
+    const page: readonly { readonly name: string }[] = await driver.list({ after, limit: PAGE });
+    const fitting = page.flatMap(({ name }) => {
+      const id = pattern.idOf(name);
+      return id === null ? [] : [{ id, name }];
+    });
+    const ids = fitting.map(({ id }) => id);
+    const taken = new Set<string>();
+    if (ids.length > 0) {
+      for (const tenant of await registry.listTenants({ ids }, { after: null, limit: ids.length })) {
+        if (isSettled(tenant)) taken.add(tenant.id);
+      }
+    }
+    found.push(...fitting.filter(({ id }) => !taken.has(id)));
+    after = page.at(-1)?.name ?? null;
+    if (page.length < PAGE) return found;
+  }
+}
+
+/** An adoption that was interrupted is taken up again; every other tenant is left as it is. */
+function isSettled({ status, operation }: Tenant): boolean {
+  return status !== 'deprovisioned' && operation?.type !== 'adopt';
+}
+
+async function registerFound(registry: Registry, found: readonly AdoptCandidate[], { cluster, driver, labels }: AdoptOptions): Promise<Tenant[]> {
+  const tenants: Tenant[] = [];
+  for (let start = 0; start < found.length; start += 500) {
+    const batch = found.slice(start, start + 500).map(({ id, name }): NewTenant => {
+      const operation = { id: createOperationId(), type: 'adopt', cameFrom: null } as const;
+      return { id: id as NewTenant['id'], labels: labels ?? {}, cluster, driver, name, operation };
+    });
+    for (const { tenant } of await registry.registerTenants(batch)) tenants.push(tenant);
+  }
+  return tenants;
+}

@@ -1,0 +1,68 @@
+import { deprovisionTenant, listDeprovisionSteps, planDeprovisionOperation } from '../lifecycle/deprovision.js';
+import { guardBackup, guardDeprovisionRequest, guardDeprovisionTenant } from '../lifecycle/guard-deprovision.js';
+import { noMigrator } from '../lifecycle/migrator.js';
+import type { RunLimits } from '../lifecycle/run-context.js';
+import { createStepJournal } from '../lifecycle/steps.js';
+import type { Tenant } from '../tenant.js';
+import { monotonicMs } from '../util/clock.js';
+import { createOperationId } from '../util/names.js';
+import { dryReport } from './dry-report.js';
+import type { RunSignals } from './execute-run.js';
+import { describeObstacles } from './describe-obstacles.js';
+import { runSingle } from './single-run.js';
+import type { RunReport } from './report.js';
+import type { Workspace } from './workspace.js';
+
+export interface DeprovisionOptions {
+  readonly skipBackup?: boolean;
+  /** Any selection beside the id; always refused. */
+  readonly isSelection?: boolean;
+  readonly limits?: Partial<RunLimits>;
+  readonly dryRun?: boolean;
+  readonly signals: RunSignals;
+  /** Asked after every guard and before anything is touched; throws to refuse. */
+  readonly confirm: (tenant: Tenant) => Promise<void>;
+}
+
+/** Removes one tenant for good. Refused (exit 4) unless every guard lets it pass. */
+export async function deprovisionOne(workspace: Workspace, rawIds: readonly string[], options: DeprovisionOptions): Promise<RunReport> {
+  const startedMs = monotonicMs();
+  const { config } = workspace;
+  const hasBackup = config.hooks.backup !== undefined && !options.skipBackup;
+  const id = guardDeprovisionRequest({ ids: rawIds, isSelection: options.isSelection ?? false });
+  guardBackup({ hasBackupHook: config.hooks.backup !== undefined, skipBackup: options.skipBackup ?? false });
+
+  const registry = await workspace.registry();
+  const tenant = await guardDeprovisionTenant(registry, id);
+  const steps = listDeprovisionSteps(hasBackup);
+  const isGone = tenant.status === 'deprovisioned';
+
+  if (options.dryRun) {
+    return dryReport(workspace, { command: 'deprovision', selected: 1, target: null, startedMs, concurrency: 1 }, async (emit) => {
+      if (isGone) return 0;
+      const obstacles = await describeObstacles(workspace, registry, tenant);
+      for (const message of obstacles) emit({ type: 'run.warned', code: 'TENANCY_DROP_REFUSED', message, tenant: id });
+      const { cluster, driver, name, schemaVersion } = tenant;
+      emit({ type: 'tenant.planned', tenant: id, cluster, driver, name, from: schemaVersion, to: null, steps, migrations: [] });
+      return 1;
+    });
+  }
+
+  if (!isGone) await options.confirm(tenant);
+  const operation = planDeprovisionOperation(tenant, createOperationId());
+  return runSingle(workspace, {
+    command: 'deprovision',
+    registry,
+    tenant,
+    isDone: isGone,
+    migrator: noMigrator,
+    limits: options.limits ?? {},
+    signals: options.signals,
+    steps,
+    journal: async (run) => {
+      const done = (await registry.readSteps(operation.id)).filter(({ state }) => state === 'done').map(({ step }) => step);
+      return createStepJournal(run, id, operation, new Set(done));
+    },
+    work: (scope) => deprovisionTenant(scope, operation, hasBackup),
+  });
+}

@@ -1,0 +1,192 @@
+import type { StepName, TenantOutcome } from '../events.js';
+import { TenancyError } from '../errors.js';
+import { type FailureBudget, isBudgetSpent } from '../fleet/failure-budget.js';
+import { type FleetLane, runFleet } from '../fleet/run-fleet.js';
+import { isFailure, Tally } from '../fleet/tally.js';
+import type { OnVersion } from '../lifecycle/migrator.js';
+import type { RunContext, StepJournal, TenantScope, WorkResult } from '../lifecycle/run-context.js';
+import { type Ending, runTenant } from '../lifecycle/run-tenant.js';
+import type { LeaseGrant } from '../registry/registry.js';
+import type { Tenant, TenantFailure } from '../tenant.js';
+import { elapsedMs, monotonicMs, wallClock } from '../util/clock.js';
+import { leaseAhead, type LeasedTenant } from './leased-ahead.js';
+import { createOutcomeWriter } from './outcome-writer.js';
+import { decideExitCode, type DrainReason, type RunReport } from './report.js';
+
+/** What a command asks of a run: which tenants, and what to do to each. */
+export interface RunSpec {
+  readonly selected: number;
+  /** Of the selected, how many are known to need nothing; they are in no lane. */
+  readonly upToDate: number;
+  readonly lanes: readonly FleetLane<Tenant>[];
+  readonly concurrency: number;
+  readonly maxFailures: FailureBudget | null;
+  readonly signals: RunSignals;
+  steps(tenant: Tenant): readonly StepName[];
+  journal(tenant: Tenant): Promise<StepJournal>;
+  work(scope: TenantScope, onVersion: OnVersion): Promise<WorkResult>;
+}
+
+/** `drain`: start no more tenants; its reason is a `DrainReason`. `abort`: stop those in flight too. */
+export interface RunSignals {
+  readonly drain: AbortSignal;
+  readonly abort: AbortSignal;
+}
+
+/** Carries a command out over its tenants, and keeps the record of it. */
+export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunReport> {
+  const startedMs = monotonicMs();
+  const tally = new Tally();
+  tally.count('up-to-date', spec.upToDate);
+  const draining = new AbortController();
+  let drained: DrainReason | null = null;
+  let inFlight = 0;
+  let started = 0;
+
+  function drain(reason: DrainReason): void {
+    if (draining.signal.aborted) return;
+    drained = reason;
+    draining.abort(reason);
+    const notStarted = Math.max(0, spec.selected - spec.upToDate - started);
+    run.emit({ type: 'run.draining', reason, inFlight, notStarted });
+  }
+  const onDrainAsked = (): void => drain(spec.signals.drain.reason as DrainReason);
+  if (spec.signals.drain.aborted) onDrainAsked();
+  else spec.signals.drain.addEventListener('abort', onDrainAsked, { once: true });
+
+  const writer = createOutcomeWriter(run.registry, run.runId, ({ tenant }) => run.leases.forget(tenant));
+
+  async function runOne({ tenant, grant }: LeasedTenant): Promise<TenantOutcome> {
+    inFlight += 1;
+    started += 1;
+    run.emit({ type: 'tenant.started', tenant: tenant.id, cluster: tenant.cluster, steps: spec.steps(tenant) });
+    const deadline = createDeadline(run, tenant);
+    try {
+      const ending = await workOn(run, spec, tenant, grant, AbortSignal.any([spec.signals.abort, deadline.signal]));
+      if (ending.errorClass === 'resources') drain('resources');
+      return ending.outcome;
+    } finally {
+      deadline.clear();
+      inFlight -= 1;
+    }
+  }
+
+  /** Waits for the lease, does the work, and hands the outcome to the writer. */
+  async function workOn(context: RunContext, { work, journal }: RunSpec, listed: Tenant, first: LeaseGrant, signal: AbortSignal): Promise<Ending> {
+    let grant = first;
+    let tenant = listed;
+    let reached: WorkResult['version'];
+    const ending = await runTenant(context, listed, signal, async (attempt) => {
+      signal.throwIfAborted();
+      // A further attempt takes the lease anew: it reads what the last one left, and its fence shuts out what that may still send.
+      if (attempt > 1 || grant.status !== 'granted') grant = await context.leases.acquire(listed.id, context.limits.leaseWaitMs, signal);
+      tenant = grant.tenant;
+      const engine = await context.clusters.engine(tenant.cluster, tenant.id);
+      const driver = engine.driver(tenant.driver);
+      const scope: TenantScope = {
+        run: context,
+        tenant,
+        driver,
+        target: { name: tenant.name, marker: { tenant: tenant.id, registry: context.registry.id, operation: tenant.homeOperationId } },
+        fence: grant.fence,
+        signal: AbortSignal.any([signal, context.leases.watch(tenant.id)]),
+        steps: await journal(tenant),
+        log: (text) => context.logs.write(tenant.id, text),
+      };
+      return work(scope, (version) => {
+        reached = version;
+      });
+    });
+
+    const version = ending.result?.version ?? reached;
+    if (grant.status === 'granted') {
+      const isIdle = ending.outcome.outcome === 'up-to-date' && tenant.lastError === null && isRecorded(tenant, version);
+      if (isIdle) await context.leases.release([tenant.id]).catch(() => undefined);
+      else {
+        writer.write({
+          outcome: ending.outcome,
+          owner: context.leases.owner,
+          fence: grant.fence,
+          ...(version ? { version } : {}),
+          lastError: toFailure(ending.outcome),
+        });
+      }
+    } else writer.write({ outcome: ending.outcome, owner: context.leases.owner, fence: 0, lastError: null });
+    return ending;
+  }
+
+  function settle(outcome: TenantOutcome): void {
+    tally.add(outcome);
+    run.emit({ type: 'tenant.finished', ...outcome });
+    if (isFailure(outcome.outcome) && isBudgetSpent(spec.maxFailures, tally.failures, spec.selected)) drain('max-failures');
+  }
+
+  const lanes = spec.lanes.map((lane) => ({
+    ...lane,
+    tenants: leaseAhead(lane.tenants, run.leases, { handful: Math.min(lane.cap, spec.concurrency), isDraining: () => draining.signal.aborted }),
+  }));
+
+  try {
+    await runFleet<LeasedTenant>({
+      lanes,
+      concurrency: spec.concurrency,
+      drain: draining.signal,
+      run: runOne,
+      settle,
+      skip: async ({ tenant, grant }) => {
+        if (grant.status === 'granted') await run.leases.release([tenant.id]).catch(() => undefined);
+        const outcome: TenantOutcome = {
+          tenant: tenant.id,
+          cluster: tenant.cluster,
+          outcome: 'not-started',
+          attempts: 0,
+          from: tenant.schemaVersion,
+          to: null,
+          ms: 0,
+        };
+        writer.write({ outcome, owner: run.leases.owner, fence: 0, lastError: null });
+        settle(outcome);
+      },
+    });
+  } finally {
+    spec.signals.drain.removeEventListener('abort', onDrainAsked);
+    await writer.drain();
+  }
+
+  const counts = tally.counts;
+  const exitCode = decideExitCode(spec.selected, tally.failed, drained);
+  if (spec.lanes.length > 0) await run.registry.finishRun(run.runId, {
+    status: drained === 'interrupted' || drained === 'terminated' ? 'interrupted' : 'finished',
+    counts,
+    exitCode,
+    notStarted: counts['not-started'],
+  });
+  return {
+    runId: run.runId,
+    command: run.command,
+    selected: spec.selected,
+    counts,
+    failed: tally.failed,
+    pending: 0,
+    ms: elapsedMs(startedMs),
+    exitCode,
+  };
+}
+
+function isRecorded(tenant: Tenant, version: WorkResult['version']): boolean {
+  return version === undefined || (version.schemaVersion === tenant.schemaVersion && version.migrationsHash === tenant.migrationsHash);
+}
+
+/** `--timeout`, as a signal. */
+function createDeadline(run: RunContext, tenant: Tenant): { readonly signal: AbortSignal; clear(): void } {
+  const controller = new AbortController();
+  const { timeoutMs } = run.limits;
+  if (timeoutMs === null) return { signal: controller.signal, clear: () => undefined };
+  const timer = setTimeout(() => controller.abort(new TenancyError('TENANCY_TIMEOUT_REACHED', { tenant: tenant.id, timeoutMs })), timeoutMs);
+  return { signal: controller.signal, clear: () => clearTimeout(timer) };
+}
+
+function toFailure({ outcome, error }: TenantOutcome): TenantFailure | null {
+  if (!error || !isFailure(outcome)) return null;
+  return { code: error.code, message: error.message, step: error.hook, at: wallClock().toISOString() };
+}

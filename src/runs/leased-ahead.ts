@@ -1,0 +1,48 @@
+import type { LeaseKeeper } from '../lifecycle/leases.js';
+import type { LeaseGrant } from '../registry/registry.js';
+import type { Tenant } from '../tenant.js';
+
+export interface LeasedTenant {
+  readonly tenant: Tenant;
+  /** What the first try for its lease gave; a held one is waited for when its turn comes. */
+  readonly grant: LeaseGrant;
+}
+
+/**
+ * Takes leases a handful at a time, one handful ahead of the work: a tenant's turn then costs no round trip to the registry.
+ * Never more than two handfuls are held beyond those in flight, so that other processes are not kept from many tenants.
+ */
+export async function* leaseAhead(
+  tenants: AsyncIterable<Tenant>,
+  leases: LeaseKeeper,
+  options: { readonly handful: number; readonly isDraining: () => boolean },
+): AsyncGenerator<LeasedTenant> {
+  let next: Promise<LeasedTenant[]> | null = null;
+  const source = tenants[Symbol.asyncIterator]();
+
+  async function takeHandful(): Promise<LeasedTenant[]> {
+    const taken: Tenant[] = [];
+    while (taken.length < options.handful) {
+      const { done, value } = await source.next();
+      if (done) break;
+      taken.push(value);
+    }
+    // Once the run drains nobody will work on these: they are passed on without a lease, to be counted.
+    if (taken.length === 0 || options.isDraining()) return taken.map((tenant) => ({ tenant, grant: { id: tenant.id, status: 'missing' } }));
+    const grants = await leases.tryAcquire(taken.map(({ id }) => id));
+    return taken.map((tenant, index) => {
+      const grant = grants[index] as LeaseGrant;
+      return { tenant: grant.status === 'granted' ? grant.tenant : tenant, grant };
+    });
+  }
+
+  next = takeHandful();
+  for (;;) {
+    const handful: LeasedTenant[] = await next;
+    if (handful.length === 0) return;
+    next = takeHandful();
+    // A failure is met when its turn comes, not as an unhandled rejection before.
+    next.catch(() => undefined);
+    yield* handful;
+  }
+}

@@ -1,0 +1,107 @@
+import { TenancyError } from '../errors.js';
+import type { FailureBudget } from '../fleet/failure-budget.js';
+import { parseSelection, type TenantSelection } from '../fleet/selection.js';
+import { migrateTenant } from '../lifecycle/migrate.js';
+import { createRunMigrator, type RunMigrator } from '../lifecycle/migrator.js';
+import type { RunContext, RunLimits } from '../lifecycle/run-context.js';
+import { noJournal } from '../lifecycle/steps.js';
+import { MIGRATABLE } from '../lifecycle/transitions.js';
+import type { Registry, TenantFilter } from '../registry/registry.js';
+import { executeRun, type RunSignals } from './execute-run.js';
+import { findMissing } from './find-missing.js';
+import { planRun, type RunPlan } from './lanes.js';
+import { planMigrateRun } from './plan-migrate-run.js';
+import type { RunReport } from './report.js';
+import type { Workspace } from './workspace.js';
+
+export interface MigrateOptions {
+  /** Up: the newest migration to apply; without it, the newest there is. Rollback: the one that is to be the newest afterwards. */
+  readonly to?: string | null;
+  readonly concurrency?: number | null;
+  readonly maxFailures?: FailureBudget | null;
+  readonly limits?: Partial<RunLimits>;
+  readonly dryRun?: boolean;
+  readonly allowOutOfOrder?: boolean;
+  /** Reads every tenant's own history, also where the registry says that there is nothing to do. */
+  readonly forceVerify?: boolean;
+  readonly signals: RunSignals;
+  /** Asked once the tenants are counted and before anything is touched; throws to refuse. */
+  readonly confirm?: (selected: number) => Promise<void>;
+}
+
+/** Brings tenants to a version, up (`migrate`) or down (`rollback`). */
+export async function migrateTenants(
+  workspace: Workspace,
+  command: 'migrate' | 'rollback',
+  selection: TenantSelection,
+  options: MigrateOptions,
+): Promise<RunReport> {
+  const filter = parseSelection(selection, command, MIGRATABLE);
+  const migrator = await createRunMigrator(workspace.config, {
+    direction: command === 'migrate' ? 'up' : 'down',
+    to: options.to ?? null,
+    allowOutOfOrder: options.allowOutOfOrder ?? false,
+    forceVerify: options.forceVerify ?? false,
+  });
+  if (migrator.type === 'none') {
+    throw new TenancyError('TENANCY_MIGRATIONS_NOT_CONFIGURED', { command, file: workspace.config.file ?? 'the config' });
+  }
+  const registry = await workspace.registry();
+  await findMissing(registry, filter);
+  return migrateFiltered(workspace, command, { registry, filter, migrator }, options);
+}
+
+export interface MigrateScope {
+  readonly registry: Registry;
+  readonly filter: TenantFilter;
+  readonly migrator: RunMigrator;
+}
+
+/** The same for a filter that has been made and checked before, as by `run retry`. */
+export async function migrateFiltered(
+  workspace: Workspace,
+  command: 'migrate' | 'rollback',
+  { registry, filter, migrator }: MigrateScope,
+  options: MigrateOptions,
+): Promise<RunReport> {
+  const { config } = workspace;
+  const isKnown = migrator.targetDigest !== null && !options.forceVerify;
+  const skipAt = isKnown ? { schemaVersion: migrator.target, migrationsHash: migrator.targetDigest as string } : null;
+  return workspace.withRun({ command, registry, migrator, limits: options.limits ?? {}, dryRun: options.dryRun ?? false }, async (run) => {
+    const plan = await planRun({ config, registry, filter, skipAt, concurrency: options.concurrency ?? null, migrator });
+    emitStart(run, plan, migrator);
+    if (options.dryRun) return planMigrateRun(run, plan, options.signals);
+    await options.confirm?.(plan.selected);
+    const asked = { filter: describeFilter(filter), to: options.to ?? null, allowOutOfOrder: options.allowOutOfOrder ?? false };
+    if (plan.lanes.length > 0) {
+      await registry.createRun({
+        id: run.runId,
+        command,
+        owner: run.leases.owner,
+        host: workspace.host,
+        target: migrator.target,
+        options: asked,
+        selected: plan.selected,
+      });
+    }
+    return executeRun(run, {
+      ...plan,
+      maxFailures: options.maxFailures ?? null,
+      signals: options.signals,
+      steps: () => [command],
+      journal: async () => noJournal,
+      work: migrateTenant,
+    });
+  });
+}
+
+function emitStart(run: RunContext, plan: RunPlan, migrator: RunMigrator): void {
+  const { selected, upToDate, concurrency, clusters } = plan;
+  run.emit({ type: 'run.started', command: run.command, selected, upToDate, target: migrator.target, concurrency, clusters, dryRun: run.dryRun });
+}
+
+/** Ids by the thousand are not kept with the run: its outcomes name those that matter. */
+function describeFilter(filter: TenantFilter): Readonly<Record<string, unknown>> {
+  return { ...filter, ...(filter.ids && filter.ids.length > 1_000 ? { ids: null } : {}) };
+}
+

@@ -1,0 +1,157 @@
+import type { ResolvedConfig } from '../config/types.js';
+import { TenancyError, isTenancyError } from '../errors.js';
+import type { StepName } from '../events.js';
+import type { FailureBudget } from '../fleet/failure-budget.js';
+import { locateTenant } from '../lifecycle/locate.js';
+import { createRunMigrator, type RunMigrator } from '../lifecycle/migrator.js';
+import { PROVISION_STEPS, provisionTenant } from '../lifecycle/provision.js';
+import type { RunContext, RunLimits } from '../lifecycle/run-context.js';
+import { createStepJournal, noJournal } from '../lifecycle/steps.js';
+import type { NewTenant, Registry } from '../registry/registry.js';
+import type { Placement, Tenant, TenantId } from '../tenant.js';
+import { parseTenantId } from '../tenant.js';
+import { createOperationId } from '../util/names.js';
+import { elapsedMs, monotonicMs } from '../util/clock.js';
+import { dryReport } from './dry-report.js';
+import { executeRun, type RunSignals } from './execute-run.js';
+import { planListed } from './lanes.js';
+import type { RunReport } from './report.js';
+import type { Workspace } from './workspace.js';
+
+export interface ProvisionOptions {
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly concurrency?: number | null;
+  readonly maxFailures?: FailureBudget | null;
+  readonly limits?: Partial<RunLimits>;
+  readonly dryRun?: boolean;
+  readonly signals: RunSignals;
+}
+
+const BATCH = 500;
+
+/** Registers the tenants that aren't there yet, and takes each through its steps. */
+export async function provisionTenants(workspace: Workspace, rawIds: readonly string[], options: ProvisionOptions): Promise<RunReport> {
+  const { config } = workspace;
+  if (rawIds.length === 0) throw new TenancyError('TENANCY_SELECTION_MISSING', { command: 'provision' });
+  const ids = [...new Set(rawIds.map((id) => parseTenantId(id)))];
+  const labels = options.labels ?? {};
+  // Placed before anything is opened: a config that can't place one of them is wrong for all.
+  const placed = ids.map((id) => ({ id, labels, placement: config.place({ id, labels }) }));
+  const migrator = await createRunMigrator(config, { direction: 'up', to: null, allowOutOfOrder: false, forceVerify: false });
+  for (const driver of new Set(placed.map(({ placement }) => placement.driver))) migrator.check(driver);
+  if (options.dryRun) return planProvision(workspace, placed, migrator, options);
+
+  const registry = await workspace.registry({ create: true });
+  const registered = await registerAll(registry, placed);
+  return workspace.withRun({ command: 'provision', registry, migrator, limits: options.limits ?? {}, dryRun: false }, async (run) => {
+    const working = registered.filter(({ status }) => status !== 'active');
+    const plan = planListed(config, working, options.concurrency ?? null, migrator);
+    const asked = { ids: ids.length > 1_000 ? null : ids, labels };
+    if (plan.lanes.length > 0) {
+      await registry.createRun({
+        id: run.runId,
+        command: 'provision',
+        owner: run.leases.owner,
+        host: workspace.host,
+        target: migrator.target,
+        options: asked,
+        selected: ids.length,
+      });
+    }
+    run.emit({
+      type: 'run.started',
+      command: 'provision',
+      selected: ids.length,
+      upToDate: ids.length - working.length,
+      target: migrator.target,
+      concurrency: plan.concurrency,
+      clusters: plan.clusters,
+      dryRun: false,
+    });
+    const [only] = registered;
+    if (working.length === 0 && registered.length === 1 && only) run.emit(await locateActive(run, only));
+    return executeRun(run, {
+      ...plan,
+      selected: ids.length,
+      upToDate: ids.length - working.length,
+      maxFailures: options.maxFailures ?? null,
+      signals: options.signals,
+      steps: () => listSteps(config, migrator),
+      journal: (tenant) => openJournal(run, tenant),
+      work: (scope) => provisionTenant(scope),
+    });
+  });
+}
+
+/** Provisioning an active tenant again is a no-op, and still says where it lives. */
+async function locateActive(run: RunContext, tenant: Tenant): Promise<ReturnType<typeof locateTenant>> {
+  const engine = await run.clusters.engine(tenant.cluster, tenant.id);
+  const target = { name: tenant.name, marker: { tenant: tenant.id, registry: run.registry.id, operation: tenant.homeOperationId } };
+  return locateTenant({ run, tenant, driver: engine.driver(tenant.driver), target });
+}
+
+type PlacedTenant = { readonly id: TenantId; readonly labels: Readonly<Record<string, string>>; readonly placement: Placement };
+
+async function registerAll(registry: Registry, placed: readonly PlacedTenant[]): Promise<Tenant[]> {
+  const all: Tenant[] = [];
+  for (let start = 0; start < placed.length; start += BATCH) {
+    const batch = placed.slice(start, start + BATCH).map(({ id, labels, placement }): NewTenant => {
+      return { id, labels, ...placement, operation: { id: createOperationId(), type: 'provision', cameFrom: null } };
+    });
+    for (const { tenant } of await registry.registerTenants(batch)) all.push(tenant);
+  }
+  return all;
+}
+
+/** What the operation's earlier attempts finished; a tenant without one (it is active by now) needs no journal. */
+async function openJournal(run: RunContext, tenant: Tenant): Promise<ReturnType<typeof createStepJournal>> {
+  if (!tenant.operation) return noJournal;
+  const isFresh = tenant.status === 'pending';
+  const steps = isFresh ? [] : await run.registry.readSteps(tenant.operation.id);
+  const done = new Set(steps.filter(({ state }) => state === 'done').map(({ step }) => step));
+  return createStepJournal(run, tenant.id, tenant.operation, done);
+}
+
+function listSteps(config: ResolvedConfig, migrator: RunMigrator): readonly StepName[] {
+  return PROVISION_STEPS.filter(
+    (step) => !(step === 'migrate' && migrator.type === 'none') && !(step === 'seed' && config.hooks.seed.length === 0),
+  );
+}
+
+/** Reads only: also works where there is no registry yet. */
+async function planProvision(
+  workspace: Workspace,
+  placed: readonly PlacedTenant[],
+  migrator: RunMigrator,
+  options: ProvisionOptions,
+): Promise<RunReport> {
+  const startedMs = monotonicMs();
+  const registry = await workspace.registry().catch((error: unknown) => {
+    if (isTenancyError(error, 'TENANCY_REGISTRY_NOT_FOUND')) return null;
+    throw error;
+  });
+  const known = new Map<string, Tenant>();
+  for (let start = 0; registry && start < placed.length; start += BATCH) {
+    const ids = placed.slice(start, start + BATCH).map(({ id }) => id);
+    for (const tenant of await registry.listTenants({ ids }, { after: null, limit: ids.length })) known.set(tenant.id, tenant);
+  }
+  const working = placed.filter(({ id }) => known.get(id)?.status !== 'active');
+  return dryReport(workspace, { command: 'provision', selected: placed.length, target: migrator.target, startedMs, concurrency: options.concurrency ?? null }, (emit) => {
+    for (const { id, placement } of working) {
+      const before = known.get(id);
+      const { cluster, driver, name } = before && before.status !== 'deprovisioned' ? before : placement;
+      emit({
+        type: 'tenant.planned',
+        tenant: id,
+        cluster,
+        driver,
+        name,
+        from: null,
+        to: migrator.target,
+        steps: listSteps(workspace.config, migrator),
+        migrations: migrator.declared.map((migration) => migration.name),
+      });
+    }
+    return working.length;
+  });
+}

@@ -1,0 +1,30 @@
+import { exitCodeOf } from '../errors.js';
+import { EXIT, type ExitCode } from '../errors/define.js';
+import type { OutcomeCounts, RunCommand, TenantOutcome } from '../events.js';
+
+/** What a run came to; also what the programmatic API answers with. */
+export interface RunReport {
+  readonly runId: string;
+  readonly command: RunCommand;
+  readonly selected: number;
+  readonly counts: OutcomeCounts;
+  /** Every tenant that failed, worst first. */
+  readonly failed: readonly TenantOutcome[];
+  /** Tenants with something to do, in a dry run. */
+  readonly pending: number;
+  readonly ms: number;
+  /** What the command line exits with. */
+  readonly exitCode: ExitCode;
+}
+
+export type DrainReason = 'interrupted' | 'terminated' | 'max-failures' | 'resources' | 'lease-lost';
+
+/** Where one tenant was asked for, the exit code says why it failed; a fleet only says that some did. */
+export function decideExitCode(selected: number, failed: readonly TenantOutcome[], drained: DrainReason | null): ExitCode {
+  if (drained === 'interrupted') return EXIT.interrupted;
+  if (drained === 'terminated') return EXIT.terminated;
+  const [first] = failed;
+  if (!first) return EXIT.ok;
+  if (selected > 1 || !first.error) return EXIT.tenantsFailed;
+  return exitCodeOf(first.error.code);
+}

@@ -1,0 +1,84 @@
+import { TenancyError } from '../errors.js';
+import type { TenantOutcomeType } from '../events.js';
+import { createRunMigrator } from '../lifecycle/migrator.js';
+import { MIGRATABLE } from '../lifecycle/transitions.js';
+import type { Registry, Run, TenantFilter } from '../registry/registry.js';
+import { type MigrateOptions, migrateFiltered } from './migrate-run.js';
+import { type ProvisionOptions, provisionTenants } from './provision-run.js';
+import type { RunReport } from './report.js';
+import type { Workspace } from './workspace.js';
+
+/** What a retry takes up again: all that a run did not bring to a good end. */
+export const RETRIED_OUTCOMES: readonly TenantOutcomeType[] = ['failed', 'unverified', 'unknown', 'cancelled', 'not-started'];
+
+export type RetryOptions = Omit<MigrateOptions, 'to' | 'allowOutOfOrder' | 'dryRun' | 'forceVerify'> & Pick<ProvisionOptions, 'limits'>;
+
+/**
+ * Runs again what failed in a run, was cancelled, or was never started. A run whose process died recorded no such list,
+ * so its whole selection is looked at again: what is done there is found to be done.
+ */
+export async function retryRun(workspace: Workspace, runId: string, options: RetryOptions): Promise<RunReport> {
+  const registry = await workspace.registry();
+  const run = await findRun(registry, runId);
+  if (run.status === 'running') throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', { run: run.id, reason: 'it is still running' });
+  switch (run.command) {
+    case 'migrate':
+    case 'rollback':
+      return retryMigrate(workspace, registry, run, options);
+    case 'provision':
+      return provisionTenants(workspace, await listRetried(registry, run), options);
+    default:
+      throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', {
+        run: run.id,
+        reason: `it was a ${run.command}; run that command again, it continues where it was`,
+      });
+  }
+}
+
+async function retryMigrate(workspace: Workspace, registry: Registry, run: Run, options: RetryOptions): Promise<RunReport> {
+  const command = run.command === 'rollback' ? 'rollback' : 'migrate';
+  const to = typeof run.options['to'] === 'string' ? run.options['to'] : null;
+  const allowOutOfOrder = run.options['allowOutOfOrder'] === true;
+  const migrator = await createRunMigrator(workspace.config, {
+    direction: command === 'migrate' ? 'up' : 'down',
+    to,
+    allowOutOfOrder,
+    forceVerify: false,
+  });
+  const isWhole = run.counts !== null;
+  const filter: TenantFilter = isWhole ? { ofRun: { runId: run.id, outcomes: RETRIED_OUTCOMES } } : readFilter(run);
+  return migrateFiltered(workspace, command, { registry, filter, migrator }, { ...options, to, allowOutOfOrder });
+}
+
+async function listRetried(registry: Registry, run: Run): Promise<readonly string[]> {
+  if (run.counts === null) {
+    const ids = run.options['ids'];
+    if (Array.isArray(ids)) return ids.map(String);
+    throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', { run: run.id, reason: 'it was killed, and its list of ids was too long to keep: provision them again' });
+  }
+  const ids: string[] = [];
+  let after: string | null = null;
+  for (;;) {
+    const page = await registry.listOutcomes(run.id, { outcomes: RETRIED_OUTCOMES }, { after, limit: 500 });
+    for (const { tenant } of page) ids.push(tenant);
+    after = page.at(-1)?.tenant ?? null;
+    if (page.length < 500 || after === null) break;
+  }
+  if (ids.length === 0) throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', { run: run.id, reason: 'nothing in it failed' });
+  return ids;
+}
+
+function readFilter({ id, options }: Run): TenantFilter {
+  const asked = options['filter'] as (TenantFilter & { readonly ids?: readonly string[] | null }) | undefined;
+  if (!asked || asked.ids === null) {
+    throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', { run: id, reason: 'it was killed, and its list of ids was too long to keep: migrate them again' });
+  }
+  return { statuses: MIGRATABLE, ...asked };
+}
+
+/** `last` is the newest run. @throws TenancyError `TENANCY_RUN_NOT_FOUND`. */
+export async function findRun(registry: Registry, id: string): Promise<Run> {
+  const run = id === 'last' ? ((await registry.listRuns({ before: null, limit: 1 }))[0] ?? null) : await registry.findRun(id);
+  if (!run) throw new TenancyError('TENANCY_RUN_NOT_FOUND', { run: id });
+  return run;
+}

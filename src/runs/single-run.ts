@@ -1,0 +1,54 @@
+import type { RunCommand, StepName } from '../events.js';
+import type { RunMigrator } from '../lifecycle/migrator.js';
+import type { RunContext, RunLimits, StepJournal, TenantWork } from '../lifecycle/run-context.js';
+import type { Registry } from '../registry/registry.js';
+import type { Tenant } from '../tenant.js';
+import { executeRun, type RunSignals } from './execute-run.js';
+import { planListed } from './lanes.js';
+import type { RunReport } from './report.js';
+import type { Workspace } from './workspace.js';
+
+/** A run over one tenant that has been found already. */
+export interface SingleRun {
+  readonly command: RunCommand;
+  readonly registry: Registry;
+  readonly tenant: Tenant;
+  /** There is nothing left to do; the run says so and ends. */
+  readonly isDone: boolean;
+  readonly migrator: RunMigrator;
+  readonly limits: Partial<RunLimits>;
+  readonly signals: RunSignals;
+  readonly steps: readonly StepName[];
+  readonly journal: (run: RunContext) => Promise<StepJournal>;
+  readonly work: TenantWork;
+}
+
+export async function runSingle(workspace: Workspace, single: SingleRun): Promise<RunReport> {
+  const { command, registry, tenant, isDone, migrator, limits, signals, steps, journal, work } = single;
+  return workspace.withRun({ command, registry, migrator, limits, dryRun: false }, async (run) => {
+    const upToDate = isDone ? 1 : 0;
+    const plan = planListed(workspace.config, isDone ? [] : [tenant], 1, migrator);
+    if (!isDone) {
+      await registry.createRun({
+        id: run.runId,
+        command,
+        owner: run.leases.owner,
+        host: workspace.host,
+        target: migrator.target,
+        options: { ids: [tenant.id] },
+        selected: 1,
+      });
+    }
+    run.emit({ type: 'run.started', command, selected: 1, upToDate, target: migrator.target, concurrency: 1, clusters: plan.clusters, dryRun: false });
+    return executeRun(run, {
+      ...plan,
+      selected: 1,
+      upToDate,
+      maxFailures: null,
+      signals,
+      steps: () => steps,
+      journal: () => journal(run),
+      work: (scope) => work(scope),
+    });
+  });
+}

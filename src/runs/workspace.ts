@@ -1,0 +1,163 @@
+import type { ResolvedConfig } from '../config/types.js';
+import { TenancyError } from '../errors.js';
+import type { EmitRunEvent, RunCommand, StampedRunEvent } from '../events.js';
+import { createClusters } from '../lifecycle/clusters.js';
+import { createLeaseKeeper } from '../lifecycle/leases.js';
+import type { RunMigrator } from '../lifecycle/migrator.js';
+import type { RunContext, RunLimits } from '../lifecycle/run-context.js';
+import { createServers } from '../lifecycle/servers.js';
+import { openRegistry } from '../registry/index.js';
+import type { NewStepRecord, Registry, TenantChange } from '../registry/registry.js';
+import { createBatcher } from '../util/batcher.js';
+import { wallClock } from '../util/clock.js';
+import { createOwnerId, createRunId } from '../util/names.js';
+import { createTenantLogs } from '../util/tenant-logs.js';
+import { holdIdleTenants } from './hold-idle-tenants.js';
+import type { RunReport } from './report.js';
+
+export interface WorkspaceOptions {
+  readonly config: ResolvedConfig;
+  readonly host: string;
+  readonly onEvent: (event: StampedRunEvent) => void;
+  readonly onNotice: (text: string) => void;
+  readonly acceptCluster: readonly string[];
+}
+
+/** One config, opened: its servers, its registry, its clusters. Nothing is opened before it is asked for. */
+export interface Workspace {
+  readonly config: ResolvedConfig;
+  readonly host: string;
+  /** @throws TenancyError `TENANCY_REGISTRY_NOT_FOUND` unless `create`. */
+  registry(options?: { readonly create?: boolean }): Promise<Registry>;
+  clusters(registry: Registry | null): ReturnType<typeof createClusters>;
+  /** Stamps events and tells them to whoever listens. */
+  emitter(runId: string): EmitRunEvent;
+  /** Makes the context of a run, hands it over, and closes what it opened. */
+  withRun(options: RunOptions, use: (run: RunContext) => Promise<RunReport>): Promise<RunReport>;
+  close(): Promise<void>;
+}
+
+export interface RunOptions {
+  readonly command: RunCommand;
+  readonly registry: Registry;
+  readonly migrator: RunMigrator;
+  readonly limits: Partial<RunLimits>;
+  readonly dryRun: boolean;
+}
+
+export function createWorkspace(options: WorkspaceOptions): Workspace {
+  const { config } = options;
+  const servers = createServers({ root: config.root, onNotice: options.onNotice });
+  let opening: Promise<Registry> | null = null;
+  const clustersMade: ReturnType<typeof createClusters>[] = [];
+
+  async function open(create: boolean): Promise<Registry> {
+    const { url, isEmbedded } = await servers.urlOf(config.registry.url, 'registry.url');
+    // On an embedded server one more connection holds the claim to it, and all together stay within the cap + 2.
+    return openRegistry({ url, create, applicationName: 'tenancy registry', maxConnections: isEmbedded ? 1 : 2 });
+  }
+
+  function clusters(registry: Registry | null): ReturnType<typeof createClusters> {
+    const made = createClusters({ config, registry, servers, acceptCluster: options.acceptCluster });
+    clustersMade.push(made);
+    return made;
+  }
+
+  return {
+    config,
+    host: options.host,
+    clusters,
+    emitter: (runId) => createEmitter(options, config, runId),
+    registry: ({ create = false } = {}) => {
+      opening ??= open(create).catch((error: unknown) => {
+        opening = null;
+        throw error;
+      });
+      return opening;
+    },
+    withRun: async ({ command, registry, migrator, limits, dryRun }, use) => {
+      const runId = createRunId();
+      const leases = createLeaseKeeper(registry, { owner: createOwnerId(), host: options.host });
+      const logs = createTenantLogs(config.logsDirectory, runId);
+      const emit = createEmitter(options, config, runId);
+      const changing = createBatcher(
+        async (changes: readonly TenantChange[]) => {
+          const changed = new Map((await registry.updateTenants(changes)).map((tenant) => [tenant.id as string, tenant]));
+          return changes.map(({ id }) => changed.get(id) ?? null);
+        },
+        { maxItems: 500 },
+      );
+      const journaling = createBatcher(
+        async (steps: readonly (readonly NewStepRecord[])[]) => {
+          await registry.recordSteps(steps.flat());
+          return steps.map(() => undefined);
+        },
+        { maxItems: 500 },
+      );
+      const run: RunContext = {
+        runId,
+        command,
+        config,
+        registry,
+        clusters: clusters(registry),
+        leases,
+        migrator,
+        logs,
+        limits: { ...defaultLimits(config), ...limits },
+        emit,
+        changeTenant: (change) => changing.add(change),
+        recordSteps: (steps) => journaling.add(steps),
+        dryRun,
+      };
+      try {
+        const report = await use(run);
+        emit({
+          type: 'run.finished',
+          command,
+          counts: report.counts,
+          failed: report.failed,
+          ms: report.ms,
+          exitCode: report.exitCode,
+        });
+        return report;
+      } finally {
+        await Promise.allSettled([leases.close(), logs.flush()]);
+        await run.clusters.close();
+      }
+    },
+    close: async () => {
+      await Promise.allSettled(clustersMade.map((made) => made.close()));
+      if (opening) await opening.then((registry) => registry.close()).catch(() => undefined);
+      await servers.close();
+    },
+  };
+}
+
+function defaultLimits({ defaults }: ResolvedConfig): RunLimits {
+  const { retries, timeoutMs, lockTimeoutMs, statementTimeoutMs, leaseWaitMs } = defaults;
+  return { retries, timeoutMs, lockTimeoutMs, statementTimeoutMs, leaseWaitMs };
+}
+
+/** Stamps events, and tells them to whoever listens; a listener of the user's that fails is a warning, once. */
+function createEmitter({ onEvent }: WorkspaceOptions, config: ResolvedConfig, runId: string): EmitRunEvent {
+  let hasWarned = false;
+  const { onEvent: hook } = config.hooks;
+  const stamp: EmitRunEvent = (event) => {
+    const stamped: StampedRunEvent = { v: 1, at: wallClock().toISOString(), run: runId, ...event };
+    onEvent(stamped);
+    if (!hook) return;
+    const warn = (error: unknown): void => {
+      if (hasWarned) return;
+      hasWarned = true;
+      const reason = error instanceof Error ? error.message : String(error);
+      const warning = new TenancyError('TENANCY_HOOK_FAILED', { tenant: 'run', hook: 'onEvent', reason });
+      onEvent({ v: 1, at: stamped.at, run: runId, type: 'run.warned', code: warning.code, message: warning.message });
+    };
+    try {
+      Promise.resolve(hook(stamped)).catch(warn);
+    } catch (error) {
+      warn(error);
+    }
+  };
+  return holdIdleTenants(stamp);
+}

@@ -1,0 +1,148 @@
+import { hostname } from 'node:os';
+import type { ResolvedConfig, TenancyConfig, TenancyConfigFunction } from './config/types.js';
+import type { StampedRunEvent } from './events.js';
+import type { TenantSelection } from './fleet/selection.js';
+import type { Run, TenantFilter, TenantSummary } from './registry/registry.js';
+import { type AdoptOptions, adoptHomes } from './runs/adopt-run.js';
+import { type DeprovisionOptions, deprovisionOne } from './runs/deprovision-run.js';
+import type { RunSignals } from './runs/execute-run.js';
+import { readTenants } from './runs/lanes.js';
+import { type MigrateOptions, migrateTenants } from './runs/migrate-run.js';
+import { type ProvisionOptions, provisionTenants } from './runs/provision-run.js';
+import type { RunReport } from './runs/report.js';
+import { findRun, type RetryOptions, retryRun } from './runs/retry-run.js';
+import { repairOne, requireTenant, resumeOne, suspendOne, type TenantRunOptions } from './runs/tenant-runs.js';
+import { createWorkspace, type Workspace } from './runs/workspace.js';
+import { parseTenantId, type Tenant } from './tenant.js';
+import { TenancyError } from './errors.js';
+
+/** Signals are optional here: without them a run goes on to its end. */
+type Loose<Options extends { readonly signals: RunSignals }> = Omit<Options, 'signals' | 'confirm'> & {
+  readonly signals?: Partial<RunSignals>;
+} & Partial<Pick<Options, Extract<keyof Options, 'confirm'>>>;
+
+/**
+ * Everything the command line does, for a program: a sign-up handler, a script, a test.
+ *
+ * A run answers with a report, also when tenants failed; what makes the whole run impossible is thrown as a `TenancyError`.
+ */
+export interface Tenancy {
+  readonly config: ResolvedConfig;
+  /** Registers, creates, migrates, seeds, verifies and activates; what is done already is left as it is. */
+  provision(ids: string | readonly string[], options?: Loose<ProvisionOptions>): Promise<RunReport>;
+  migrate(selection: TenantSelection, options?: Loose<MigrateOptions>): Promise<RunReport>;
+  /** `to` stays applied; `none` takes everything back. */
+  rollback(selection: TenantSelection, options: Loose<MigrateOptions> & { readonly to: string }): Promise<RunReport>;
+  /** Removes one tenant and its data for good. `confirm` has to be the same id again. */
+  deprovision(id: string, options: Omit<Loose<DeprovisionOptions>, 'confirm'> & { readonly confirm: string | DeprovisionOptions['confirm'] }): Promise<RunReport>;
+  suspend(id: string, options?: Loose<TenantRunOptions>): Promise<RunReport>;
+  resume(id: string, options?: Loose<TenantRunOptions>): Promise<RunReport>;
+  repair(id: string, options?: Loose<TenantRunOptions> & { readonly answer?: 'applied' | 'rerun' }): Promise<RunReport>;
+  /** A protected tenant can't be deprovisioned. False: it was so before. */
+  setProtected(id: string, isProtected: boolean): Promise<boolean>;
+  /** Takes a tenant's lease away from whoever holds it; null where nobody does. */
+  unlock(id: string): Promise<{ readonly owner: string; readonly host: string; readonly since: Date } | null>;
+  /** @throws TenancyError `TENANCY_TENANT_NOT_FOUND`. */
+  find(id: string): Promise<Tenant>;
+  /** In the order of ids, page by page. */
+  list(filter?: TenantFilter): AsyncIterable<Tenant>;
+  count(filter?: TenantFilter): Promise<number>;
+  /** How many tenants for each status, cluster and version. */
+  summarize(filter?: TenantFilter): Promise<readonly TenantSummary[]>;
+  adopt(options: Loose<AdoptOptions>): Promise<RunReport>;
+  findRun(id: string): Promise<Run>;
+  retryRun(id: string, options?: Loose<RetryOptions>): Promise<RunReport>;
+  /** For what has no method of its own; part of the program, not of the public API. @internal */
+  readonly workspace: Workspace;
+  /** Closes every connection, and stops an embedded server that nobody else uses. */
+  close(): Promise<void>;
+}
+
+export interface TenancyOptions {
+  readonly onEvent?: (event: StampedRunEvent) => void;
+  /** Told what a person at a terminal may want to know, such as where an embedded server keeps its data. */
+  readonly onNotice?: (text: string) => void;
+  /** Clusters that may be another server than before. */
+  readonly acceptCluster?: readonly string[];
+}
+
+export type CreateTenancyOptions = TenancyOptions & {
+  /** Where relative paths in the config start. @default the working directory */
+  readonly root?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+};
+
+/**
+ * Opens tenancy over a config, as `tenancy.config.ts` exports it. Nothing is connected to before it is needed.
+ * @throws TenancyError for a config that is wrong.
+ */
+export async function createTenancy(config: TenancyConfig | TenancyConfigFunction, options: CreateTenancyOptions): Promise<Tenancy> {
+  const { loadConfigObject } = await import('./config/load.js');
+  const { resolveConfig } = await import('./config/resolve.js');
+  const env = options.env ?? {};
+  const loaded = await loadConfigObject(config, { cwd: options.root ?? '.', env, command: 'api' });
+  return openTenancy(resolveConfig(loaded, { env }), options);
+}
+
+/** The same over a config that has been resolved before. */
+export function openTenancy(config: ResolvedConfig, options: TenancyOptions = {}): Tenancy {
+  const workspace = createWorkspace({
+    config,
+    host: hostname(),
+    onEvent: options.onEvent ?? (() => undefined),
+    onNotice: options.onNotice ?? (() => undefined),
+    acceptCluster: options.acceptCluster ?? [],
+  });
+  return {
+    config,
+    workspace,
+    provision: (ids, asked = {}) => provisionTenants(workspace, typeof ids === 'string' ? [ids] : ids, withSignals(asked)),
+    migrate: (selection, asked = {}) => migrateTenants(workspace, 'migrate', selection, withSignals(asked)),
+    rollback: (selection, asked) => migrateTenants(workspace, 'rollback', selection, withSignals(asked)),
+    deprovision: (id, { confirm, ...asked }) =>
+      deprovisionOne(workspace, [id], { ...withSignals(asked), confirm: typeof confirm === 'function' ? confirm : confirmById(confirm) }),
+    suspend: (id, asked = {}) => suspendOne(workspace, id, withSignals(asked)),
+    resume: (id, asked = {}) => resumeOne(workspace, id, withSignals(asked)),
+    repair: (id, { answer, ...asked } = {}) => repairOne(workspace, id, answer ?? null, withSignals(asked)),
+    setProtected: (id, isProtected) => setProtected(workspace, id, isProtected),
+    unlock: async (id) => {
+      const registry = await workspace.registry();
+      const tenant = await requireTenant(registry, parseTenantId(id));
+      return registry.breakLease(tenant.id);
+    },
+    find: async (id) => requireTenant(await workspace.registry(), parseTenantId(id)),
+    list: (filter = {}) => listTenants(workspace, filter),
+    count: async (filter = {}) => (await workspace.registry()).countTenants(filter),
+    summarize: async (filter = {}) => (await workspace.registry()).summarize(filter),
+    adopt: (asked) => adoptHomes(workspace, { ...withSignals(asked), confirm: asked.confirm ?? (async () => undefined) }),
+    findRun: async (id) => findRun(await workspace.registry(), id),
+    retryRun: (id, asked = {}) => retryRun(workspace, id, withSignals(asked)),
+    close: () => workspace.close(),
+  };
+}
+
+function withSignals<Options extends { readonly signals?: Partial<RunSignals> }>(options: Options): Omit<Options, 'signals'> & { readonly signals: RunSignals } {
+  const never = new AbortController().signal;
+  return { ...options, signals: { drain: options.signals?.drain ?? never, abort: options.signals?.abort ?? never } };
+}
+
+/** A confirmation that was given beforehand: the id, once more. */
+export function confirmById(given: string): DeprovisionOptions['confirm'] {
+  return async ({ id }) => {
+    if (given !== id) throw new TenancyError('TENANCY_CONFIRMATION_MISMATCHED', { expected: id, given });
+  };
+}
+
+async function setProtected(workspace: Workspace, rawId: string, isProtected: boolean): Promise<boolean> {
+  const registry = await workspace.registry();
+  const tenant = await requireTenant(registry, parseTenantId(rawId));
+  if (tenant.isProtected === isProtected) return false;
+  const event = isProtected ? 'tenant.protected' : 'tenant.unprotected';
+  const changed = await registry.updateTenants([{ id: tenant.id, fence: null, from: [tenant.status], set: { isProtected }, runId: null, event }]);
+  if (changed.length === 0) throw new TenancyError('TENANCY_STATE_MOVED', { tenant: tenant.id });
+  return true;
+}
+
+async function* listTenants(workspace: Workspace, filter: TenantFilter): AsyncGenerator<Tenant> {
+  yield* readTenants(await workspace.registry(), filter);
+}
