@@ -40,7 +40,10 @@ export interface TenantDriver {
   /** Writes our marker on a home that has none (`registry adopt`). @throws TenancyError `TENANCY_NAME_TAKEN` where another's is on it. */
   mark(target: TenantTarget): Promise<void>;
   /** Homes on the cluster in the order of their names, bytewise, the engine's own left out. Keyset: start after `after`. */
-  list(page: { readonly after: string | null; readonly limit: number }): Promise<readonly { readonly name: string; readonly marker: Marker | null }[]>;
+  list(page: {
+    readonly after: string | null;
+    readonly limit: number;
+  }): Promise<readonly { readonly name: string; readonly marker: Marker | null }[]>;
   /** A URL for the application and for child processes: bound to the tenant's schema or database. Carries the secret of the cluster's URL. */
   connectionUrl(target: TenantTarget): string;
   /**
@@ -167,7 +170,12 @@ export interface ClusterFacts {
   readonly maxConnections: number;
   readonly connectionsInUse: number;
   /** Each thing that the tool needs to be allowed, for each driver asked for. */
-  readonly privileges: readonly { readonly driver: DriverName; readonly privilege: string; readonly isGranted: boolean; readonly hint: string }[];
+  readonly privileges: readonly {
+    readonly driver: DriverName;
+    readonly privilege: string;
+    readonly isGranted: boolean;
+    readonly hint: string;
+  }[];
 }
 
 export interface OpenClusterOptions {

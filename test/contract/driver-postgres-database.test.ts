@@ -15,7 +15,13 @@ describe('postgres-database', () => {
 
   beforeAll(async () => {
     database = await createTestDatabase('18');
-    engine = await openClusterEngine({ cluster: 'main', url: database.url, maxConnections: 2, extensionsSchema: 'extensions', applicationName: 'contract' });
+    engine = await openClusterEngine({
+      cluster: 'main',
+      url: database.url,
+      maxConnections: 2,
+      extensionsSchema: 'extensions',
+      applicationName: 'contract',
+    });
     driver = engine.driver('postgres-database');
   });
   afterAll(async () => {
@@ -49,7 +55,11 @@ describe('postgres-database', () => {
     zombie.on('error', () => {});
     await zombie.connect();
     zombie.query(`CREATE DATABASE ${draftName(home.marker.operation)} STRATEGY file_copy`).catch(() => {});
-    await expect.poll(() => database.query(`SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE%file_copy' AND state = 'active'`), { interval: 1 }).not.toEqual([]);
+    await expect
+      .poll(() => database.query(`SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE%file_copy' AND state = 'active'`), {
+        interval: 1,
+      })
+      .not.toEqual([]);
     (zombie as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
     expect(['created', 'adopted']).toContain(await driver.create(home, never));
     expect(await driver.probe(home)).toEqual({ status: 'ours', isEmpty: true });
@@ -144,7 +154,10 @@ describe('postgres-database', () => {
       const before = await grantsOf(home);
       const session = await connectAs(home, app);
 
-      expect(await driver.cutAccess(home, never)).toMatchObject({ isEnforced: true, detail: expect.stringContaining('postgres can still connect') });
+      expect(await driver.cutAccess(home, never)).toMatchObject({
+        isEnforced: true,
+        detail: expect.stringContaining('postgres can still connect'),
+      });
       await expect(session.query('SELECT 1')).rejects.toThrow();
       await expect(connectAs(home, app)).rejects.toMatchObject({ code: '42501' });
       expect(await run(home, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);

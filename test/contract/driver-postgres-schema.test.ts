@@ -13,7 +13,13 @@ describe('postgres-schema', () => {
 
   beforeAll(async () => {
     database = await createTestDatabase('15');
-    engine = await openClusterEngine({ cluster: 'main', url: database.url, maxConnections: 2, extensionsSchema: 'extensions', applicationName: 'contract' });
+    engine = await openClusterEngine({
+      cluster: 'main',
+      url: database.url,
+      maxConnections: 2,
+      extensionsSchema: 'extensions',
+      applicationName: 'contract',
+    });
     driver = engine.driver('postgres-schema');
   });
   afterAll(async () => {
@@ -55,7 +61,9 @@ describe('postgres-schema', () => {
     await run(target, `CREATE TABLE here (id int)`);
     const url = driver.connectionUrl(target);
     expect(url).toContain('options=-c%20search_path%3D%22url-1%22%2Cextensions');
-    expect(await query(url, `SELECT current_schemas(false)::text AS path, to_regclass('here')::text AS here`)).toEqual([{ path: '{url-1,extensions}', here: 'here' }]);
+    expect(await query(url, `SELECT current_schemas(false)::text AS path, to_regclass('here')::text AS here`)).toEqual([
+      { path: '{url-1,extensions}', here: 'here' },
+    ]);
   });
 
   it('says that a shared login can not be shut out', async () => {
@@ -95,13 +103,48 @@ describe('postgres-schema', () => {
   describe('a drop that would reach beyond the tenant', () => {
     const cases: readonly (readonly [what: string, inside: string, outside: string, reason: RegExp])[] = [
       ['a view', 'CREATE TABLE t (id int)', 'CREATE VIEW reports.v AS SELECT * FROM {s}.t', /^view reports\.v /],
-      ['a foreign key', 'CREATE TABLE t (id int PRIMARY KEY)', 'CREATE TABLE reports.r (t int REFERENCES {s}.t)', /^constraint r_t_fkey on table reports\.r /],
-      ['the type of a column', `CREATE TYPE mood AS ENUM ('ok')`, 'CREATE TABLE reports.m (mood {s}.mood)', /^column mood of table reports\.m /],
-      ['a default', 'CREATE SEQUENCE q', `CREATE TABLE reports.d (id int DEFAULT nextval('{s}.q'))`, /^default value for column id of table reports\.d /],
-      ['a trigger', 'CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$', 'CREATE TABLE reports.g (id int); CREATE TRIGGER g AFTER INSERT ON reports.g EXECUTE FUNCTION {s}.f()', /^trigger g on table reports\.g /],
-      ['a partition', 'CREATE TABLE p (id int) PARTITION BY LIST (id)', 'CREATE TABLE reports.p1 PARTITION OF {s}.p DEFAULT', /^table reports\.p1 /],
-      ['a view on a view', 'CREATE TABLE t (id int); CREATE VIEW v AS SELECT * FROM t', 'CREATE VIEW reports.vv AS SELECT * FROM {s}.v', /^view reports\.vv /],
-      ['an event trigger', 'CREATE FUNCTION e() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$', 'CREATE EVENT TRIGGER reach ON sql_drop EXECUTE FUNCTION {s}.e()', /^event trigger reach /],
+      [
+        'a foreign key',
+        'CREATE TABLE t (id int PRIMARY KEY)',
+        'CREATE TABLE reports.r (t int REFERENCES {s}.t)',
+        /^constraint r_t_fkey on table reports\.r /,
+      ],
+      [
+        'the type of a column',
+        `CREATE TYPE mood AS ENUM ('ok')`,
+        'CREATE TABLE reports.m (mood {s}.mood)',
+        /^column mood of table reports\.m /,
+      ],
+      [
+        'a default',
+        'CREATE SEQUENCE q',
+        `CREATE TABLE reports.d (id int DEFAULT nextval('{s}.q'))`,
+        /^default value for column id of table reports\.d /,
+      ],
+      [
+        'a trigger',
+        'CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$',
+        'CREATE TABLE reports.g (id int); CREATE TRIGGER g AFTER INSERT ON reports.g EXECUTE FUNCTION {s}.f()',
+        /^trigger g on table reports\.g /,
+      ],
+      [
+        'a partition',
+        'CREATE TABLE p (id int) PARTITION BY LIST (id)',
+        'CREATE TABLE reports.p1 PARTITION OF {s}.p DEFAULT',
+        /^table reports\.p1 /,
+      ],
+      [
+        'a view on a view',
+        'CREATE TABLE t (id int); CREATE VIEW v AS SELECT * FROM t',
+        'CREATE VIEW reports.vv AS SELECT * FROM {s}.v',
+        /^view reports\.vv /,
+      ],
+      [
+        'an event trigger',
+        'CREATE FUNCTION e() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$',
+        'CREATE EVENT TRIGGER reach ON sql_drop EXECUTE FUNCTION {s}.e()',
+        /^event trigger reach /,
+      ],
     ];
 
     it.each(cases)('is refused for %s', async (_, inside, outside, reason) => {
@@ -125,7 +168,9 @@ describe('postgres-schema', () => {
       await database.query('CREATE SCHEMA shared');
       await database.query(`CREATE TABLE shared.plans (id int PRIMARY KEY); CREATE TYPE shared.kind AS ENUM ('a')`);
       const target = await create('uses');
-      await run(target, `
+      await run(
+        target,
+        `
         CREATE TABLE t (id serial PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY, plan int REFERENCES shared.plans, kind shared.kind, doc text);
         CREATE VIEW v AS SELECT t.id FROM t JOIN shared.plans ON plan = plans.id;
         CREATE MATERIALIZED VIEW m AS SELECT * FROM v;
@@ -134,7 +179,8 @@ describe('postgres-schema', () => {
         CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);
         ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY mine ON t USING (true);
         CREATE STATISTICS st ON id, n FROM t;
-        ALTER DEFAULT PRIVILEGES IN SCHEMA uses GRANT SELECT ON TABLES TO PUBLIC`);
+        ALTER DEFAULT PRIVILEGES IN SCHEMA uses GRANT SELECT ON TABLES TO PUBLIC`,
+      );
       expect(await driver.planDrop(target)).toEqual([]);
       expect(await driver.drop(target, never)).toBe('dropped');
       expect(await database.query('SELECT count(*)::int AS n FROM shared.plans')).toEqual([{ n: 0 }]);
@@ -144,24 +190,36 @@ describe('postgres-schema', () => {
   describe('a drop of 3,000 tables on a default lock table', () => {
     it('ends, with chains and stars of foreign keys, partitions, views and sequences', { timeout: 180_000 }, async () => {
       const target = await create('large');
-      await run(target, `
+      await run(
+        target,
+        `
         CREATE TABLE hub (id serial PRIMARY KEY);
         CREATE TABLE t0 (id serial PRIMARY KEY);
         CREATE TYPE mood AS ENUM ('ok');
-        CREATE TABLE parted (id int PRIMARY KEY) PARTITION BY RANGE (id)`);
+        CREATE TABLE parted (id int PRIMARY KEY) PARTITION BY RANGE (id)`,
+      );
       for (let from = 1; from <= 2_500; from += 250) {
-        await run(target, `DO $$ BEGIN FOR i IN ${from}..${from + 249} LOOP
+        await run(
+          target,
+          `DO $$ BEGIN FOR i IN ${from}..${from + 249} LOOP
           EXECUTE format('CREATE TABLE t%s (id serial PRIMARY KEY, hub int REFERENCES hub, prev int REFERENCES t%s, note text)', i, i - 1);
-        END LOOP; END $$`);
+        END LOOP; END $$`,
+        );
       }
       for (let from = 1; from <= 500; from += 250) {
-        await run(target, `DO $$ BEGIN FOR i IN ${from}..${from + 249} LOOP
+        await run(
+          target,
+          `DO $$ BEGIN FOR i IN ${from}..${from + 249} LOOP
           EXECUTE format('CREATE TABLE parted_%s PARTITION OF parted FOR VALUES FROM (%s) TO (%s)', i, i, i + 1);
           EXECUTE format('CREATE FUNCTION f%s() RETURNS int LANGUAGE sql AS $f$ SELECT 1 $f$', i);
           EXECUTE format('CREATE SEQUENCE s%s', i);
-        END LOOP; END $$`);
+        END LOOP; END $$`,
+        );
       }
-      await run(target, 'CREATE VIEW joined AS SELECT t1.id, t2.note, mood FROM t1 JOIN t2 USING (id), unnest(enum_range(NULL::mood)) mood');
+      await run(
+        target,
+        'CREATE VIEW joined AS SELECT t1.id, t2.note, mood FROM t1 JOIN t2 USING (id), unnest(enum_range(NULL::mood)) mood',
+      );
       await expect(database.query('DROP SCHEMA large CASCADE')).rejects.toMatchObject({ code: '53200' });
       expect(await driver.drop(target, never)).toBe('dropped');
       expect(await driver.probe(target)).toEqual({ status: 'absent' });
@@ -175,7 +233,9 @@ describe('postgres-schema', () => {
       const reading = query(database.url, `BEGIN; SELECT * FROM halves.t1; SELECT pg_sleep(1.5); COMMIT`);
       await expect.poll(() => database.query(`SELECT FROM pg_locks WHERE relation = to_regclass('halves.t1')`)).not.toEqual([]);
       const dropping = driver.drop(target, abort.signal);
-      await expect.poll(() => database.query(`SELECT FROM pg_locks WHERE relation = to_regclass('halves.t1') AND NOT granted`)).not.toEqual([]);
+      await expect
+        .poll(() => database.query(`SELECT FROM pg_locks WHERE relation = to_regclass('halves.t1') AND NOT granted`))
+        .not.toEqual([]);
       abort.abort(new Error('stop'));
       await expect(dropping).rejects.toThrow('stop');
       await reading;

@@ -1,8 +1,8 @@
 import { Client } from 'pg';
-import type { DriverName } from '../../src/tenant.js';
 import { openClusterEngine } from '../../src/drivers/index.js';
+import type { DriverName } from '../../src/tenant.js';
 import { createTestDatabase, type PostgresVersion } from '../rig/postgres.js';
-import { describeDriver, type DriverUnderTest } from './driver-suite.js';
+import { type DriverUnderTest, describeDriver } from './driver-suite.js';
 
 const MAX_CONNECTIONS = 3;
 
@@ -28,7 +28,9 @@ async function open(name: DriverName, version: PostgresVersion): Promise<DriverU
       await watcher.query(`CREATE ${name === 'postgres-schema' ? 'SCHEMA' : 'DATABASE'} ${watcher.escapeIdentifier(home)}`);
     },
     countConnections: async () => {
-      const { rows } = await watcher.query<{ count: number }>(`SELECT count(*)::int FROM pg_stat_activity WHERE application_name = $1`, [applicationName]);
+      const { rows } = await watcher.query<{ count: number }>(`SELECT count(*)::int FROM pg_stat_activity WHERE application_name = $1`, [
+        applicationName,
+      ]);
       return rows[0]?.count ?? -1;
     },
     sleepSql: (seconds) => `SELECT pg_sleep(${seconds})`,

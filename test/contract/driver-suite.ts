@@ -186,7 +186,12 @@ export function describeDriver(title: string, open: () => Promise<DriverUnderTes
         await ready;
         abort.abort(reason);
         await expect(running).rejects.toBe(reason);
-        expect(await queryIn(home, `SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND state = 'active' AND pid <> pg_backend_pid()`)).toEqual([]);
+        expect(
+          await queryIn(
+            home,
+            `SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND state = 'active' AND pid <> pg_backend_pid()`,
+          ),
+        ).toEqual([]);
       });
 
       it('gives up waiting for a place on abort', async () => {

@@ -66,7 +66,11 @@ export function isConnectionError(error: unknown): boolean {
 /** The error and what it was caused by, outermost first; an AggregateError (one for each address tried) counts as its first. */
 export function causesOf(error: unknown): readonly Error[] {
   const chain: Error[] = [];
-  for (let link = error; link instanceof Error && !chain.includes(link); link = link instanceof AggregateError ? link.errors[0] : link.cause) {
+  for (
+    let link = error;
+    link instanceof Error && !chain.includes(link);
+    link = link instanceof AggregateError ? link.errors[0] : link.cause
+  ) {
     chain.push(link);
   }
   return chain;

@@ -1,16 +1,17 @@
 import type { Client } from 'pg';
-import { withDatabase } from './cluster-url.js';
-import { cancelStatement, destroySocket, drain, onServerVersion } from './wire.js';
+import {
+  type ConnectionOptions,
+  closeConnection,
+  createConnection,
+  type DatabaseKey,
+  interruptConnection,
+  openConnection,
+  type ServerConnection,
+} from './server-connection.js';
+import { destroySocket } from './wire.js';
 
-const CONNECT_TIMEOUT_MS = 10_000;
-const KEEP_ALIVE_DELAY_MS = 10_000;
-/** How long a goodbye may take before the socket is torn down. */
-const CLOSE_TIMEOUT_MS = 3_000;
-
-export interface BudgetOptions {
-  readonly url: string;
+export interface BudgetOptions extends ConnectionOptions {
   readonly maxConnections: number;
-  readonly applicationName: string;
 }
 
 /** A client, for as long as it is lent. */
@@ -21,21 +22,9 @@ export interface Loan {
   giveBack(isClean: boolean): Promise<void>;
 }
 
-/** `database` null: the one that the URL names. */
-type DatabaseKey = string | null;
-
-interface Member {
-  readonly client: Client;
-  readonly database: DatabaseKey;
-  serverVersion: number;
-  isBroken: boolean;
-  /** Resolves when the socket is closed on both sides, so that the server counts it no longer. */
-  readonly ended: Promise<void>;
-}
-
 interface Waiter {
   readonly database: DatabaseKey;
-  readonly grant: (member: Member) => void;
+  readonly grant: (member: ServerConnection) => void;
   readonly refuse: (error: unknown) => void;
 }
 
@@ -49,10 +38,11 @@ interface Waiter {
 export class ConnectionBudget {
   readonly #options: BudgetOptions;
   /** Least recently used first. */
-  #idle: Member[] = [];
+  #idle: ServerConnection[] = [];
   readonly #waiters: Waiter[] = [];
-  readonly #members = new Set<Member>();
+  readonly #members = new Set<ServerConnection>();
   readonly #opening = new Set<Promise<void>>();
+  readonly #connecting = new Set<Client>();
   /** Opening, open and closing: what the server may count. */
   #taken = 0;
   #closing = 0;
@@ -68,7 +58,7 @@ export class ConnectionBudget {
    */
   async borrow(database: DatabaseKey, signal?: AbortSignal): Promise<Loan> {
     signal?.throwIfAborted();
-    if (this.#isClosed) throw new Error('the connections of this cluster have been closed');
+    if (this.#isClosed) throw closedError();
     const member = await this.#wait(database, signal);
     return this.#lend(member, signal);
   }
@@ -83,14 +73,15 @@ export class ConnectionBudget {
   /** Refuses whoever waits, and closes everything, also what is still lent. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const waiter of this.#waiters.splice(0)) waiter.refuse(new Error('the connections of this cluster have been closed'));
+    for (const waiter of this.#waiters.splice(0)) waiter.refuse(closedError());
     const idle = this.#idle;
     this.#idle = [];
     const lent = [...this.#members].filter((member) => !idle.includes(member));
-    await Promise.all([...idle.map((member) => this.#retire(member)), ...lent.map(interrupt), ...this.#opening]);
+    for (const client of this.#connecting) destroySocket(client);
+    await Promise.all([...idle.map((member) => this.#retire(member)), ...lent.map(interruptConnection), ...this.#opening]);
   }
 
-  #wait(database: DatabaseKey, signal: AbortSignal | undefined): Promise<Member> {
+  #wait(database: DatabaseKey, signal: AbortSignal | undefined): Promise<ServerConnection> {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         const position = this.#waiters.indexOf(waiter);
@@ -145,7 +136,7 @@ export class ConnectionBudget {
       const member = await this.#connect(waiter.database);
       if (this.#isClosed) {
         await this.#retire(member);
-        waiter.refuse(new Error('the connections of this cluster have been closed'));
+        waiter.refuse(closedError());
       } else waiter.grant(member);
     } catch (error) {
       this.#taken--;
@@ -154,47 +145,32 @@ export class ConnectionBudget {
     }
   }
 
-  async #connect(database: DatabaseKey): Promise<Member> {
-    const { default: pg } = await import('pg');
-    const client = new pg.Client({
-      connectionString: database === null ? this.#options.url : withDatabase(this.#options.url, database),
-      application_name: this.#options.applicationName,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
-    });
-    const ended = new Promise<void>((resolve) => client.once('end', () => resolve()));
-    const member: Member = { client, database, serverVersion: 0, isBroken: false, ended };
-    onServerVersion(client, (version) => {
-      member.serverVersion = version;
-    });
-    client.on('error', () => this.#drop(member));
-    client.once('end', () => this.#drop(member));
+  async #connect(database: DatabaseKey): Promise<ServerConnection> {
+    const connection = await createConnection(this.#options, database, (broken) => this.#drop(broken));
+    if (this.#isClosed) throw closedError();
+    this.#connecting.add(connection.client);
     try {
-      await client.connect();
-    } catch (error) {
-      destroySocket(client);
-      await ended;
-      throw error;
+      await openConnection(connection);
+    } finally {
+      this.#connecting.delete(connection.client);
     }
-    this.#members.add(member);
-    return member;
+    this.#members.add(connection);
+    return connection;
   }
 
   /** Told by the socket that it is dead. One that is lent is counted until it is given back. */
-  #drop(member: Member): void {
-    member.isBroken = true;
+  #drop(member: ServerConnection): void {
     const position = this.#idle.indexOf(member);
     if (position < 0) return;
     this.#idle.splice(position, 1);
     void this.#retire(member);
   }
 
-  #lend(member: Member, signal: AbortSignal | undefined): Loan {
+  #lend(member: ServerConnection, signal: AbortSignal | undefined): Loan {
     let interrupted: Promise<void> | null = null;
     const onAbort = (): void => {
       member.isBroken = true;
-      interrupted = interrupt(member);
+      interrupted = interruptConnection(member);
     };
     if (signal?.aborted === true) onAbort();
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -213,7 +189,7 @@ export class ConnectionBudget {
     };
   }
 
-  #keep(member: Member): void {
+  #keep(member: ServerConnection): void {
     if (member.isBroken || this.#isClosed) {
       void this.#retire(member);
       return;
@@ -223,9 +199,9 @@ export class ConnectionBudget {
   }
 
   /** Closes, and counts the place as free only when the socket is closed. */
-  async #retire(member: Member): Promise<void> {
+  async #retire(member: ServerConnection): Promise<void> {
     this.#closing++;
-    await closeClient(member);
+    await closeConnection(member);
     this.#closing--;
     this.#taken--;
     this.#members.delete(member);
@@ -233,20 +209,6 @@ export class ConnectionBudget {
   }
 }
 
-/** Cancels what runs, waits a moment for the server to say so (its backend counts until then), and closes. */
-async function interrupt(member: Member): Promise<void> {
-  member.isBroken = true;
-  const drained = drain(member.client, CLOSE_TIMEOUT_MS);
-  await cancelStatement(member.client);
-  await drained;
-  await closeClient(member);
-}
-
-/** Never rejects. */
-async function closeClient({ client, ended }: Member): Promise<void> {
-  const timer = setTimeout(() => destroySocket(client), CLOSE_TIMEOUT_MS);
-  // Its own promise would never settle for a client that broke before; `ended` does.
-  client.end().catch(() => destroySocket(client));
-  await ended;
-  clearTimeout(timer);
+function closedError(): Error {
+  return new Error('the connections of this cluster have been closed');
 }

@@ -18,13 +18,17 @@ const NAMED = 5;
 export async function cutDatabaseAccess(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<AccessChange> {
   await context.budget.closeIdle(target.name);
   return withClient(context, null, signal, async (client) => {
-    await settleRaces(signal, () => false, async () => {
-      const marker = await readOurs(client, target);
-      const granted = await readConnectGrants(client, target.name);
-      const cut = mergeGrants(marker.cut ?? [], granted);
-      const revokes = granted.map(({ role }) => `REVOKE CONNECT ON DATABASE ${quoteName(target.name)} FROM ${quoteRole(role)} CASCADE`);
-      await sendTransaction(client, [writeMarker(target.name, { ...marker, cut }), ...revokes].join('; '));
-    });
+    await settleRaces(
+      signal,
+      () => false,
+      async () => {
+        const marker = await readOurs(client, target);
+        const granted = await readConnectGrants(client, target.name);
+        const cut = mergeGrants(marker.cut ?? [], granted);
+        const revokes = granted.map(({ role }) => `REVOKE CONNECT ON DATABASE ${quoteName(target.name)} FROM ${quoteRole(role)} CASCADE`);
+        await sendTransaction(client, [writeMarker(target.name, { ...marker, cut }), ...revokes].join('; '));
+      },
+    );
     await endSessions(client, target.name);
     return describeAccess(client, target.name);
   });
@@ -32,16 +36,23 @@ export async function cutDatabaseAccess(context: EngineContext, target: TenantTa
 
 export async function restoreDatabaseAccess(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<AccessChange> {
   return withClient(context, null, signal, async (client) => {
-    return settleRaces(signal, () => false, async () => {
-      const { cut, ...marker } = await readOurs(client, target);
-      if (cut === undefined) return { isEnforced: true, detail: 'nothing had been taken away' };
-      const roles = await readRoles(client);
-      const grants = cut
-        .filter(({ role }) => role === null || roles.has(role))
-        .map(({ role, isGrantable }) => `GRANT CONNECT ON DATABASE ${quoteName(target.name)} TO ${quoteRole(role)}${isGrantable ? ' WITH GRANT OPTION' : ''}`);
-      await sendTransaction(client, [writeMarker(target.name, marker), ...grants].join('; '));
-      return { isEnforced: true, detail: `CONNECT was given back to ${listNames(cut.map(({ role }) => role ?? 'PUBLIC'))}` };
-    });
+    return settleRaces(
+      signal,
+      () => false,
+      async () => {
+        const { cut, ...marker } = await readOurs(client, target);
+        if (cut === undefined) return { isEnforced: true, detail: 'nothing had been taken away' };
+        const roles = await readRoles(client);
+        const grants = cut
+          .filter(({ role }) => role === null || roles.has(role))
+          .map(
+            ({ role, isGrantable }) =>
+              `GRANT CONNECT ON DATABASE ${quoteName(target.name)} TO ${quoteRole(role)}${isGrantable ? ' WITH GRANT OPTION' : ''}`,
+          );
+        await sendTransaction(client, [writeMarker(target.name, marker), ...grants].join('; '));
+        return { isEnforced: true, detail: `CONNECT was given back to ${listNames(cut.map(({ role }) => role ?? 'PUBLIC'))}` };
+      },
+    );
   });
 }
 

@@ -23,24 +23,28 @@ const RACES: ReadonlySet<string> = new Set([
 export async function createDatabase(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<'created' | 'adopted'> {
   let isOurs = false;
   return withClient(context, null, signal, (client) =>
-    settleRaces(signal, (code) => RACES.has(code), async () => {
-      const { home, draft } = await readHome(client, target);
-      if (home !== null) {
-        const isSame = home.marker !== null && isSameMarker(home.marker, target.marker);
-        if (isSame && !home.isHalfDropped) return isOurs ? 'created' : 'adopted';
-        throw new TenancyError('TENANCY_NAME_TAKEN', {
-          name: target.name,
-          kind: 'database',
-          owner: isSame ? 'was interrupted while it was being dropped' : describeOwner(home.marker, target.marker),
-        });
-      }
-      if (draft === null) {
-        await makeDraft(client, target);
-        isOurs = true;
-      }
-      await finishDraft(client, target);
-      return isOurs ? 'created' : 'adopted';
-    }),
+    settleRaces(
+      signal,
+      (code) => RACES.has(code),
+      async () => {
+        const { home, draft } = await readHome(client, target);
+        if (home !== null) {
+          const isSame = home.marker !== null && isSameMarker(home.marker, target.marker);
+          if (isSame && !home.isHalfDropped) return isOurs ? 'created' : 'adopted';
+          throw new TenancyError('TENANCY_NAME_TAKEN', {
+            name: target.name,
+            kind: 'database',
+            owner: isSame ? 'was interrupted while it was being dropped' : describeOwner(home.marker, target.marker),
+          });
+        }
+        if (draft === null) {
+          await makeDraft(client, target);
+          isOurs = true;
+        }
+        await finishDraft(client, target);
+        return isOurs ? 'created' : 'adopted';
+      },
+    ),
   );
 }
 

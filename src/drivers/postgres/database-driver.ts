@@ -59,10 +59,16 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
       const { home } = await readNow(target);
       if (home?.marker != null) {
         if (isSameMarker(home.marker, target.marker)) return;
-        throw new TenancyError('TENANCY_NAME_TAKEN', { name: target.name, kind: 'database', owner: describeOwner(home.marker, target.marker) });
+        throw new TenancyError('TENANCY_NAME_TAKEN', {
+          name: target.name,
+          kind: 'database',
+          owner: describeOwner(home.marker, target.marker),
+        });
       }
       const marker = formatMarker({ ...target.marker, ...(home?.comment == null ? {} : { comment: home.comment }) });
-      await withClient(context, null, undefined, (client) => client.query(`COMMENT ON DATABASE ${quoteName(target.name)} IS ${quoteText(marker)}`));
+      await withClient(context, null, undefined, (client) =>
+        client.query(`COMMENT ON DATABASE ${quoteName(target.name)} IS ${quoteText(marker)}`),
+      );
     },
     list: async (page) => {
       const databases = await withClient(context, null, undefined, (client) => listDatabases(client, page));

@@ -14,20 +14,24 @@ export async function dropDatabase(context: EngineContext, target: TenantTarget,
   await context.budget.closeIdle(target.name);
   let isDropped = false;
   return withClient(context, null, signal, (client) =>
-    settleRaces(signal, (code) => code === OBJECT_IN_USE, async () => {
-      const { home, draft } = await readHome(client, target);
-      if (draft !== null) {
-        await dropOne(client, draftName(target.marker.operation));
-        isDropped = true;
-      }
-      if (home !== null) {
-        const reasons = await findObstacles(client, target, home);
-        if (reasons.length > 0) throw new TenancyError('TENANCY_DROP_REFUSED', { name: target.name, kind: 'database', reasons });
-        await dropOne(client, target.name);
-        isDropped = true;
-      }
-      return isDropped ? 'dropped' : 'absent';
-    }),
+    settleRaces(
+      signal,
+      (code) => code === OBJECT_IN_USE,
+      async () => {
+        const { home, draft } = await readHome(client, target);
+        if (draft !== null) {
+          await dropOne(client, draftName(target.marker.operation));
+          isDropped = true;
+        }
+        if (home !== null) {
+          const reasons = await findObstacles(client, target, home);
+          if (reasons.length > 0) throw new TenancyError('TENANCY_DROP_REFUSED', { name: target.name, kind: 'database', reasons });
+          await dropOne(client, target.name);
+          isDropped = true;
+        }
+        return isDropped ? 'dropped' : 'absent';
+      },
+    ),
   );
 }
 

@@ -43,7 +43,12 @@ export async function readHome(client: Client, target: TenantTarget): Promise<Ho
   const find = (name: string): DatabaseState | null => {
     const row = rows.find((candidate) => candidate.name === name);
     if (row === undefined) return null;
-    return { marker: parseMarker(row.comment), comment: row.comment, isConnectable: row.is_connectable, isHalfDropped: row.is_half_dropped };
+    return {
+      marker: parseMarker(row.comment),
+      comment: row.comment,
+      isConnectable: row.is_connectable,
+      isHalfDropped: row.is_half_dropped,
+    };
   };
   return { home: find(target.name), draft: find(draft) };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
-import type { ConnectionBudget } from './connection-budget.js';
 import { classifyPostgresError } from './classify.js';
+import type { ConnectionBudget } from './connection-budget.js';
 
 /** What both drivers of one cluster share. */
 export interface EngineContext {

@@ -6,7 +6,8 @@ import type { MigrationSessionDeps } from './session-deps.js';
 import { leavesSessionState, RESET_SESSION_SQL } from './session-state.js';
 
 /** What differs between the two kinds of home. */
-export interface SessionHome extends Pick<MigrationSessionDeps, 'historySchema' | 'searchPath' | 'extensionsSchema' | 'lockKey' | 'ensuredExtensions'> {
+export interface SessionHome
+  extends Pick<MigrationSessionDeps, 'historySchema' | 'searchPath' | 'extensionsSchema' | 'lockKey' | 'ensuredExtensions'> {
   /** Null: the one that the cluster's URL names. */
   readonly database: string | null;
   createDb(client: Client): TenantDb;
@@ -32,9 +33,11 @@ export async function runSession<T>(
   const { createDb: _, database: __, ...deps } = home;
   const migrations = createMigrationSession({ ...deps, client: loan.client, options, serverVersion: loan.serverVersion, db });
   try {
-    const answer = await use(noticeScripts({ ...migrations, db }, () => {
-      isTouched = true;
-    }));
+    const answer = await use(
+      noticeScripts({ ...migrations, db }, () => {
+        isTouched = true;
+      }),
+    );
     await giveBack(loan, isTouched || loan.client.getTransactionStatus() !== 'I');
     return answer;
   } catch (error) {

@@ -20,7 +20,11 @@ export async function createSchema(context: EngineContext, target: TenantTarget,
         return 'created';
       }
       if (state.marker !== null && isSameMarker(state.marker, target.marker)) return 'adopted';
-      throw new TenancyError('TENANCY_NAME_TAKEN', { name: target.name, kind: 'schema', owner: describeOwner(state.marker, target.marker) });
+      throw new TenancyError('TENANCY_NAME_TAKEN', {
+        name: target.name,
+        kind: 'schema',
+        owner: describeOwner(state.marker, target.marker),
+      });
     }),
   );
 }

@@ -3,13 +3,13 @@ import type { Presence, TenantDriver, TenantTarget } from '../driver.js';
 import { withSearchPath } from './cluster-url.js';
 import { type EngineContext, ensuredExtensionsOf, withClient } from './engine-context.js';
 import { bareMarker, describeOwner, formatMarker, isSameMarker } from './marker.js';
+import { quoteName, quoteText } from './quote.js';
 import { runSession } from './run-session.js';
 import { findReach } from './schema-cascade.js';
 import { createSchema } from './schema-create.js';
 import { dropSchema } from './schema-drop.js';
 import { listSchemas, readSchema } from './schema-state.js';
 import { createSchemaDb } from './tenant-db.js';
-import { quoteName, quoteText } from './quote.js';
 
 const SHARED_LOGIN = {
   isEnforced: false,
@@ -42,7 +42,8 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
       withClient(context, null, undefined, async (client) => {
         const state = await readSchema(client, target.name);
         if (state === null) return [];
-        if (state.marker === null || !isSameMarker(state.marker, target.marker)) return [`it ${describeOwner(state.marker, target.marker)}`];
+        if (state.marker === null || !isSameMarker(state.marker, target.marker))
+          return [`it ${describeOwner(state.marker, target.marker)}`];
         return (await findReach(client, target.name)).beyond;
       }),
     cutAccess: async () => SHARED_LOGIN,

@@ -38,7 +38,11 @@ export async function dropSchema(context: EngineContext, target: TenantTarget, s
 
 function refuseForeign({ marker }: SchemaState, target: TenantTarget): void {
   if (marker !== null && isSameMarker(marker, target.marker)) return;
-  throw new TenancyError('TENANCY_DROP_REFUSED', { name: target.name, kind: 'schema', reasons: [`it ${describeOwner(marker, target.marker)}`] });
+  throw new TenancyError('TENANCY_DROP_REFUSED', {
+    name: target.name,
+    kind: 'schema',
+    reasons: [`it ${describeOwner(marker, target.marker)}`],
+  });
 }
 
 /** First, since a table that all others refer to would take all of their constraints with it at once. */
@@ -69,7 +73,11 @@ const TYPES = `
 async function emptySchema(client: Client, schema: string, signal: AbortSignal): Promise<void> {
   for (const list of [FOREIGN_KEYS, RELATIONS, ROUTINES, TYPES]) {
     const { rows } = await client.query<{ statement: string }>(list, [quoteName(schema)]);
-    await sendBatches(client, rows.map(({ statement }) => statement), signal);
+    await sendBatches(
+      client,
+      rows.map(({ statement }) => statement),
+      signal,
+    );
   }
 }
 

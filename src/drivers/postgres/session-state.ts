@@ -6,7 +6,7 @@ export const RESET_SESSION_SQL =
 
 /** Statements that outlive their transaction. SET is looked for only where a statement can begin, as in UPDATE … SET it is harmless. */
 const LEAVES_STATE =
-  /(?:^|;|\$|\bbegin\b|\bthen\b|\belse\b|\bloop\b)\s*set\s+(?!local\b|constraints\b|transaction\b)|\bset_config\s*\(|\btemp(?:orary)?\s|\bpg_temp\b|\bwith\s+hold\b|\badvisory_lock|\b(?:listen|prepare|load)\s/i;
+  /(?:^|;|\$|\bbegin\b|\bthen\b|\belse\b|\bloop\b)\s*set\s+(?!local\b|constraints\b|transaction\b)|\bset_config\s*\(|\btemp(?:orary)?\s|\bpg_temp\b|\bwith\s+hold\b|advisory_lock|\b(?:listen|prepare|load)\s/i;
 
 const COMMENTS = /--[^\n]*|\/\*[^]*?\*\//g;
 

@@ -6,7 +6,8 @@ import { quotePath } from './quote.js';
 type Rows<Row> = { rows: Row[]; rowCount: number | null };
 
 /** Statements that would part our transaction from the query in it. */
-const TRANSACTION_CONTROL = /^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/)*(begin|start\s+transaction|commit|end|rollback|abort|savepoint|prepare\s+transaction)\b/i;
+const TRANSACTION_CONTROL =
+  /^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/)*(begin|start\s+transaction|commit|end|rollback|abort|savepoint|prepare\s+transaction)\b/i;
 
 const NO_TRANSACTION_BLOCK = '25001';
 
@@ -30,7 +31,9 @@ export function createSchemaDb(client: Client, schema: string, searchPath: reado
     query: async <Row>(sql: string, params?: readonly unknown[]) => {
       refuseTransactionControl(schema, sql);
       try {
-        return await (params === undefined || params.length === 0 ? sendScript<Row>(client, open, sql) : sendQuery<Row>(client, open, sql, params));
+        return await (params === undefined || params.length === 0
+          ? sendScript<Row>(client, open, sql)
+          : sendQuery<Row>(client, open, sql, params));
       } catch (error) {
         await rollBack(client, error);
         if (codeOf(error) !== NO_TRANSACTION_BLOCK) throw error;
