@@ -1,3 +1,73 @@
+import path from 'node:path';
+import { resolveUrl } from '../config/resolve-url.js';
+import type { ResolvedConfig } from '../config/types.js';
 import type { ExitCode } from '../errors/define.js';
+import { printDoctor, toDoctorDocument } from '../reporters/documents/doctor-document.js';
+import { writeDocument } from '../reporters/documents/write-document.js';
+import type { Registry } from '../registry/registry.js';
+import type { Workspace } from '../runs/workspace.js';
 import type { CommandContext } from './context.js';
-export async function runDoctor(_context: CommandContext): Promise<ExitCode> { return 70; }
+import { checkCluster } from './doctor/check-cluster.js';
+import { checkEmbedded } from './doctor/check-embedded.js';
+import { checkMigrations } from './doctor/check-migrations.js';
+import { checkNode } from './doctor/check-node.js';
+import { checkRegistry } from './doctor/check-registry.js';
+import { findDrivers } from './doctor/find-drivers.js';
+import { chooseExit, failedBy, type Finding, ok, warning } from './doctor/findings.js';
+import { loadProject } from './with-tenancy.js';
+
+/** Looks at everything a run relies on, and changes none of it. A check that fails stops no other. */
+export async function runDoctor(context: CommandContext): Promise<ExitCode> {
+  const findings = [checkNode(context.nodeVersion), ...(await checkProject(context))];
+  const document = toDoctorDocument(findings.map(({ exit: _, ...check }) => check));
+  await writeDocument(document, printDoctor, { ...context, ...context.globals });
+  return chooseExit(findings);
+}
+
+async function checkProject(context: CommandContext): Promise<readonly Finding[]> {
+  let config: ResolvedConfig;
+  try {
+    config = await loadProject(context, 'doctor');
+  } catch (error) {
+    const rest = ['migrations', 'registry', 'clusters'].map((name) => warning(name, 'not looked at: there is no config to look by'));
+    return [failedBy('config', error), ...rest];
+  }
+  const { openTenancy } = await import('../tenancy.js');
+  const tenancy = openTenancy(config);
+  context.closeAtExit(() => tenancy.close());
+  const [embedded, migrations] = await Promise.all([checkEmbeddedServers(context, config), checkMigrations(config)]);
+  const { finding, registry } = await checkRegistry(() => tenancy.workspace.registry());
+  const clusters = await Promise.all(Object.keys(config.clusters).map((name) => checkOneCluster(tenancy.workspace, name, registry)));
+  const file = ok('config', config.file === null ? 'passed as an object' : path.relative(context.cwd, config.file));
+  return [file, migrations, ...embedded, finding, ...clusters.flat()];
+}
+
+async function checkOneCluster(workspace: Workspace, name: string, registry: Registry | null): Promise<readonly Finding[]> {
+  const { config } = workspace;
+  const concurrency = config.clusters[name]?.concurrency ?? 1;
+  try {
+    // Without a registry: one would remember the server, and refuse to open another behind the same name.
+    const engine = await workspace.clusters(null).engine(name, 'doctor');
+    return await checkCluster({ name, engine, concurrency, registry, drivers: await findDrivers(name, config, registry) });
+  } catch (error) {
+    return [failedBy(`clusters.${name}`, error)];
+  }
+}
+
+/** Each embedded server once, however many clusters share it; a URL that can't be had is the registry's or the cluster's own failure. */
+async function checkEmbeddedServers(context: CommandContext, config: ResolvedConfig): Promise<readonly Finding[]> {
+  const sources = [['registry.url', config.registry.url] as const, ...Object.entries(config.clusters).map(([name, { url }]) => [`clusters.${name}.url`, url] as const)];
+  const urls = await Promise.all(sources.map(([where, source]) => resolveUrl(source, where, config.root).catch(() => '')));
+  const directories = new Set(urls.filter((url) => url.startsWith('embedded:')).map((url) => url.slice('embedded:'.length)));
+  return Promise.all([...directories].map((directory) => checkEmbedded(directory, config.root, () => startEmbedded(context, directory, config.root))));
+}
+
+async function startEmbedded(context: CommandContext, directory: string, root: string): Promise<{ readonly url: string }> {
+  const { acquireEmbedded } = await import('../embedded/index.js');
+  const onNotice = (text: string): void => {
+    if (!context.globals.isQuiet) context.stderr.write(`${text}\n`);
+  };
+  const server = await acquireEmbedded({ directory, resolveFrom: root, onNotice });
+  context.closeAtExit(() => server.release());
+  return server;
+}

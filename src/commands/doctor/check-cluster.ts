@@ -1,0 +1,82 @@
+import type { ClusterEngine, ClusterFacts } from '../../drivers/driver.js';
+import { EXIT } from '../../errors/define.js';
+import { TenancyError } from '../../errors.js';
+import type { Registry } from '../../registry/registry.js';
+import type { DriverName } from '../../tenant.js';
+import { failed, failedBy, type Finding, ok, warning } from './findings.js';
+
+const OLDEST_POSTGRES = 14;
+/** For the registry and for looking around, on top of the tenants in flight. */
+const SPARE_CONNECTIONS = 2;
+
+export interface ClusterQuestions {
+  readonly name: string;
+  readonly engine: ClusterEngine;
+  readonly concurrency: number;
+  readonly registry: Registry | null;
+  /** Those that tenants there have, or would have. */
+  readonly drivers: ReadonlySet<DriverName>;
+}
+
+/** One finding for the server itself; where it answers, one each for its identity, its privileges and its connections. */
+export async function checkCluster(questions: ClusterQuestions): Promise<readonly Finding[]> {
+  const { name, engine } = questions;
+  try {
+    const facts = await engine.readFacts();
+    const identity = await checkIdentity(questions, facts).catch((error: unknown) => failedBy(`clusters.${name}.identity`, error));
+    return [checkVersion(questions, facts), identity, ...checkPrivileges(questions, facts), checkConnections(questions, facts)];
+  } catch (error) {
+    return [failedBy(`clusters.${name}`, engine.describeUnreachable(error) ?? error)];
+  }
+}
+
+function checkVersion({ name, engine }: ClusterQuestions, { version }: ClusterFacts): Finding {
+  const at = `PostgreSQL ${version} at ${engine.where}`;
+  const isSupported = Number.parseInt(version, 10) >= OLDEST_POSTGRES;
+  if (isSupported) return ok(`clusters.${name}`, at);
+  return failed(`clusters.${name}`, `${at} is too old`, `PostgreSQL ${OLDEST_POSTGRES} or newer is supported`);
+}
+
+/** Compares only: a server that no tenant lives on yet is remembered by the first command that puts one there. */
+async function checkIdentity({ name, engine, registry }: ClusterQuestions, { privileges }: ClusterFacts): Promise<Finding> {
+  const check = `clusters.${name}.identity`;
+  if (privileges.some(({ privilege, isGranted }) => /pg_control_system/.test(privilege) && !isGranted)) {
+    return warning(check, 'not looked at: the login may not read it', 'see the privileges below');
+  }
+  const identity = await engine.readIdentity();
+  const isKnown = registry !== null && (await registry.countTenants({ clusters: [name] })) > 0;
+  if (!isKnown) return ok(check, `${identity}; no tenant lives there yet`);
+  const answer = await registry.checkCluster(name, identity, { accept: false });
+  if (answer.status !== 'different') return ok(check, `${identity}, as its tenants know it`);
+  const { message, hint } = new TenancyError('TENANCY_CLUSTER_CHANGED', { cluster: name, known: answer.known, found: identity });
+  return failed(check, message, hint, EXIT.refused);
+}
+
+/** Of the drivers in use; a cluster that nothing points to may become anything, so there what is missing is only worth knowing. */
+function checkPrivileges({ name, drivers }: ClusterQuestions, { privileges }: ClusterFacts): readonly Finding[] {
+  const check = `clusters.${name}.privileges`;
+  const relevant = drivers.size === 0 ? privileges : privileges.filter(({ driver }) => drivers.has(driver));
+  const missing = relevant.filter(({ isGranted }) => !isGranted);
+  if (missing.length === 0) return [ok(check, `all that ${listDrivers(relevant)} needs`)];
+  const hint = [...new Set(missing.map((privilege) => privilege.hint))].join('; ');
+  const detail = `${listDrivers(missing)} lacks ${[...new Set(missing.map(({ privilege }) => privilege))].join(' and ')}`;
+  return [drivers.size === 0 ? warning(check, detail, hint) : failed(check, detail, hint)];
+}
+
+function listDrivers(privileges: ClusterFacts['privileges']): string {
+  return [...new Set(privileges.map(({ driver }) => driver))].join(' and ');
+}
+
+function checkConnections({ name, concurrency }: ClusterQuestions, { maxConnections, connectionsInUse }: ClusterFacts): Finding {
+  const check = `clusters.${name}.connections`;
+  const needed = concurrency + SPARE_CONNECTIONS;
+  const detail = `${connectionsInUse} of ${maxConnections} in use; a run takes up to ${needed} (concurrency ${concurrency} + ${SPARE_CONNECTIONS})`;
+  const most = maxConnections - SPARE_CONNECTIONS;
+  if (most < concurrency) return failed(check, detail, lower(name, most, 'or raise max_connections'));
+  const free = maxConnections - connectionsInUse;
+  return free < needed ? warning(check, detail, lower(name, free - SPARE_CONNECTIONS, 'or end some of the others')) : ok(check, detail);
+}
+
+function lower(name: string, most: number, otherwise: string): string {
+  return `lower clusters.${name}.concurrency to ${Math.max(1, most)}, ${otherwise}`;
+}
