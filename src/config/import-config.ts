@@ -1,5 +1,6 @@
 /** Imports a config that is code: by Node itself where it can, else by jiti. */
 import { lstat, mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -46,7 +47,8 @@ async function importNatively(file: string): Promise<unknown> {
 }
 
 async function importByJiti(file: string): Promise<unknown> {
-  const { createJiti } = await import('jiti');
+  // By require: an import would have Node look through all of its bundled Babel for the names that it exports.
+  const { createJiti } = createRequire(import.meta.url)('jiti') as typeof import('jiti');
   // Without interopDefault a named export would pass for a default one.
   return createJiti(pathToFileURL(file).href, { fsCache: await findCacheDirectory(file), interopDefault: false }).import(file);
 }

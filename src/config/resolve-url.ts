@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { TenancyError } from '../errors.js';
+import { isTenancyError, TenancyError } from '../errors.js';
 import { registerUrlSecrets } from '../util/redact.js';
 import { describeThrown } from './explain-import-error.js';
 import type { UrlSource } from './types.js';
@@ -39,6 +39,7 @@ async function callSource(source: () => string | Promise<string>, where: string,
   try {
     return await source();
   } catch (thrown) {
+    if (isTenancyError(thrown)) throw thrown;
     const reason = `the function failed: ${describeThrown(thrown)}`;
     throw new TenancyError('TENANCY_URL_REJECTED', { file, path: where, reason }, { cause: thrown });
   }

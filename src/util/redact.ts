@@ -51,7 +51,11 @@ export function redact(text: string): string {
   }
   if (safe.includes('://')) safe = safe.replace(USERINFO, `$1:${BLANK}@`);
   if (/passw|pwd|passphrase/i.test(safe)) {
-    safe = safe.replace(ASSIGNED, `$1${BLANK}`).replace(QUOTED, `$1${BLANK}`);
+    safe = safe.replace(ASSIGNED, `$1${BLANK}`).replace(QUOTED, (found: string, key: string) => {
+      // The quotes stay: what was JSON is JSON still.
+      const quote = found[key.length] ?? '';
+      return `${key}${quote}${BLANK}${quote}`;
+    });
   }
   return safe.includes('SCRAM-SHA-256$') ? safe.replace(SCRAM_VERIFIER, `SCRAM-SHA-256$${BLANK}`) : safe;
 }

@@ -1,0 +1,192 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadEnvFiles } from '../../src/config/env-file.js';
+import { loadConfigObject } from '../../src/config/load.js';
+import { describeConfig } from '../../src/config/print.js';
+import { resolveUrl } from '../../src/config/resolve-url.js';
+import { resolveConfig } from '../../src/config/resolve.js';
+import type { ResolveConfigOptions } from '../../src/config/resolve.js';
+import type { ResolvedConfig } from '../../src/config/types.js';
+import { parseTenantId } from '../../src/tenant.js';
+import { redact } from '../../src/util/redact.js';
+
+const template = { cluster: 'main', driver: 'postgres-schema', name: 'tenant_{id}' };
+const sound = { clusters: { main: { url: 'postgres://u:pw@h/db' } }, placement: template };
+
+async function resolve(config: unknown, options: ResolveConfigOptions = {}): Promise<ResolvedConfig> {
+  return resolveConfig(await loadConfigObject(config, { cwd: '/app', command: 'x', env: {} }), options);
+}
+
+async function failure(doing: Promise<unknown> | (() => unknown)): Promise<string> {
+  try {
+    await (typeof doing === 'function' ? doing() : doing);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  throw new Error('nothing was thrown');
+}
+
+const acme = { id: parseTenantId('Acme'), labels: { plan: 'pro' } };
+
+describe('checking', () => {
+  const hook = 'expected a function `(ctx) => …`';
+  const cases: readonly [string, object, string][] = [
+    ['url', { clusters: { main: { url: 'foo' } } }, "`clusters.main.url`: expected a URL such as postgres://… or embedded:DIR, got 'foo'"],
+    ['missing url', { clusters: { main: {} } }, '`clusters.main.url`: expected a URL such as postgres://… or embedded:DIR, got undefined'],
+    ['mistyped scheme', { clusters: { main: { url: 'postgres//u:hunter22@h' } } }, "`clusters.main.url`: expected a URL such as postgres://… or embedded:DIR, got 'postgres//u:***@h'"],
+    ['raw password', { clusters: { main: { url: 'postgres://u:p/w@h/x' } } }, "`clusters.main.url`: 'postgres://u:***@h/x' is not a valid URL; in a password, @ is written %40, / %2F, # %23, ? %3F, : %3A and % %25"],
+    ['mysql', { clusters: { main: { url: 'mysql://h' } } }, '`clusters.main.url`: MySQL is not supported in this version of tenancy, only PostgreSQL is: postgres://… or embedded:DIR'],
+    ['mongodb', { registry: { url: 'mongodb+srv://h' } }, '`registry.url`: MongoDB is not supported in this version of tenancy, only PostgreSQL is: postgres://… or embedded:DIR'],
+    ['embedded', { clusters: { main: { url: 'embedded:' } } }, '`clusters.main.url`: expected a directory after embedded:, such as embedded:.tenancy/postgres'],
+    ['no cluster', { clusters: {} }, "`clusters`: expected at least one cluster, such as { main: { url: 'postgres://…' } }"],
+    ['fraction', { clusters: { main: { url: 'embedded:x', concurrency: 1.5 } } }, '`clusters.main.concurrency`: expected a whole number, got 1.5'],
+    ['zero', { clusters: { main: { url: 'embedded:x', concurrency: 0 } } }, '`clusters.main.concurrency`: expected a whole number of at least 1, got 0'],
+    ['unknown key', { migratoins: {} }, '`migratoins`: unknown key; did you mean `migrations`?'],
+    ['unknown key below', { hooks: { befroeCreate: () => {} } }, '`hooks.befroeCreate`: unknown key; did you mean `beforeCreate`?'],
+    ['duration without unit', { defaults: { timeout: '30' } }, '`defaults.timeout`: expected a duration with its unit, such as 30s or 30ms, or none'],
+    ['hook', { hooks: { create: 'x' } }, `\`hooks.create\`: ${hook}`],
+    ['migrate', { hooks: { migrate: { directory: 'x' } } }, '`hooks.migrate`: expected sqlMigrations({ directory }), a migrator { type: "migrator", name, run, target, readVersion }, or a function'],
+    ['migrator', { hooks: { migrate: { type: 'migrator', name: 'x', run: 1, target: () => {}, readVersion: () => {} } } }, `\`hooks.migrate.run\`: ${hook}`],
+    ['seeds twice', { seeds: 'x.sql', hooks: { seed: () => {} } }, '`seeds`: it is short for `hooks.seed`, which is given too: keep one of them'],
+    ['template without id', { placement: { ...template, name: 'all' } }, '`placement.name`: expected {id} in it, such as tenant_{id}: without it all tenants would live in "all"'],
+    ['template with more', { placement: { ...template, name: '{id}_{region}' } }, '`placement.name`: {region} is not understood: {id} is all that a name may have in braces'],
+    ['template elsewhere', { placement: { ...template, cluster: 'mian' } }, "`placement.cluster`: there is no cluster 'mian' in `clusters`, only main; did you mean main?"],
+    ['no placement', { placement: undefined }, "`placement`: expected a function `(tenant) => ({ cluster, driver, name })`, or { cluster, driver, name: 'tenant_{id}' }"],
+  ];
+  for (const [title, change, message] of cases) {
+    it(`names path and expectation: ${title}`, async () => {
+      expect(await failure(resolve({ ...sound, ...change }))).toBe(`the config: ${message}`);
+    });
+  }
+
+  it('lists every mistake', async () => {
+    expect(await failure(resolve({ clusters: { main: { url: 'embedded:x', regoin: 'eu' } }, placement: template, logs: 3 }))).toBe(
+      'the config: `clusters.main.regoin`: unknown key; did you mean `region`?\n  also `logs`: expected a text, got 3',
+    );
+  });
+});
+
+describe('resolving', () => {
+  it('fills in defaults and the short forms', async () => {
+    const config = await resolve({ ...sound, migrations: { directory: './m' }, seeds: ['a.sql'] });
+    expect(config.hooks.migrate).toEqual({ type: 'sql-migrations', directory: '/app/m' });
+    expect(config.registry.url).toBe('postgres://u:pw@h/db');
+    const seeded: string[] = [];
+    for (const seed of config.hooks.seed) await seed({ seed: async (file: string) => void seeded.push(file) } as never);
+    expect(seeded).toEqual(['/app/a.sql']);
+    expect(config.defaults).toEqual({ concurrency: null, retries: 3, timeoutMs: null, lockTimeoutMs: 5_000, statementTimeoutMs: null, leaseWaitMs: 20_000 });
+    expect(config.logsDirectory).toBe('/app/.tenancy/logs');
+  });
+
+  it('keeps a migrator that is an instance of a class whole', async () => {
+    class Migrator {
+      readonly type = 'migrator';
+      readonly name = 'x';
+      async run(): Promise<void> {}
+      async target(): Promise<string> {
+        return this.name;
+      }
+      async readVersion(): Promise<null> {
+        return null;
+      }
+    }
+    const { hooks } = await resolve({ ...sound, hooks: { migrate: new Migrator() } });
+    expect(await (hooks.migrate as unknown as Migrator).target()).toBe('x');
+  });
+
+  it('takes a flag before a variable, a variable before the config, and the config before a default', async () => {
+    const config = { ...sound, defaults: { retries: 1, lockTimeout: '1s', timeout: '1m', leaseWait: 7 } };
+    const { defaults } = await resolve(config, { overrides: { retries: '5', timeout: 'none' }, env: { TENANCY_RETRIES: '4', TENANCY_LOCK_TIMEOUT: '2s', TENANCY_LEASE_WAIT: '' } });
+    expect(defaults).toMatchObject({ retries: 5, lockTimeoutMs: 2_000, timeoutMs: null, leaseWaitMs: 7 });
+  });
+
+  it('names the flag or the variable that is wrong', async () => {
+    expect(await failure(resolve(sound, { overrides: { concurrency: '0' } }))).toBe('--concurrency: expected a whole number of at least 1, got "0"');
+    expect(await failure(resolve(sound, { env: { TENANCY_LOCK_TIMEOUT: '5' } }))).toBe('TENANCY_LOCK_TIMEOUT: expected a duration with its unit, such as 5s or 5ms, got "5"');
+  });
+});
+
+describe('placement', () => {
+  it('is recorded as it was returned, and nothing more', async () => {
+    const { place } = await resolve({ ...sound, placement: (tenant: typeof acme) => ({ ...template, name: `t_${tenant.labels.plan}`, extra: 1 }) });
+    expect(place(acme)).toEqual({ cluster: 'main', driver: 'postgres-schema', name: 't_pro' });
+  });
+
+  const wrong: readonly [unknown, string][] = [
+    [undefined, 'it returned nothing, not { cluster, driver, name }'],
+    [Promise.resolve(template), 'it returned a promise: placement is asked without waiting, and depends on the tenant alone'],
+    [{ ...template, cluster: 'mani' }, "it returned the cluster 'mani', and there is only main (did you mean main?)"],
+    [{ ...template, driver: 'postgres' }, "it returned the driver 'postgres', and there is only postgres-schema, postgres-database"],
+    [{ ...template, name: 3 }, 'it returned 3 as the name, which is a text'],
+  ];
+  for (const [answer, reason] of wrong) {
+    it(`is refused with the tenant's id: ${reason}`, async () => {
+      const { place } = await resolve({ ...sound, placement: () => answer });
+      expect(await failure(() => place(acme))).toBe(`the config: \`placement\`: for tenant "Acme" ${reason}`);
+    });
+  }
+
+  it('that throws is told with the tenant', async () => {
+    const { place } = await resolve({ ...sound, placement: () => { throw new TypeError('boom'); } });
+    expect(await failure(() => place(acme))).toBe('the config: `placement`: for tenant "Acme" the function threw TypeError: boom');
+  });
+
+  it('with an illegal physical name is refused', async () => {
+    const { place } = await resolve({ ...sound, placement: () => ({ ...template, name: 'pg_x' }) });
+    expect(() => place(acme)).toThrow(expect.objectContaining({ code: 'TENANCY_NAME_REJECTED' }));
+  });
+});
+
+describe('a URL that a function fetches', () => {
+  it('is fetched once, and shared with the registry that defaults to it', async () => {
+    let calls = 0;
+    const config = await resolve({ ...sound, clusters: { main: { url: async () => { calls += 1; return 'embedded:db'; } } } });
+    expect(calls).toBe(0);
+    expect(await resolveUrl(config.registry.url, 'registry.url', config.root)).toBe('embedded:/app/db');
+    expect(await resolveUrl(config.clusters['main']?.url ?? '', 'clusters.main.url', config.root)).toBe('embedded:/app/db');
+    expect(calls).toBe(1);
+  });
+
+  const wrong: readonly [() => unknown, string][] = [
+    [() => undefined, 'the function returned no such URL: expected a URL such as postgres://… or embedded:DIR, got undefined'],
+    [() => 'redis://x', "the function returned no such URL: expected a URL such as postgres://… or embedded:DIR, got 'redis://x'"],
+    [() => { throw new Error('vault is sealed'); }, 'the function failed: vault is sealed'],
+    [() => Promise.reject('no'), 'the function failed: no'],
+  ];
+  for (const [source, reason] of wrong) {
+    it(`is refused with its path: ${reason}`, async () => {
+      const config = await resolve({ ...sound, registry: { url: source } });
+      expect(await failure(resolveUrl(config.registry.url, 'registry.url', config.root))).toBe(`the config: \`registry.url\`: ${reason}`);
+    });
+  }
+});
+
+describe('printing', () => {
+  it('shows every default and no secret', async () => {
+    const config = await resolve({ ...sound, clusters: { main: { url: 'postgres://u:canary-4711@h/db' }, two: { url: () => 'x' } }, hooks: { create: () => {} } });
+    const printed = JSON.stringify(describeConfig(config));
+    expect(printed).not.toContain('canary');
+    expect(JSON.parse(printed)).toMatchObject({
+      clusters: { main: { url: 'postgres://u:***@h/db', concurrency: 8, region: null }, two: { url: '[function]' } },
+      hooks: { create: '[function]', seed: [] },
+      defaults: { lockTimeout: '5.0 s', timeout: 'none' },
+    });
+    expect(redact('it said canary-4711')).toBe('it said ***');
+  });
+});
+
+describe('env files', () => {
+  it('add what is not set, the later before the earlier', async () => {
+    const directory = await mkdtemp(path.join(tmpdir(), 'tenancy-env-'));
+    await writeFile(path.join(directory, 'a'), '\uFEFFA=1\nB="two words" # x\nC=1\n');
+    await writeFile(path.join(directory, 'b'), 'C=2\n');
+    expect(await loadEnvFiles(directory, ['a', 'b'], { A: 'set', D: undefined })).toEqual({ A: 'set', B: 'two words', C: '2' });
+    await rm(directory, { recursive: true });
+  });
+
+  it('that are missing are named', async () => {
+    expect(await failure(loadEnvFiles('/nonexistent', ['.env'], {}))).toBe("the env file /nonexistent/.env can't be read: there is no such file");
+  });
+});
