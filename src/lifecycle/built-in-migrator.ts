@@ -20,6 +20,7 @@ export async function createBuiltInMigrator(config: ResolvedConfig, source: SqlM
   const targetIndex = target === null ? -1 : local.findIndex(({ name }) => name === target);
   const known = createKnownHistories(local);
   const checked = new Set<boolean>();
+  const publicTo = source.schemas?.public ?? null;
 
   function planFor(history: TenantHistory): TenantMigrationPlan {
     return planMigrations({ local, history, direction: options.direction, to: target, allowOutOfOrder: options.allowOutOfOrder });
@@ -40,7 +41,7 @@ export async function createBuiltInMigrator(config: ResolvedConfig, source: SqlM
     const guess = planUnread(isNew && isUnrecorded ? { schemaVersion: null, migrationsHash: known.emptyDigest } : scope.tenant);
     if (guess && guess.steps.length > 0) {
       try {
-        return await applyOver(scope, session, guess, local.slice(0, local.indexOf(guess.steps[0] as LocalMigration)), onVersion);
+        return await applyOver(scope, session, guess, local.slice(0, local.indexOf(guess.steps[0] as LocalMigration)), onVersion, publicTo);
       } catch (error) {
         if (!isTenancyError(error, 'TENANCY_HISTORY_MOVED')) throw error;
       }
@@ -48,7 +49,7 @@ export async function createBuiltInMigrator(config: ResolvedConfig, source: SqlM
     const history = await session.readHistory();
     const plan = planFor(history);
     warnAhead(scope, plan);
-    return applyOver(scope, session, plan, history.applied, onVersion);
+    return applyOver(scope, session, plan, history.applied, onVersion, publicTo);
   }
 
   return {
@@ -62,7 +63,7 @@ export async function createBuiltInMigrator(config: ResolvedConfig, source: SqlM
       if (checked.has(isSchemaTenant)) return;
       for (const { up, down } of local) {
         for (const script of [up, down]) {
-          if (script?.type === 'sql') checkSqlScript(script, { isSchemaTenant, publicTo: source.schemas?.public ?? null });
+          if (script?.type === 'sql') checkSqlScript(script, { isSchemaTenant, publicTo });
         }
       }
       checked.add(isSchemaTenant);
@@ -100,6 +101,7 @@ async function applyOver(
   plan: TenantMigrationPlan,
   before: readonly { readonly name: string; readonly checksum: string }[],
   onVersion: OnVersion,
+  publicTo: 'tenant' | null,
 ): Promise<WorkResult> {
   const { run, tenant } = scope;
   const present = new Map(before.map(({ name, checksum }) => [name, checksum]));
@@ -115,6 +117,7 @@ async function applyOver(
   try {
     await applyPlan(session, plan, {
       tenant: tenant.id,
+      publicTo,
       expectedDigest: historyDigest(before),
       signal: scope.signal,
       log: (text) => scope.log(text),
