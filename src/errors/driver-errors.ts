@@ -38,6 +38,11 @@ export const driverErrors = {
     message: ({ name, statement }) => `db.query in ${name}: ${statement} is not allowed, each query is a transaction of its own`,
     hint: () => 'send the statements that belong together as one query, without BEGIN and COMMIT',
   }),
+  TENANCY_TRANSACTION_LEFT_OPEN: defineError<{ name: string }>({
+    exit: EXIT.usage,
+    message: ({ name }) => `a transaction was left open in ${name}; it has been rolled back`,
+    hint: () => 'send BEGIN, the statements and COMMIT as one query',
+  }),
 };
 
 function list(reasons: readonly string[]): string {

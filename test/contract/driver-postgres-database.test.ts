@@ -66,6 +66,33 @@ describe('postgres-database', () => {
     expect(await draftsOf(home)).toEqual([]);
   });
 
+  it('goes on after an abort in the middle of creating', async () => {
+    const home = target('aborted');
+    const abort = new AbortController();
+    const creating = driver.create(home, abort.signal);
+    await expect
+      .poll(
+        () =>
+          database.query(
+            `SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE%' AND state = 'active' AND pid <> pg_backend_pid()`,
+          ),
+        { interval: 1 },
+      )
+      .not.toEqual([]);
+    abort.abort(new Error('stop'));
+    await expect(creating).rejects.toThrow('stop');
+    expect(['created', 'adopted']).toContain(await driver.create(home, never));
+    expect(await draftsOf(home)).toEqual([]);
+  });
+
+  it('says so where a transaction is left open', async () => {
+    const home = await create('open');
+    await run(home, 'CREATE TABLE t (id int)');
+    await expect(run(home, 'BEGIN; INSERT INTO t VALUES (1)')).rejects.toMatchObject({ code: 'TENANCY_TRANSACTION_LEFT_OPEN' });
+    await run(home, 'BEGIN; INSERT INTO t VALUES (2); COMMIT');
+    expect(await run(home, 'SELECT id FROM t')).toEqual([{ id: 2 }]);
+  });
+
   it('drops what an interrupted attempt left', async () => {
     const home = target('left');
     await database.query(`CREATE DATABASE ${draftName(home.marker.operation)}`);

@@ -92,6 +92,8 @@ describe('postgres-schema', () => {
     it('refuses a transaction that would not hold together', async () => {
       const target = await create('control');
       await expect(run(target, '-- now\n begin')).rejects.toMatchObject({ code: 'TENANCY_TRANSACTION_REJECTED' });
+      await expect(run(target, `CREATE TABLE t (); COMMIT; DROP TABLE public.x`)).rejects.toThrow('COMMIT is not allowed');
+      expect(await run(target, `DO $$ BEGIN PERFORM 'COMMIT;'; END $$; SELECT 'ROLLBACK' AS word`)).toEqual([{ word: 'ROLLBACK' }]);
     });
 
     it('counts the position of an error from the start of the query', async () => {
@@ -164,6 +166,18 @@ describe('postgres-schema', () => {
       expect(await driver.drop(target, never)).toBe('dropped');
     });
 
+    it('is refused for an extension whose types others use', async () => {
+      const target = await create('citexts');
+      await run(target, 'CREATE EXTENSION citext SCHEMA citexts');
+      expect(await driver.planDrop(target)).toEqual([]);
+      await database.query('CREATE SCHEMA reports');
+      await database.query('CREATE TABLE reports.c (name citexts.citext)');
+      expect(await driver.planDrop(target)).toEqual([expect.stringMatching(/^column name of table reports\.c /)]);
+      await expect(driver.drop(target, never)).rejects.toMatchObject({ code: 'TENANCY_DROP_REFUSED' });
+      await database.query('DROP SCHEMA reports CASCADE');
+      expect(await driver.drop(target, never)).toBe('dropped');
+    });
+
     it('is not seen in what a tenant uses of others', async () => {
       await database.query('CREATE SCHEMA shared');
       await database.query(`CREATE TABLE shared.plans (id int PRIMARY KEY); CREATE TYPE shared.kind AS ENUM ('a')`);
@@ -223,6 +237,33 @@ describe('postgres-schema', () => {
       await expect(database.query('DROP SCHEMA large CASCADE')).rejects.toMatchObject({ code: '53200' });
       expect(await driver.drop(target, never)).toBe('dropped');
       expect(await driver.probe(target)).toEqual({ status: 'absent' });
+    });
+
+    it('ends for the owner of the schema who does not own the tables', { timeout: 60_000 }, async () => {
+      const [keeper, app] = [`${database.name}_keeper`, `${database.name}_app`];
+      await database.query(
+        `CREATE ROLE ${keeper} LOGIN PASSWORD 'k'; CREATE ROLE ${app}; GRANT CREATE ON DATABASE ${database.name} TO ${keeper}`,
+      );
+      const url = new URL(database.url);
+      url.username = keeper;
+      url.password = 'k';
+      const kept = await openClusterEngine({
+        cluster: 'main',
+        url: url.href,
+        maxConnections: 1,
+        extensionsSchema: 'extensions',
+        applicationName: 'contract',
+      });
+      const target = { name: 'kept', marker: markerOf('kept') };
+      await kept.driver('postgres-schema').create(target, never);
+      await database.query(`GRANT ALL ON SCHEMA kept TO ${app}`);
+      await run(
+        target,
+        `SET LOCAL ROLE ${app}; CREATE TABLE t0 (id serial PRIMARY KEY); DO $$ BEGIN FOR i IN 1..100 LOOP
+        EXECUTE format('CREATE TABLE t%s (id serial PRIMARY KEY REFERENCES t0)', i); END LOOP; END $$`,
+      );
+      expect(await kept.driver('postgres-schema').drop(target, never)).toBe('dropped');
+      await kept.close();
     });
 
     it('still shows whose it is after an interruption, and is finished by the next attempt', { timeout: 60_000 }, async () => {

@@ -10,6 +10,8 @@ import {
 } from './server-connection.js';
 import { destroySocket } from './wire.js';
 
+const IDLE_TIMEOUT_MS = 30_000;
+
 export interface BudgetOptions extends ConnectionOptions {
   readonly maxConnections: number;
 }
@@ -158,7 +160,7 @@ export class ConnectionBudget {
     return connection;
   }
 
-  /** Told by the socket that it is dead. One that is lent is counted until it is given back. */
+  /** Told by the socket that it is dead, or by the clock that nobody wants it. One that is lent is counted until it is given back. */
   #drop(member: ServerConnection): void {
     const position = this.#idle.indexOf(member);
     if (position < 0) return;
@@ -167,6 +169,7 @@ export class ConnectionBudget {
   }
 
   #lend(member: ServerConnection, signal: AbortSignal | undefined): Loan {
+    clearTimeout(member.idleTimer);
     let interrupted: Promise<void> | null = null;
     const onAbort = (): void => {
       member.isBroken = true;
@@ -196,11 +199,21 @@ export class ConnectionBudget {
     }
     this.#idle.push(member);
     this.#serve();
+    this.#closeLater(member);
+  }
+
+  /** A program that lives on must not sit on connections that it no longer uses. */
+  #closeLater(member: ServerConnection): void {
+    if (!this.#idle.includes(member)) return;
+    clearTimeout(member.idleTimer);
+    member.idleTimer = setTimeout(() => this.#drop(member), IDLE_TIMEOUT_MS);
+    member.idleTimer.unref();
   }
 
   /** Closes, and counts the place as free only when the socket is closed. */
   async #retire(member: ServerConnection): Promise<void> {
     this.#closing++;
+    clearTimeout(member.idleTimer);
     await closeConnection(member);
     this.#closing--;
     this.#taken--;

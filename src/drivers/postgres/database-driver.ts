@@ -79,6 +79,7 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
       runSession(
         context.budget,
         {
+          name: target.name,
           database: target.name,
           historySchema: HISTORY_SCHEMA,
           searchPath: null,

@@ -1,13 +1,16 @@
 import type { Client } from 'pg';
+import { TenancyError } from '../../errors.js';
 import type { TenantDb } from '../../migrations/migration.js';
 import type { SessionOptions, TenantSession } from '../driver.js';
 import type { ConnectionBudget, Loan } from './connection-budget.js';
 import type { MigrationSessionDeps } from './session-deps.js';
-import { leavesSessionState, RESET_SESSION_SQL } from './session-state.js';
+import { leavesSessionState, leavesState, RESET_SESSION_SQL } from './session-state.js';
 
 /** What differs between the two kinds of home. */
 export interface SessionHome
   extends Pick<MigrationSessionDeps, 'historySchema' | 'searchPath' | 'extensionsSchema' | 'lockKey' | 'ensuredExtensions'> {
+  /** For messages. */
+  readonly name: string;
   /** Null: the one that the cluster's URL names. */
   readonly database: string | null;
   createDb(client: Client): TenantDb;
@@ -26,11 +29,11 @@ export async function runSession<T>(
   const bound = home.createDb(loan.client);
   const db: TenantDb = {
     query: (sql, params) => {
-      isTouched = true;
+      isTouched ||= leavesState(sql);
       return bound.query(sql, params);
     },
   };
-  const { createDb: _, database: __, ...deps } = home;
+  const { createDb: _, database: __, name: ___, ...deps } = home;
   const migrations = createMigrationSession({ ...deps, client: loan.client, options, serverVersion: loan.serverVersion, db });
   try {
     const answer = await use(
@@ -38,7 +41,9 @@ export async function runSession<T>(
         isTouched = true;
       }),
     );
-    await giveBack(loan, isTouched || loan.client.getTransactionStatus() !== 'I');
+    const isOpen = loan.client.getTransactionStatus() !== 'I';
+    await giveBack(loan, isTouched || isOpen);
+    if (isOpen) throw new TenancyError('TENANCY_TRANSACTION_LEFT_OPEN', { name: home.name });
     return answer;
   } catch (error) {
     await giveBack(loan, true);

@@ -59,6 +59,7 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
       return runSession(
         context.budget,
         {
+          name: target.name,
           database: null,
           historySchema: target.name,
           searchPath,

@@ -8,6 +8,7 @@ import { findReach } from './schema-cascade.js';
 import { readSchema, type SchemaState } from './schema-state.js';
 
 const OUT_OF_LOCKS = '53200';
+const NOT_THE_OWNER = '42501';
 const SCHEMA_GONE = '3F000';
 /** A default server has 6,400 places in its lock table for all of its sessions; this leaves most of them to others. */
 const MOST_OBJECTS_AT_ONCE = 1_000;
@@ -56,7 +57,7 @@ const RELATIONS = `
   SELECT format('DROP %s IF EXISTS %s CASCADE', upper(o.type), o.identity) AS statement
     FROM pg_class c, pg_identify_object('pg_class'::regclass, c.oid, 0) o
    WHERE relnamespace = $1::regnamespace AND relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND ${isOwn('pg_class', 'c.oid')}
-     AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'i' AND relkind = 'S')
+     AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'a' AND relkind = 'S')
    ORDER BY relkind = 'S', CASE WHEN relispartition OR relkind = 'p' THEN (SELECT count(*) FROM pg_partition_ancestors(c.oid)) ELSE 0 END DESC, c.oid DESC`;
 
 const ROUTINES = `
@@ -71,14 +72,18 @@ const TYPES = `
      AND (typrelid = 0 OR EXISTS (SELECT FROM pg_class WHERE pg_class.oid = typrelid AND relkind = 'c')) ORDER BY t.oid DESC`;
 
 async function emptySchema(client: Client, schema: string, signal: AbortSignal): Promise<void> {
-  for (const list of [FOREIGN_KEYS, RELATIONS, ROUTINES, TYPES]) {
+  const dropAll = async (list: string): Promise<void> => {
     const { rows } = await client.query<{ statement: string }>(list, [quoteName(schema)]);
-    await sendBatches(
-      client,
-      rows.map(({ statement }) => statement),
-      signal,
-    );
+    const statements = rows.map(({ statement }) => statement);
+    await sendBatches(client, statements, signal);
+  };
+  try {
+    await dropAll(FOREIGN_KEYS);
+  } catch (error) {
+    // The owner of a schema may drop others' tables in it, but not their constraints: these then go with the tables.
+    if (codeOf(error) !== NOT_THE_OWNER) throw error;
   }
+  for (const list of [RELATIONS, ROUTINES, TYPES]) await dropAll(list);
 }
 
 /** Halves the batch where the lock table is too small for it, which it also is while others fill it. */
@@ -96,7 +101,7 @@ async function sendBatches(client: Client, statements: readonly string[], signal
   }
 }
 
-/** Members of an extension can't be dropped one by one; they go with it in the end. */
+/** Members of an extension, and parts of something else (a range type's constructors), can't be dropped by themselves; they go with it. */
 function isOwn(catalog: string, oid: string): string {
-  return `NOT EXISTS (SELECT FROM pg_depend WHERE classid = '${catalog}'::regclass AND objid = ${oid} AND deptype = 'e')`;
+  return `NOT EXISTS (SELECT FROM pg_depend WHERE classid = '${catalog}'::regclass AND objid = ${oid} AND deptype IN ('e', 'i'))`;
 }

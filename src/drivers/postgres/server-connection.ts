@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { withDatabase } from './cluster-url.js';
 import { cancelStatement, destroySocket, drain, onServerVersion } from './wire.js';
@@ -6,6 +7,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_DELAY_MS = 10_000;
 /** How long a goodbye may take before the socket is torn down. */
 const CLOSE_TIMEOUT_MS = 3_000;
+const CANCEL_INTERVAL_MS = 200;
 
 /** `database` null: the one that the URL names. */
 export type DatabaseKey = string | null;
@@ -23,6 +25,8 @@ export interface ServerConnection {
   serverVersion: number;
   /** The socket is dead, or about to be: not to be lent again. */
   isBroken: boolean;
+  /** Runs while nobody uses it. */
+  idleTimer?: NodeJS.Timeout;
   /** Resolves when the socket is closed on both sides. */
   readonly ended: Promise<void>;
 }
@@ -66,12 +70,17 @@ export async function openConnection({ client, ended }: ServerConnection): Promi
   }
 }
 
-/** Cancels what runs, waits a moment for the server to say so (its backend counts until then), and closes. */
+/**
+ * Cancels what runs, waits a moment for the server to say so (its backend counts until then), and closes.
+ * Asked again and again, since a request that overtakes its statement on the way is for nothing.
+ */
 export async function interruptConnection(connection: ServerConnection): Promise<void> {
   connection.isBroken = true;
-  const drained = drain(connection.client, CLOSE_TIMEOUT_MS);
-  await cancelStatement(connection.client);
-  await drained;
+  const drained = drain(connection.client, CLOSE_TIMEOUT_MS).then(() => true);
+  const isDrainedWithin = (ms: number): Promise<boolean> => Promise.race([drained, delay(ms, false)]);
+  for (let isDrained = await isDrainedWithin(0); !isDrained; isDrained = await isDrainedWithin(CANCEL_INTERVAL_MS)) {
+    await cancelStatement(connection.client);
+  }
   await closeConnection(connection);
 }
 

@@ -20,7 +20,12 @@ export function leavesSessionState(script: MigrationScript | null): boolean {
   if (script === null) return false;
   const known = answers.get(script);
   if (known !== undefined) return known;
-  const answer = script.type === 'module' || LEAVES_STATE.test(script.sql.replace(COMMENTS, ' '));
+  const answer = script.type === 'module' || leavesState(script.sql);
   answers.set(script, answer);
   return answer;
+}
+
+/** The same for one text that is sent but once. */
+export function leavesState(sql: string): boolean {
+  return LEAVES_STATE.test(sql.replace(COMMENTS, ' '));
 }

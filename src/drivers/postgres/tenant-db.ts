@@ -1,13 +1,11 @@
 import type { Client, QueryResult } from 'pg';
 import { TenancyError } from '../../errors.js';
 import type { TenantDb } from '../../migrations/migration.js';
+import { inspectScript } from '../../migrations/sql/inspect.js';
+import { parseSqlScript } from '../../migrations/sql/script.js';
 import { quotePath } from './quote.js';
 
 type Rows<Row> = { rows: Row[]; rowCount: number | null };
-
-/** Statements that would part our transaction from the query in it. */
-const TRANSACTION_CONTROL =
-  /^(?:\s|--[^\n]*\n|\/\*[^]*?\*\/)*(begin|start\s+transaction|commit|end|rollback|abort|savepoint|prepare\s+transaction)\b/i;
 
 const NO_TRANSACTION_BLOCK = '25001';
 
@@ -90,9 +88,10 @@ async function rollBack(client: Client, cause: unknown): Promise<void> {
   }
 }
 
+/** A COMMIT in the middle would send the rest of the query without a `search_path`, to nobody's tables or to everybody's. */
 function refuseTransactionControl(schema: string, sql: string): void {
-  const statement = TRANSACTION_CONTROL.exec(sql)?.[1];
-  if (statement !== undefined) throw new TenancyError('TENANCY_TRANSACTION_REJECTED', { name: schema, statement: statement.toUpperCase() });
+  const control = inspectScript(parseSqlScript(sql)).find((note) => note.type === 'transaction-control');
+  if (control !== undefined) throw new TenancyError('TENANCY_TRANSACTION_REJECTED', { name: schema, statement: control.word });
 }
 
 /** Positions count characters from the start of the message; the caller only knows its own part of it. */
