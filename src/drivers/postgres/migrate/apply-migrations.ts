@@ -18,7 +18,7 @@ export async function applyMigrations(context: MigrateContext, steps: readonly L
     segments,
     {
       direction: 'up',
-      record: (migration, isStepwise) => context.sql.recordMigration(migration, isStepwise ? 'progress' : 'guard'),
+      record: (migration, isStepwise, nth) => context.sql.recordMigration(migration, nth, isStepwise ? 'progress' : 'guard'),
       onDone: (migration, row) => {
         const done = toApplied(migration, row, context.deps.options.runId);
         applied.push(done);

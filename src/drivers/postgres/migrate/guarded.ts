@@ -16,6 +16,7 @@ export function guardStop(error: unknown): GuardStop | null {
   if (!(error instanceof DatabaseError)) return null;
   // The name is in the history already: somebody was quicker between two of our transactions.
   if (error.code === '23505' && error.table === '_tenancy_migrations') return 'historyMoved';
+  if (error.code === '23502' && error.table === '_tenancy_migrations') return 'fenceLost';
   if (error.code !== '22P02') return null;
   const stop = Object.entries(GUARD_WORDS).find(([, word]) => error.message.includes(`"${word} `));
   return (stop?.[0] as GuardStop | undefined) ?? null;

@@ -6,8 +6,10 @@ import type { MigrateContext, PreparedScript } from './context.js';
 export interface ScriptUnit {
   readonly name: string;
   readonly prepared: PreparedScript;
-  /** Run after the script in its transaction: the change of the history. Its last row is reported with the commit. */
-  readonly record: string;
+  /** Run after the script in its transaction: the change of the history. Its last row is reported with the commit. @param nth of the message, from 1 */
+  record(nth: number): string;
+  /** Whether `record` fails by itself where the fence is behind. */
+  readonly checksFence: boolean;
 }
 
 export interface MessageOptions {
@@ -42,13 +44,13 @@ export function composeMessage({ sql }: MigrateContext, units: readonly ScriptUn
     const prelude = [
       ...sql.begin,
       ...(index === 0 && withSetUp ? sql.setUp : []),
-      sql.guard,
+      index > 0 && unit.checksFence ? sql.lockGuard : sql.guard,
       ...(index === 0 && expectedDigest !== null ? [sql.checkDigest(expectedDigest)] : []),
     ];
     text += `${prelude.join(';')};\n`;
     const offset = text.length;
     // The line break ends a comment that the script may end with.
-    text += `${unit.prepared.text}\n;${[...cleanUps(unit.prepared), unit.record, 'COMMIT'].join(';')};\n`;
+    text += `${unit.prepared.text}\n;${[...cleanUps(unit.prepared), unit.record(index + 1), 'COMMIT'].join(';')};\n`;
     return { unit, offset, prelude: prelude.length };
   });
   return { text, units: placed };

@@ -30,11 +30,11 @@ export async function readHistory({ deps, sql }: MigrateContext): Promise<Tenant
   return { applied, seeds, progress, fence };
 }
 
-/** From the row that `recordMigration` gives: duration and time, both in ms. */
+/** From the row that `recordMigration` gives: duration and time, in ms and in s. */
 export function toApplied(
   { name, checksum }: { readonly name: string; readonly checksum: string },
   [durationMs, at]: readonly (string | null)[],
   runId: string | null,
 ): AppliedMigration {
-  return { name, checksum, appliedAt: new Date(Number(at)), durationMs: Number(durationMs), runId };
+  return { name, checksum, appliedAt: new Date(Number(at) * 1000), durationMs: Number(durationMs), runId };
 }

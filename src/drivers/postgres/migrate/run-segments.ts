@@ -16,7 +16,7 @@ const EMPTY_DIGEST = historyDigest([]);
 export interface SegmentsRun {
   readonly direction: 'up' | 'down';
   /** The change of the history that goes with a migration; `isStepwise`: it was carried out statement by statement. */
-  record(migration: LocalMigration, isStepwise: boolean): string;
+  record(migration: LocalMigration, isStepwise: boolean, nth: number): string;
   /** With the row that `record` gave. */
   onDone(migration: LocalMigration, row: readonly (string | null)[]): void;
 }
@@ -39,7 +39,7 @@ async function runSegment(context: MigrateContext, segment: Exclude<Segment, { t
   switch (segment.type) {
     case 'scripts': {
       const migrations = new Map<ScriptUnit, LocalMigration>(
-        segment.steps.map(({ migration, prepared }) => [{ name: migration.name, prepared, record: run.record(migration, false) }, migration]),
+        segment.steps.map(({ migration, prepared }) => [{ name: migration.name, prepared, record: (nth) => run.record(migration, false, nth), checksFence: direction === 'up' }, migration]),
       );
       const onCommit = (unit: ScriptUnit, row: readonly (string | null)[]): void => {
         const migration = migrations.get(unit);
@@ -50,12 +50,12 @@ async function runSegment(context: MigrateContext, segment: Exclude<Segment, { t
     }
     case 'statements': {
       const { migration, prepared } = segment;
-      run.onDone(migration, await applyStatements(context, { migration, prepared, direction, record: run.record(migration, true), isFirst }, options));
+      run.onDone(migration, await applyStatements(context, { migration, prepared, direction, record: run.record(migration, true, 1), isFirst }, options));
       return;
     }
     case 'module': {
       const { migration, script } = segment;
-      const module = { migration, script, direction, record: run.record(migration, !script.isTransactional), isFirst };
+      const module = { migration, script, direction, record: run.record(migration, !script.isTransactional, 1), isFirst };
       run.onDone(migration, script.isTransactional ? await applyModule(context, module, options) : await applyModuleAlone(context, module, options));
       return;
     }

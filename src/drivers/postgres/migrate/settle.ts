@@ -11,7 +11,7 @@ export async function recordApplied(context: MigrateContext, migrations: readonl
     tenant: context.deps.historySchema,
     expectedDigest: null,
     withSetUp: true,
-    statements: missing.map((migration) => context.sql.recordMigration(migration)),
+    statements: missing.map((migration, index) => context.sql.recordMigration(migration, index + 1)),
     isCommitted: true,
   });
 }
