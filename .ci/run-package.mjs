@@ -38,9 +38,9 @@ try {
   step('migrates all', () => tenancy('tenant', 'migrate', '--all'));
   step('migrates nothing when there is nothing to do', () => tenancy('tenant', 'migrate', '--all'));
   write('migrations/0003_broken.sql', 'CREATE TABLE broken (;\n');
-  step('names a broken migration, and exits 1', () => assert.match(tenancy.exits(1, 'tenant', 'migrate', '--all').output, /0003_broken/));
+  step('names a broken migration, and exits 1', () => assert.match(tenancyExits(1, 'tenant', 'migrate', '--all').output, /0003_broken/));
   rmSync(path.join(project, 'migrations/0003_broken.sql'));
-  step('refuses to deprovision without a confirmation', () => tenancy.exits(4, 'tenant', 'deprovision', 'acme', '--skip-backup'));
+  step('refuses to deprovision without a confirmation', () => tenancyExits(4, 'tenant', 'deprovision', 'acme', '--skip-backup'));
   step('deprovisions one', () => tenancy('tenant', 'deprovision', 'acme', '--skip-backup', '--confirm', 'acme'));
   step('keeps the other', () => assert.match(tenancy('tenant', 'list', '--json').stdout, /"globex"/));
   step('leaves no server running', () => assert.deepEqual(listProcesses(), []));
@@ -81,7 +81,9 @@ function tenancy(...args) {
   return run(node, [bin(), ...args]);
 }
 
-tenancy.exits = (code, ...args) => run(node, [bin(), ...args], code);
+function tenancyExits(code, ...args) {
+  return run(node, [bin(), ...args], code);
+}
 
 function run(command, args, expected = 0) {
   const PATH = `${path.dirname(node)}${path.delimiter}${process.env.PATH}`;

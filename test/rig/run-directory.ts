@@ -10,8 +10,8 @@ import { startWatchdog } from './watchdog.js';
 /** In the environment of every process that the tests start, so that those left behind can be told. */
 const marker = 'RIG_RUN';
 
-/** What Node and its loaders keep in any temporary directory. */
-const caches = /^(node-compile-cache|jiti|v8-compile-cache.*|vite.*|vitest.*)$/;
+/** What Node and loaders of TypeScript (ours: `tenancy-cli-` and the user) keep in any temporary directory. */
+const caches = /^(node-compile-cache|jiti|tenancy-cli-\d+|v8-compile-cache.*|vite.*|vitest.*)$/;
 
 export interface RunDirectory {
   /** Ends what is left, takes the directory away, and tells what that was: nothing, if all tests clean up. */
