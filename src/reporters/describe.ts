@@ -1,5 +1,6 @@
 import { isTenancyError } from '../errors.js';
 import type { OutcomeError, RunCommand, RunEvent, StepName, TenantOutcome, TenantOutcomeType } from '../events.js';
+import { redact } from '../util/redact.js';
 import { formatCount, formatDuration, formatNumber } from './format.js';
 
 type Words = { readonly verb: string; readonly done: string; readonly nothing: string };
@@ -93,7 +94,7 @@ function describeReason(error: OutcomeError | undefined, tries: string): string 
   return `${error.hook === null ? '' : ` in ${error.hook}`}${tries}: ${error.message}`;
 }
 
-export function describeVersions(from: string | null, to: string | null): string {
+function describeVersions(from: string | null, to: string | null): string {
   if (from === to) return to === null ? '' : ` at ${to}`;
   if (from === null) return ` to ${to}`;
   if (to === null) return `, ${from} → nothing`;
@@ -181,16 +182,16 @@ export interface DescribedError {
   readonly hint: string | undefined;
 }
 
-/** What to show for anything thrown. What isn't a `TenancyError` is a bug of ours, and keeps its stack. */
+/** What to show for anything thrown. What isn't a `TenancyError` is a bug of ours. */
 export function describeError(error: unknown): DescribedError {
   if (isTenancyError(error)) return { code: error.code, message: error.message, hint: error.hint };
   return {
-    code: 'TENANCY_BUG_FOUND',
-    message: `this is a bug in tenancy: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-    hint: 'please report it with the lines above and the output of `tenancy --version`',
+    code: 'TENANCY_BUG',
+    message: redact(error instanceof Error ? `${error.name}: ${error.message}` : String(error)),
+    hint: undefined,
   };
 }
 
-export function unreachable(value: never): never {
+function unreachable(value: never): never {
   throw new Error(`no words for ${JSON.stringify(value)}`);
 }

@@ -4,6 +4,7 @@ import { TenancyError } from '../errors.js';
 import type { StampedRunEvent } from '../events.js';
 import { Tally } from '../fleet/tally.js';
 import { redact } from '../util/redact.js';
+import { describeError } from './describe.js';
 import { createPalette } from './palette.js';
 import type { OutputMode } from './reporter.js';
 import { printError } from './summary.js';
@@ -23,9 +24,7 @@ export interface FatalOptions {
 export function reportFatal(error: unknown, { output, stdout, stderr, isColorful, version }: FatalOptions): ExitCode {
   const isExpected = error instanceof TenancyError;
   const exitCode = isExpected ? error.exitCode : EXIT.bug;
-  const code = isExpected ? error.code : 'TENANCY_BUG';
-  const message = isExpected ? error.message : redact(error instanceof Error ? error.message : String(error));
-  const hint = isExpected ? error.hint : undefined;
+  const { code, message, hint } = describeError(error);
   if (output === 'json') {
     const event: StampedRunEvent = {
       v: 1,

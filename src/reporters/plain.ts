@@ -3,8 +3,7 @@ import { describeEvent, describeOutcome } from './describe.js';
 import { withoutName } from './failures-text.js';
 import { formatDuration, formatNumber } from './format.js';
 import { createLineWriter } from './line-writer.js';
-import { printLocated } from './located-text.js';
-import { createPalette } from './palette.js';
+import { createPalette, createResultPalette } from './palette.js';
 import { PlanText } from './plan-text.js';
 import type { Reporter, ReporterOptions } from './reporter.js';
 import { writeRunEnd } from './run-end.js';
@@ -13,12 +12,13 @@ import { sanitizeLine } from './sanitize.js';
 
 const HEARTBEAT_MS = 10_000;
 
-export type PlainReporterOptions = Pick<ReporterOptions, 'stdout' | 'stderr' | 'isColorful' | 'isQuiet' | 'isVerbose'>;
+export type PlainReporterOptions = Pick<ReporterOptions, 'output' | 'stdout' | 'stderr' | 'isColorful' | 'isQuiet' | 'isVerbose'>;
 
 /** For logs and pipes: a line for each tenant that had something to do, and a sign of life while nothing ends. */
 export function createPlainReporter(options: PlainReporterOptions): Reporter {
   const { isQuiet, isVerbose } = options;
   const palette = createPalette(options.isColorful);
+  const resultPalette = createResultPalette(options);
   const results = createLineWriter(options.stdout);
   const progress = createLineWriter(options.stderr);
   const tally = new RunTally();
@@ -70,8 +70,7 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
 
   function end(event: Extract<StampedRunEvent, { type: 'run.finished' }>): void {
     clearInterval(heartbeat);
-    writeRunEnd(event, { results, progress, palette, isQuiet, tally, plans });
-    if (located !== null) for (const line of printLocated(located, palette)) results.write(`${line}\n`);
+    writeRunEnd(event, { results, progress, palette, resultPalette, isQuiet, tally, plans, located });
   }
 
   return {

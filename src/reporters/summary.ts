@@ -18,14 +18,20 @@ export interface Summary {
 
 export function summarizeRun(
   event: Finished,
-  context: { readonly run: string | null; readonly isDryRun: boolean; readonly tally: RunTally; readonly palette: Palette },
+  context: {
+    readonly run: string | null;
+    readonly isDryRun: boolean;
+    readonly tally: RunTally;
+    readonly palette: Palette;
+    readonly resultPalette: Palette;
+  },
 ): Summary {
-  const { palette, run, isDryRun, tally } = context;
+  const { palette, resultPalette, run, isDryRun, tally } = context;
   if (event.error !== undefined) return { headline: [], failures: printError(event.error, palette), next: printNext(event, run, palette) };
   const headline =
     event.command === null || isDryRun
       ? []
-      : [tally.only === null ? printHeadline(event, event.command, palette) : printOnly(tally.only, event.command, palette)];
+      : [tally.only === null ? printHeadline(event, event.command, resultPalette) : printOnly(tally.only, event.command, resultPalette)];
   const failures = printFailures(event.failed, run, palette);
   const isOnly = tally.only !== null;
   // The failure of one tenant says what a headline would.

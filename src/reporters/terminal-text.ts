@@ -1,4 +1,3 @@
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the colours of the palette
 const COLOUR = /\u001b\[\d+m/g;
 // Nothing here is wider or narrower than one column.
 const IS_NARROW = /^[\u0020-\u007e\u00b7\u2026\u2190-\u2193\u2500-\u259f\u2714\u2716\u2800-\u28ff]*$/;

@@ -4,8 +4,7 @@ import { FleetView } from './fleet-view.js';
 import { formatCount } from './format.js';
 import { createLineWriter } from './line-writer.js';
 import { LiveArea } from './live-area.js';
-import { printLocated } from './located-text.js';
-import { createPalette } from './palette.js';
+import { createPalette, createResultPalette } from './palette.js';
 import { PlanText } from './plan-text.js';
 import type { Reporter, ReporterOptions } from './reporter.js';
 import { writeRunEnd } from './run-end.js';
@@ -25,15 +24,16 @@ const MAX_WARNINGS = 10;
 export async function createTtyReporter(options: ReporterOptions): Promise<Reporter> {
   const { StepsView } = await import('./steps-view.js');
   const palette = createPalette(options.isColorful);
+  const resultPalette = createResultPalette(options);
   const results = createLineWriter(options.stdout);
   const progress = createLineWriter(options.stderr);
   const area = new LiveArea(progress, options);
   const tally = new RunTally();
   const plans = new PlanText();
   let view: View | null = null;
-  let located: Extract<RunEvent, { type: 'tenant.located' }> | null = null;
+  let located: Extract<StampedRunEvent, { type: 'tenant.located' }> | null = null;
   let warnings = 0;
-  let ending: Promise<void> = Promise.resolve();
+  let ending: Promise<void> | null = null;
 
   const warn = (event: RunEvent): void => area.print([`${palette.yellow('!')} ${sanitizeLine(describeEvent(event, tally.command))}`]);
 
@@ -72,14 +72,14 @@ export async function createTtyReporter(options: ReporterOptions): Promise<Repor
     await view?.end();
     if (warnings > MAX_WARNINGS)
       progress.write(`${palette.yellow('!')} and ${formatCount(warnings - MAX_WARNINGS, 'more warning')}: --output plain shows them all\n`);
-    writeRunEnd(event, { results, progress, palette, isQuiet: options.isQuiet, tally, plans });
-    if (located !== null) for (const line of printLocated(located, palette)) results.write(`${line}\n`);
+    writeRunEnd(event, { results, progress, palette, resultPalette, isQuiet: options.isQuiet, tally, plans, located });
   }
 
   return {
     report,
     async finish() {
-      await ending;
+      // A run that was broken off has no end to report, but its screen must stop.
+      await (ending ?? view?.end());
       await Promise.all([results.finish(), progress.finish()]);
     },
   };

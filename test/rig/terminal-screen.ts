@@ -1,9 +1,7 @@
 import { Writable } from 'node:stream';
 import { measureWidth } from '../../src/reporters/terminal-text.js';
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal acts on, and text between
 const TOKEN = /\u001b\[\??[\d;]*[A-Za-z]|[\u0000-\u001f\u007f-\u009f]|[^\u0000-\u001f\u007f-\u009f]+/g;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: a colour
 const COLOUR = /^\u001b\[\d+m$/;
 
 /** As much of a terminal as our output uses; whatever else it is sent is an error. It doesn't wrap: it counts what is too wide. */

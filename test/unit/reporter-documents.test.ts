@@ -11,6 +11,7 @@ import { printTenantShow, toTenantShowDocument } from '../../src/reporters/docum
 import { createTenantListWriter } from '../../src/reporters/documents/tenant-list.js';
 import { type DocumentOptions, writeDocument } from '../../src/reporters/documents/write-document.js';
 import type { Palette } from '../../src/reporters/palette.js';
+import { measureWidth } from '../../src/reporters/terminal-text.js';
 import { parseTenantId, type Tenant } from '../../src/tenant.js';
 import { assertDocument, type DocumentName } from '../rig/events-schema.js';
 
@@ -130,9 +131,18 @@ describe('tenant list', () => {
     expect(await list([[]])).toBe('no tenants\n');
   });
 
-  test('keeps a row on a line of the terminal', async () => {
-    const text = await list([[globex]], { output: 'tty', columns: () => 40 });
-    expect(text.split('\n').every((line) => line.length <= 40)).toBe(true);
+  test('keeps a row on a line of the terminal, and cuts and colours nothing for a pipe', async () => {
+    const write = async (isTTY: boolean) => {
+      const stdout = Object.assign(new Sink(), { isTTY });
+      const writer = createTenantListWriter({ ...optionsFor(stdout, 'tty'), isColorful: true, columns: () => 40 });
+      await writer.write([globex]);
+      await writer.end();
+      return stdout.text;
+    };
+    expect((await write(true)).split('\n').every((line) => measureWidth(line) <= 40)).toBe(true);
+    expect(await write(true)).toContain('\u001b[31m');
+    expect(await write(false)).toContain('region=eu\n');
+    expect(await write(false)).not.toContain('\u001b');
   });
 });
 

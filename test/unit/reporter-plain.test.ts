@@ -23,7 +23,15 @@ class Sink extends Writable {
 function open(options: Partial<PlainReporterOptions> = {}) {
   const stdout = new Sink();
   const stderr = new Sink();
-  const reporter = createPlainReporter({ stdout, stderr, isColorful: false, isQuiet: false, isVerbose: false, ...options });
+  const reporter = createPlainReporter({
+    output: 'plain',
+    stdout,
+    stderr,
+    isColorful: false,
+    isQuiet: false,
+    isVerbose: false,
+    ...options,
+  });
   const report = (event: RunEvent): void => reporter.report({ v: 1, at: '2026-01-02T03:04:05.678Z', run: 'r_7k2m9x', ...event });
   return { reporter, report, readOut: () => stdout.take(), readErr: () => stderr.take() };
 }
@@ -150,7 +158,6 @@ test('is silent with --quiet but for what failed', async () => {
 
 test('lets no control character of an id or a message through', async () => {
   const { out, err } = await play(fleetScene({ tenants: 60, failures: 20, isHostile: true }));
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: what is looked for
   expect(out + err).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
 });
 

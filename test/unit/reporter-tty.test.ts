@@ -39,7 +39,6 @@ async function play(
 }
 
 /** Without colours. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: colours
 const bare = (text: string): string => text.replace(/\u001b\[\d+m/g, '');
 
 beforeEach(() => void vi.useFakeTimers());
@@ -146,6 +145,18 @@ test('prints a Ctrl-C above the screen, where it stays', async () => {
   expect(bare(terminal.screen.text)).toMatch(
     /^! Ctrl-C: finishing 12 tenants in flight, starting no more \(50 left\); Ctrl-C again aborts them\n! 40 migrated/,
   );
+});
+
+test('stops painting when a run is broken off without an end', async () => {
+  for (const scene of [fleetScene({ tenants: 50, failures: 0 }), singleScene({ isBroken: false })]) {
+    const { screen, reporter, report } = await open(100, 24);
+    for (const { event } of [...scene].slice(0, 6)) report(event);
+    await vi.advanceTimersByTimeAsync(500);
+    await reporter.finish();
+    const { writes } = screen;
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(screen.writes).toBe(writes);
+  }
 });
 
 test('prints ten warnings and counts the others', async () => {

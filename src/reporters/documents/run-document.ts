@@ -38,7 +38,7 @@ export interface RunShowDocument {
   readonly outcomes: readonly TenantOutcome[];
 }
 
-export function toRunDocument(run: Run): RunDocument {
+function toRunDocument(run: Run): RunDocument {
   const { id, command, status, selected, target, counts, notStarted, exitCode, owner, host, options } = run;
   const startedAt = run.startedAt.toISOString();
   return {

@@ -1,6 +1,6 @@
 import type { Tenant, TenantStatus } from '../../tenant.js';
 import { createLineWriter } from '../line-writer.js';
-import { createPalette, type Palette } from '../palette.js';
+import { createResultPalette, type Palette } from '../palette.js';
 import { sanitizeLine } from '../sanitize.js';
 import { type Cell, Table } from './table.js';
 import { printLabels, toTenantDocument } from './tenant-document.js';
@@ -16,7 +16,7 @@ export interface TenantListWriter {
 export function createTenantListWriter(options: DocumentOptions): TenantListWriter {
   const writer = createLineWriter(options.stdout);
   if (options.output === 'json') return createJsonListWriter(writer);
-  const palette = createPalette(options.isColorful);
+  const palette = createResultPalette(options);
   const table = new Table([
     { text: 'id', minWidth: 16 },
     { text: 'status', minWidth: 9 },

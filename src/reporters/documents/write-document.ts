@@ -1,5 +1,5 @@
 import { createLineWriter } from '../line-writer.js';
-import { createPalette, type Palette } from '../palette.js';
+import { createResultPalette, isTerminal, type Palette } from '../palette.js';
 import type { ReporterOptions } from '../reporter.js';
 import { truncate } from '../terminal-text.js';
 
@@ -13,12 +13,15 @@ export async function writeDocument<Document>(
 ): Promise<void> {
   const writer = createLineWriter(options.stdout);
   if (options.output === 'json') writer.write(`${JSON.stringify(document)}\n`);
-  else writer.write(toText(print(document, createPalette(options.isColorful)), options));
+  else writer.write(toText(print(document, createResultPalette(options)), options));
   await writer.finish();
 }
 
 /** Tables are cut to a terminal's width, so that a row stays a row; what is piped is whole. */
-export function toText(lines: readonly string[], { output, columns }: Pick<DocumentOptions, 'output' | 'columns'>): string {
-  const width = output === 'tty' ? columns() || 80 : Number.POSITIVE_INFINITY;
+export function toText(
+  lines: readonly string[],
+  { output, stdout, columns }: Pick<DocumentOptions, 'output' | 'stdout' | 'columns'>,
+): string {
+  const width = output === 'tty' && isTerminal(stdout) ? columns() || 80 : Number.POSITIVE_INFINITY;
   return lines.map((line) => `${truncate(line, width)}\n`).join('');
 }
