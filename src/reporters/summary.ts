@@ -27,9 +27,11 @@ export function summarizeRun(
   },
 ): Summary {
   const { palette, resultPalette, run, isDryRun, tally } = context;
+  // A dry run has not begun anything that would have to be finished.
+  if (isDryRun && event.error === undefined) return { headline: [], failures: [], next: [] };
   if (event.error !== undefined) return { headline: [], failures: printError(event.error, palette), next: printNext(event, run, palette) };
   const headline =
-    event.command === null || isDryRun
+    event.command === null
       ? []
       : [tally.only === null ? printHeadline(event, event.command, resultPalette) : printOnly(tally.only, event.command, resultPalette)];
   const failures = printFailures(event.failed, run, palette);

@@ -247,7 +247,14 @@ export function* planScene({ tenants }: { tenants: number }): Generator<SceneEve
   }
   yield {
     afterMs: 1,
-    event: { type: 'run.finished', command: 'migrate', counts: { ...NO_COUNTS, 'up-to-date': 40 }, failed: [], ms: 90, exitCode: 0 },
+    event: {
+      type: 'run.finished',
+      command: 'migrate',
+      counts: { ...NO_COUNTS, 'up-to-date': 40, 'not-started': tenants - 40 },
+      failed: [],
+      ms: 90,
+      exitCode: 0,
+    },
   };
 }
 
