@@ -34,7 +34,11 @@ export async function explainImportError(file: string, error: unknown): Promise<
 /** An error for what a config's own code threw, with the line of the config where it did. */
 export function explainThrown(file: string, action: string, thrown: unknown): TenancyError {
   if (isTenancyError(thrown)) return thrown;
-  return new TenancyError('TENANCY_CONFIG_LOAD_FAILED', { file, action, reason: describeThrown(thrown), ...findFrame(file, thrown) }, { cause: thrown });
+  return new TenancyError(
+    'TENANCY_CONFIG_LOAD_FAILED',
+    { file, action, reason: describeThrown(thrown), ...findFrame(file, thrown) },
+    { cause: thrown },
+  );
 }
 
 /** `TypeError: x is not a function`, `'a string'`, `undefined`: whatever was thrown, on one line. */
@@ -75,7 +79,10 @@ function findParseError(message: string): { file?: string; line: number; column:
 }
 
 /** Node does not say where an ES module's syntax error is; jiti's parser does, as long as it is in the config itself. */
-async function locateSyntaxError(file: string, error: SyntaxError): Promise<{ file?: string; line?: number; column?: number; reason: string }> {
+async function locateSyntaxError(
+  file: string,
+  error: SyntaxError,
+): Promise<{ file?: string; line?: number; column?: number; reason: string }> {
   const message = error.message.replace(/\s*\n\s*/g, ' ');
   const [, place, line] = /^((?:file:\/\/)?\/.*):(\d+)\n/.exec(error.stack ?? '') ?? [];
   if (place !== undefined) return { file: toPath(place), line: Number(line), reason: message };

@@ -77,7 +77,10 @@ async function createExplorer(): Promise<{ search(directory: string): Promise<Fo
     searchStrategy: 'none',
     ignoreEmptySearchPlaces: false,
     cache: false,
-    loaders: { ...loaders, '.json': (filepath, text) => (isPackageJson(filepath) ? takePackageJson(filepath, text) : take(filepath, text)) },
+    loaders: {
+      ...loaders,
+      '.json': (filepath, text) => (isPackageJson(filepath) ? takePackageJson(filepath, text) : take(filepath, text)),
+    },
   });
   return {
     search: async (directory) => {

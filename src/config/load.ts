@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { TenancyError } from '../errors.js';
 import { explainThrown } from './explain-import-error.js';
-import { findConfig, readConfigAt } from './find-config.js';
 import type { FoundConfig } from './find-config.js';
+import { findConfig, readConfigAt } from './find-config.js';
 import type { ConfigExport } from './import-config.js';
 import type { TenancyConfig } from './types.js';
 
@@ -31,8 +31,7 @@ export interface LoadedConfig {
  * @throws TenancyError one of the `TENANCY_CONFIG_*` codes, or `TENANCY_VARIABLE_UNSET`: each names the file, and exits 2.
  */
 export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConfig & { readonly file: string }> {
-  const found =
-    options.configPath === undefined ? await findConfig(options.cwd) : await readConfigAt(options.cwd, options.configPath);
+  const found = options.configPath === undefined ? await findConfig(options.cwd) : await readConfigAt(options.cwd, options.configPath);
   const { file } = found;
   if (found.text.trim() === '') throw new TenancyError('TENANCY_CONFIG_EMPTY', { file, reason: 'the config is empty' });
   const exported = await readExport(found, options);

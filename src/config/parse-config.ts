@@ -1,8 +1,8 @@
 import { TenancyError } from '../errors.js';
 import type { FoundConfig } from './find-config.js';
 import { interpolate } from './interpolate.js';
-import { parseJson } from './parse-json.js';
 import type { Parsed } from './parse-json.js';
+import { parseJson } from './parse-json.js';
 
 /**
  * Reads a config that is data, with `${VAR}` filled in.

@@ -1,7 +1,7 @@
 import { parsePhysicalName } from '../drivers/names.js';
 import { isTenancyError, TenancyError } from '../errors.js';
-import { DRIVER_NAMES } from '../tenant.js';
 import type { DriverName, Placement, TenantSeed } from '../tenant.js';
+import { DRIVER_NAMES } from '../tenant.js';
 import { findClosest } from '../util/edit-distance.js';
 import { describeValue } from './config-issues.js';
 import { describeThrown } from './explain-import-error.js';
@@ -19,7 +19,8 @@ export interface PlacementRules {
  */
 export function createPlace(placement: TenancyConfig['placement'], rules: PlacementRules): (seed: TenantSeed) => Placement {
   return (seed) => {
-    const answer = typeof placement === 'function' ? callPlacement(placement, seed, rules.file) : { ...placement, name: fillName(placement.name, seed) };
+    const answer =
+      typeof placement === 'function' ? callPlacement(placement, seed, rules.file) : { ...placement, name: fillName(placement.name, seed) };
     const problem = explainAnswer(answer, rules.clusters);
     if (problem !== null) throw reject(rules.file, seed, problem);
     const { cluster, driver, name } = answer as Placement;

@@ -1,5 +1,5 @@
-import { redact, redactUrl } from '../util/redact.js';
 import { formatDuration } from '../util/duration.js';
+import { redact, redactUrl } from '../util/redact.js';
 import type { MigrateHook, ResolvedConfig, UrlSource } from './types.js';
 
 /** What `config print` shows: every default filled in, passwords blanked, a function as `[function]`. Calls none of them. */

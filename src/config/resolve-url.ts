@@ -21,7 +21,12 @@ export async function resolveUrl(source: UrlSource, where: string, root: string,
 }
 
 /** A function that asks `source` once, and gives the same answer ever after. */
-export function resolveOnce(source: () => string | Promise<string>, where: string, root: string, file: string | null): () => Promise<string> {
+export function resolveOnce(
+  source: () => string | Promise<string>,
+  where: string,
+  root: string,
+  file: string | null,
+): () => Promise<string> {
   let answer: Promise<string> | undefined;
   return () => {
     answer ??= resolveUrl(source, where, root, file);

@@ -1,10 +1,10 @@
 import path from 'node:path';
-import { TenancyError } from '../errors.js';
 import type { ConfigIssue } from '../errors/config-errors.js';
+import { TenancyError } from '../errors.js';
 import { findClosest } from '../util/edit-distance.js';
 import type { LoadedConfig } from './load.js';
-import { mergeOptions, runOptionSpecs } from './merge-options.js';
 import type { RawOptions } from './merge-options.js';
+import { mergeOptions, runOptionSpecs } from './merge-options.js';
 import { createPlace } from './place-tenant.js';
 import { absoluteUrl, resolveOnce } from './resolve-url.js';
 import type { Hook, Hooks, MigrateHook, ResolvedConfig, TenancyConfig, UrlSource } from './types.js';
@@ -110,7 +110,10 @@ function findContradictions(config: TenancyConfig): readonly ConfigIssue[] {
     const names = Object.keys(config.clusters);
     const closest = findClosest(config.placement.cluster, names);
     const question = closest === undefined ? '' : `; did you mean ${closest}?`;
-    issues.push({ path: 'placement.cluster', problem: `there is no cluster '${config.placement.cluster}' in \`clusters\`, only ${names.join(', ')}${question}` });
+    issues.push({
+      path: 'placement.cluster',
+      problem: `there is no cluster '${config.placement.cluster}' in \`clusters\`, only ${names.join(', ')}${question}`,
+    });
   }
   return issues;
 }

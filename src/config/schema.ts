@@ -69,20 +69,37 @@ const migrateHook = z.unknown().check((context) => {
 });
 
 const hookNames = [
-  'create', 'drop', 'backup', 'verify',
-  'beforeCreate', 'afterCreate', 'beforeMigrate', 'afterMigrate', 'beforeSeed', 'afterSeed',
-  'beforeBackup', 'afterBackup', 'beforeVerify', 'afterVerify', 'beforeDrop', 'afterDrop', 'onEvent',
+  'create',
+  'drop',
+  'backup',
+  'verify',
+  'beforeCreate',
+  'afterCreate',
+  'beforeMigrate',
+  'afterMigrate',
+  'beforeSeed',
+  'afterSeed',
+  'beforeBackup',
+  'afterBackup',
+  'beforeVerify',
+  'afterVerify',
+  'beforeDrop',
+  'afterDrop',
+  'onEvent',
 ] as const;
 
 const hooks = strict({
-  ...(Object.fromEntries(hookNames.map((name) => [name, z.optional(hook)])) as Record<(typeof hookNames)[number], z.ZodMiniOptional<typeof hook>>),
+  ...(Object.fromEntries(hookNames.map((name) => [name, z.optional(hook)])) as Record<
+    (typeof hookNames)[number],
+    z.ZodMiniOptional<typeof hook>
+  >),
   migrate: z.optional(migrateHook),
   seed: z.optional(explained(explainSeed)),
 });
 
 function explainSeed(value: unknown): string | null {
   const isSound = Array.isArray(value) ? value.every((item) => typeof item === 'function') : typeof value === 'function';
-  return isSound ? null : 'expected a function `(ctx) => …` such as sqlSeed(\'./plans.sql\'), or an array of them; files go into `seeds`';
+  return isSound ? null : "expected a function `(ctx) => …` such as sqlSeed('./plans.sql'), or an array of them; files go into `seeds`";
 }
 
 const seeds = explained((value) => {
@@ -97,7 +114,9 @@ const placementTemplate = strict({
     if (typeof value !== 'string') return 'expected a text with {id} in it, such as tenant_{id}';
     const unknown = value.replaceAll('{id}', '').match(/\{[^}]*\}?|\}/)?.[0];
     if (unknown !== undefined) return `${unknown} is not understood: {id} is all that a name may have in braces`;
-    return value.includes('{id}') ? null : `expected {id} in it, such as tenant_{id}: without it all tenants would live in ${JSON.stringify(value)}`;
+    return value.includes('{id}')
+      ? null
+      : `expected {id} in it, such as tenant_{id}: without it all tenants would live in ${JSON.stringify(value)}`;
   }),
 });
 
@@ -105,7 +124,7 @@ const placement = z.unknown().check((context) => {
   const { value } = context;
   if (typeof value === 'function') return;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    const message = 'expected a function `(tenant) => ({ cluster, driver, name })`, or { cluster, driver, name: \'tenant_{id}\' }';
+    const message = "expected a function `(tenant) => ({ cluster, driver, name })`, or { cluster, driver, name: 'tenant_{id}' }";
     context.issues.push({ code: 'custom', message, input: value });
     return;
   }
@@ -115,19 +134,17 @@ const placement = z.unknown().check((context) => {
 
 const clusterName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 
-const clusters = z
-  .record(z.string(), strict({ url, concurrency: z.optional(positive), region: z.optional(text) }))
-  .check((context) => {
-    const names = Object.keys(context.value);
-    if (names.length === 0) {
-      const message = 'expected at least one cluster, such as { main: { url: \'postgres://…\' } }';
-      context.issues.push({ code: 'custom', message, input: context.value });
-    }
-    for (const name of names.filter((candidate) => !clusterName.test(candidate))) {
-      const message = 'a cluster\'s name is 1 to 63 of A-Z a-z 0-9 _ - . and starts with a letter or a digit';
-      context.issues.push({ code: 'custom', message, path: [name], input: name });
-    }
-  });
+const clusters = z.record(z.string(), strict({ url, concurrency: z.optional(positive), region: z.optional(text) })).check((context) => {
+  const names = Object.keys(context.value);
+  if (names.length === 0) {
+    const message = "expected at least one cluster, such as { main: { url: 'postgres://…' } }";
+    context.issues.push({ code: 'custom', message, input: context.value });
+  }
+  for (const name of names.filter((candidate) => !clusterName.test(candidate))) {
+    const message = "a cluster's name is 1 to 63 of A-Z a-z 0-9 _ - . and starts with a letter or a digit";
+    context.issues.push({ code: 'custom', message, path: [name], input: name });
+  }
+});
 
 const configSchema = strict({
   registry: z.optional(strict({ url: z.optional(url) })),

@@ -23,7 +23,8 @@ export function explainUrl(url: unknown): string | null {
       return explainPostgres(url, rest);
     default: {
       const engine = scheme === undefined ? undefined : LATER[scheme.toLowerCase()];
-      if (engine !== undefined) return `${engine} is not supported in this version of tenancy, only PostgreSQL is: postgres://… or embedded:DIR`;
+      if (engine !== undefined)
+        return `${engine} is not supported in this version of tenancy, only PostgreSQL is: postgres://… or embedded:DIR`;
       return `expected ${EXPECTED}, got ${show(url)}`;
     }
   }

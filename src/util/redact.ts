@@ -35,8 +35,28 @@ const SHORTEST_INSIDE_WORDS = 8;
 
 /** Passwords of development machines that are words of this tool's own messages. */
 const ORDINARY_WORDS = new Set([
-  'admin', 'database', 'default', 'embedded', 'localhost', 'main', 'mariadb', 'mongodb', 'mysql', 'pass', 'password', 'postgres',
-  'postgresql', 'public', 'root', 'schema', 'secret', 'tenancy', 'tenant', 'tenants', 'test', 'user',
+  'admin',
+  'database',
+  'default',
+  'embedded',
+  'localhost',
+  'main',
+  'mariadb',
+  'mongodb',
+  'mysql',
+  'pass',
+  'password',
+  'postgres',
+  'postgresql',
+  'public',
+  'root',
+  'schema',
+  'secret',
+  'tenancy',
+  'tenant',
+  'tenants',
+  'test',
+  'user',
 ]);
 
 const literals = new Set<string>();
@@ -72,7 +92,13 @@ export function redactUrl(url: string): string {
 export function registerSecret(value: string): void {
   if (value.length < SHORTEST_LITERAL || ORDINARY_WORDS.has(value.toLowerCase())) return;
   const encoded = encodeURIComponent(value.replace(/[\uD800-\uDFFF]/gu, ''));
-  for (const form of [value, encoded, encodeURI(value.replace(/[\uD800-\uDFFF]/gu, '')), JSON.stringify(value).slice(1, -1), value.replaceAll("'", "''")]) {
+  for (const form of [
+    value,
+    encoded,
+    encodeURI(value.replace(/[\uD800-\uDFFF]/gu, '')),
+    JSON.stringify(value).slice(1, -1),
+    value.replaceAll("'", "''"),
+  ]) {
     literals.add(form);
   }
   literalPattern = null;

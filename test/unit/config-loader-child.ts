@@ -1,6 +1,6 @@
 import process from 'node:process';
-import { loadConfig } from '../../src/config/load.js';
 import type { LoadConfigOptions } from '../../src/config/load.js';
+import { loadConfig } from '../../src/config/load.js';
 import { isTenancyError } from '../../src/errors.js';
 
 process.on('message', (options: LoadConfigOptions) => {

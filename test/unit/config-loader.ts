@@ -27,7 +27,7 @@ export async function startConfigLoader(): Promise<ConfigLoader> {
   await symlink(path.join(repository, 'node_modules'), path.join(directory, 'node_modules'));
   await build({
     absWorkingDir: repository,
-    entryPoints: { child: 'test/unit/config-loader-child.ts' },
+    entryPoints: { child: fileURLToPath(new URL('./config-loader-child.ts', import.meta.url)) },
     outdir: directory,
     outExtension: { '.js': '.mjs' },
     bundle: true,

@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { loadEnvFiles } from '../../src/config/env-file.js';
 import { loadConfigObject } from '../../src/config/load.js';
 import { describeConfig } from '../../src/config/print.js';
-import { resolveUrl } from '../../src/config/resolve-url.js';
-import { resolveConfig } from '../../src/config/resolve.js';
 import type { ResolveConfigOptions } from '../../src/config/resolve.js';
+import { resolveConfig } from '../../src/config/resolve.js';
+import { resolveUrl } from '../../src/config/resolve-url.js';
 import type { ResolvedConfig } from '../../src/config/types.js';
 import { parseTenantId } from '../../src/tenant.js';
 import { redact } from '../../src/util/redact.js';
@@ -35,25 +35,85 @@ describe('checking', () => {
   const cases: readonly [string, object, string][] = [
     ['url', { clusters: { main: { url: 'foo' } } }, "`clusters.main.url`: expected a URL such as postgres://… or embedded:DIR, got 'foo'"],
     ['missing url', { clusters: { main: {} } }, '`clusters.main.url`: expected a URL such as postgres://… or embedded:DIR, got undefined'],
-    ['mistyped scheme', { clusters: { main: { url: 'postgres//u:hunter22@h' } } }, "`clusters.main.url`: expected a URL such as postgres://… or embedded:DIR, got 'postgres//u:***@h'"],
-    ['raw password', { clusters: { main: { url: 'postgres://u:p/w@h/x' } } }, "`clusters.main.url`: 'postgres://u:***@h/x' is not a valid URL; in a password, @ is written %40, / %2F, # %23, ? %3F, : %3A and % %25"],
-    ['mysql', { clusters: { main: { url: 'mysql://h' } } }, '`clusters.main.url`: MySQL is not supported in this version of tenancy, only PostgreSQL is: postgres://… or embedded:DIR'],
-    ['mongodb', { registry: { url: 'mongodb+srv://h' } }, '`registry.url`: MongoDB is not supported in this version of tenancy, only PostgreSQL is: postgres://… or embedded:DIR'],
-    ['embedded', { clusters: { main: { url: 'embedded:' } } }, '`clusters.main.url`: expected a directory after embedded:, such as embedded:.tenancy/postgres'],
+    [
+      'mistyped scheme',
+      { clusters: { main: { url: 'postgres//u:hunter22@h' } } },
+      "`clusters.main.url`: expected a URL such as postgres://… or embedded:DIR, got 'postgres//u:***@h'",
+    ],
+    [
+      'raw password',
+      { clusters: { main: { url: 'postgres://u:p/w@h/x' } } },
+      "`clusters.main.url`: 'postgres://u:***@h/x' is not a valid URL; in a password, @ is written %40, / %2F, # %23, ? %3F, : %3A and % %25",
+    ],
+    [
+      'mysql',
+      { clusters: { main: { url: 'mysql://h' } } },
+      '`clusters.main.url`: MySQL is not supported in this version of tenancy, only PostgreSQL is: postgres://… or embedded:DIR',
+    ],
+    [
+      'mongodb',
+      { registry: { url: 'mongodb+srv://h' } },
+      '`registry.url`: MongoDB is not supported in this version of tenancy, only PostgreSQL is: postgres://… or embedded:DIR',
+    ],
+    [
+      'embedded',
+      { clusters: { main: { url: 'embedded:' } } },
+      '`clusters.main.url`: expected a directory after embedded:, such as embedded:.tenancy/postgres',
+    ],
     ['no cluster', { clusters: {} }, "`clusters`: expected at least one cluster, such as { main: { url: 'postgres://…' } }"],
-    ['fraction', { clusters: { main: { url: 'embedded:x', concurrency: 1.5 } } }, '`clusters.main.concurrency`: expected a whole number, got 1.5'],
-    ['zero', { clusters: { main: { url: 'embedded:x', concurrency: 0 } } }, '`clusters.main.concurrency`: expected a whole number of at least 1, got 0'],
+    [
+      'fraction',
+      { clusters: { main: { url: 'embedded:x', concurrency: 1.5 } } },
+      '`clusters.main.concurrency`: expected a whole number, got 1.5',
+    ],
+    [
+      'zero',
+      { clusters: { main: { url: 'embedded:x', concurrency: 0 } } },
+      '`clusters.main.concurrency`: expected a whole number of at least 1, got 0',
+    ],
     ['unknown key', { migratoins: {} }, '`migratoins`: unknown key; did you mean `migrations`?'],
     ['unknown key below', { hooks: { befroeCreate: () => {} } }, '`hooks.befroeCreate`: unknown key; did you mean `beforeCreate`?'],
-    ['duration without unit', { defaults: { timeout: '30' } }, '`defaults.timeout`: expected a duration with its unit, such as 30s or 30ms, or none'],
+    [
+      'duration without unit',
+      { defaults: { timeout: '30' } },
+      '`defaults.timeout`: expected a duration with its unit, such as 30s or 30ms, or none',
+    ],
     ['hook', { hooks: { create: 'x' } }, `\`hooks.create\`: ${hook}`],
-    ['migrate', { hooks: { migrate: { directory: 'x' } } }, '`hooks.migrate`: expected sqlMigrations({ directory }), a migrator { type: "migrator", name, run, target, readVersion }, or a function'],
-    ['migrator', { hooks: { migrate: { type: 'migrator', name: 'x', run: 1, target: () => {}, readVersion: () => {} } } }, `\`hooks.migrate.run\`: ${hook}`],
-    ['seeds twice', { seeds: 'x.sql', hooks: { seed: () => {} } }, '`seeds`: it is short for `hooks.seed`, which is given too: keep one of them'],
-    ['template without id', { placement: { ...template, name: 'all' } }, '`placement.name`: expected {id} in it, such as tenant_{id}: without it all tenants would live in "all"'],
-    ['template with more', { placement: { ...template, name: '{id}_{region}' } }, '`placement.name`: {region} is not understood: {id} is all that a name may have in braces'],
-    ['template elsewhere', { placement: { ...template, cluster: 'mian' } }, "`placement.cluster`: there is no cluster 'mian' in `clusters`, only main; did you mean main?"],
-    ['no placement', { placement: undefined }, "`placement`: expected a function `(tenant) => ({ cluster, driver, name })`, or { cluster, driver, name: 'tenant_{id}' }"],
+    [
+      'migrate',
+      { hooks: { migrate: { directory: 'x' } } },
+      '`hooks.migrate`: expected sqlMigrations({ directory }), a migrator { type: "migrator", name, run, target, readVersion }, or a function',
+    ],
+    [
+      'migrator',
+      { hooks: { migrate: { type: 'migrator', name: 'x', run: 1, target: () => {}, readVersion: () => {} } } },
+      `\`hooks.migrate.run\`: ${hook}`,
+    ],
+    [
+      'seeds twice',
+      { seeds: 'x.sql', hooks: { seed: () => {} } },
+      '`seeds`: it is short for `hooks.seed`, which is given too: keep one of them',
+    ],
+    [
+      'template without id',
+      { placement: { ...template, name: 'all' } },
+      '`placement.name`: expected {id} in it, such as tenant_{id}: without it all tenants would live in "all"',
+    ],
+    [
+      'template with more',
+      { placement: { ...template, name: '{id}_{region}' } },
+      '`placement.name`: {region} is not understood: {id} is all that a name may have in braces',
+    ],
+    [
+      'template elsewhere',
+      { placement: { ...template, cluster: 'mian' } },
+      "`placement.cluster`: there is no cluster 'mian' in `clusters`, only main; did you mean main?",
+    ],
+    [
+      'no placement',
+      { placement: undefined },
+      "`placement`: expected a function `(tenant) => ({ cluster, driver, name })`, or { cluster, driver, name: 'tenant_{id}' }",
+    ],
   ];
   for (const [title, change, message] of cases) {
     it(`names path and expectation: ${title}`, async () => {
@@ -76,7 +136,14 @@ describe('resolving', () => {
     const seeded: string[] = [];
     for (const seed of config.hooks.seed) await seed({ seed: async (file: string) => void seeded.push(file) } as never);
     expect(seeded).toEqual(['/app/a.sql']);
-    expect(config.defaults).toEqual({ concurrency: null, retries: 3, timeoutMs: null, lockTimeoutMs: 5_000, statementTimeoutMs: null, leaseWaitMs: 20_000 });
+    expect(config.defaults).toEqual({
+      concurrency: null,
+      retries: 3,
+      timeoutMs: null,
+      lockTimeoutMs: 5_000,
+      statementTimeoutMs: null,
+      leaseWaitMs: 20_000,
+    });
     expect(config.logsDirectory).toBe('/app/.tenancy/logs');
   });
 
@@ -98,19 +165,29 @@ describe('resolving', () => {
 
   it('takes a flag before a variable, a variable before the config, and the config before a default', async () => {
     const config = { ...sound, defaults: { retries: 1, lockTimeout: '1s', timeout: '1m', leaseWait: 7 } };
-    const { defaults } = await resolve(config, { overrides: { retries: '5', timeout: 'none' }, env: { TENANCY_RETRIES: '4', TENANCY_LOCK_TIMEOUT: '2s', TENANCY_LEASE_WAIT: '' } });
+    const { defaults } = await resolve(config, {
+      overrides: { retries: '5', timeout: 'none' },
+      env: { TENANCY_RETRIES: '4', TENANCY_LOCK_TIMEOUT: '2s', TENANCY_LEASE_WAIT: '' },
+    });
     expect(defaults).toMatchObject({ retries: 5, lockTimeoutMs: 2_000, timeoutMs: null, leaseWaitMs: 7 });
   });
 
   it('names the flag or the variable that is wrong', async () => {
-    expect(await failure(resolve(sound, { overrides: { concurrency: '0' } }))).toBe('--concurrency: expected a whole number of at least 1, got "0"');
-    expect(await failure(resolve(sound, { env: { TENANCY_LOCK_TIMEOUT: '5' } }))).toBe('TENANCY_LOCK_TIMEOUT: expected a duration with its unit, such as 5s or 5ms, got "5"');
+    expect(await failure(resolve(sound, { overrides: { concurrency: '0' } }))).toBe(
+      '--concurrency: expected a whole number of at least 1, got "0"',
+    );
+    expect(await failure(resolve(sound, { env: { TENANCY_LOCK_TIMEOUT: '5' } }))).toBe(
+      'TENANCY_LOCK_TIMEOUT: expected a duration with its unit, such as 5s or 5ms, got "5"',
+    );
   });
 });
 
 describe('placement', () => {
   it('is recorded as it was returned, and nothing more', async () => {
-    const { place } = await resolve({ ...sound, placement: (tenant: typeof acme) => ({ ...template, name: `t_${tenant.labels.plan}`, extra: 1 }) });
+    const { place } = await resolve({
+      ...sound,
+      placement: (tenant: typeof acme) => ({ ...template, name: `t_${tenant.labels.plan}`, extra: 1 }),
+    });
     expect(place(acme)).toEqual({ cluster: 'main', driver: 'postgres-schema', name: 't_pro' });
   });
 
@@ -129,7 +206,12 @@ describe('placement', () => {
   }
 
   it('that throws is told with the tenant', async () => {
-    const { place } = await resolve({ ...sound, placement: () => { throw new TypeError('boom'); } });
+    const { place } = await resolve({
+      ...sound,
+      placement: () => {
+        throw new TypeError('boom');
+      },
+    });
     expect(await failure(() => place(acme))).toBe('the config: `placement`: for tenant "Acme" the function threw TypeError: boom');
   });
 
@@ -142,17 +224,32 @@ describe('placement', () => {
 describe('a URL that a function fetches', () => {
   it('is fetched once, and shared with the registry that defaults to it', async () => {
     let calls = 0;
-    const config = await resolve({ ...sound, clusters: { main: { url: async () => { calls += 1; return 'embedded:db'; } } } });
+    const config = await resolve({
+      ...sound,
+      clusters: {
+        main: {
+          url: async () => {
+            calls += 1;
+            return 'embedded:db';
+          },
+        },
+      },
+    });
     expect(calls).toBe(0);
     expect(await resolveUrl(config.registry.url, 'registry.url', config.root)).toBe('embedded:/app/db');
-    expect(await resolveUrl(config.clusters['main']?.url ?? '', 'clusters.main.url', config.root)).toBe('embedded:/app/db');
+    expect(await resolveUrl(config.clusters.main?.url ?? '', 'clusters.main.url', config.root)).toBe('embedded:/app/db');
     expect(calls).toBe(1);
   });
 
   const wrong: readonly [() => unknown, string][] = [
     [() => undefined, 'the function returned no such URL: expected a URL such as postgres://… or embedded:DIR, got undefined'],
     [() => 'redis://x', "the function returned no such URL: expected a URL such as postgres://… or embedded:DIR, got 'redis://x'"],
-    [() => { throw new Error('vault is sealed'); }, 'the function failed: vault is sealed'],
+    [
+      () => {
+        throw new Error('vault is sealed');
+      },
+      'the function failed: vault is sealed',
+    ],
     [() => Promise.reject('no'), 'the function failed: no'],
   ];
   for (const [source, reason] of wrong) {
@@ -165,7 +262,11 @@ describe('a URL that a function fetches', () => {
 
 describe('printing', () => {
   it('shows every default and no secret', async () => {
-    const config = await resolve({ ...sound, clusters: { main: { url: 'postgres://u:canary-4711@h/db' }, two: { url: () => 'x' } }, hooks: { create: () => {} } });
+    const config = await resolve({
+      ...sound,
+      clusters: { main: { url: 'postgres://u:canary-4711@h/db' }, two: { url: () => 'x' } },
+      hooks: { create: () => {} },
+    });
     const printed = JSON.stringify(describeConfig(config));
     expect(printed).not.toContain('canary');
     expect(JSON.parse(printed)).toMatchObject({
@@ -187,6 +288,8 @@ describe('env files', () => {
   });
 
   it('that are missing are named', async () => {
-    expect(await failure(loadEnvFiles('/nonexistent', ['.env'], {}))).toBe("the env file /nonexistent/.env can't be read: there is no such file");
+    expect(await failure(loadEnvFiles('/nonexistent', ['.env'], {}))).toBe(
+      "the env file /nonexistent/.env can't be read: there is no such file",
+    );
   });
 });
