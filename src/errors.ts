@@ -6,6 +6,7 @@ import { hookErrors } from './errors/hook-errors.js';
 import { lifecycleErrors } from './errors/lifecycle-errors.js';
 import { migrationErrors } from './errors/migration-errors.js';
 import { registryErrors } from './errors/registry-errors.js';
+import { scaffoldErrors } from './errors/scaffold-errors.js';
 import { redact } from './util/redact.js';
 
 /** Every code there is; each area words its own in `src/errors/`. */
@@ -17,6 +18,7 @@ const definitions = {
   ...migrationErrors,
   ...lifecycleErrors,
   ...hookErrors,
+  ...scaffoldErrors,
 };
 
 type Definitions = typeof definitions;
