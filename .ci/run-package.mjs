@@ -2,7 +2,7 @@
 //   node .ci/run-package.mjs TARBALL NODE
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -44,11 +44,13 @@ try {
   step('deprovisions one', () => tenancy('tenant', 'deprovision', 'acme', '--skip-backup', '--confirm', 'acme'));
   step('keeps the other', () => assert.match(tenancy('tenant', 'list', '--json').stdout, /"globex"/));
   step('leaves no server running', () => assert.deepEqual(listProcesses(), []));
-  step('its types stand on their own', () => {
-    const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
-    const flags = '--noEmit --strict --exactOptionalPropertyTypes --module nodenext --target es2022 --types node'.split(' ');
-    run(process.execPath, [tsc, ...flags, '--typeRoots', path.join(root, 'node_modules/@types'), 'tenancy.config.ts']);
-  });
+  // Which Node runs the compiler makes no difference to it.
+  if (realpathSync(node) === realpathSync(process.execPath))
+    step('its types stand on their own', () => {
+      const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
+      const flags = '--noEmit --strict --exactOptionalPropertyTypes --module nodenext --target es2022 --types node'.split(' ');
+      run(process.execPath, [tsc, ...flags, '--typeRoots', path.join(root, 'node_modules/@types'), 'tenancy.config.ts']);
+    });
 } finally {
   // Whatever went wrong, no server stays behind.
   spawnSync(node, [bin(), 'embedded', 'stop'], { cwd: project, stdio: 'ignore', timeout: 30_000 });
