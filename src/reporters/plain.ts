@@ -52,7 +52,8 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
           return;
         return say(printTenantLine(event, tally, palette));
       case 'tenant.planned':
-        return plans.add(event);
+        if (tally.started?.dryRun) plans.add(event);
+        return;
       case 'tenant.located':
         if (tally.started?.selected === 1) located = event;
         return;

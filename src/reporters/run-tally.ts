@@ -33,6 +33,8 @@ export class RunTally {
   retries = 0;
   /** The outcome of the one tenant, in a run of one. */
   only: TenantOutcome | null = null;
+  /** The tenant that was said to live somewhere, last. */
+  located: string | null = null;
 
   get command(): RunCommand {
     return this.started?.command ?? 'migrate';
@@ -69,6 +71,8 @@ export class RunTally {
     } else if (event.type === 'step.started') {
       const entry = this.inFlight.get(event.tenant);
       if (entry !== undefined) entry.step = event.step;
+    } else if (event.type === 'tenant.located') {
+      this.located = event.tenant;
     } else if (event.type === 'tenant.retried') {
       this.retries += 1;
     } else if (event.type === 'tenant.finished') {

@@ -33,7 +33,11 @@ export function summarizeRun(
   const headline =
     event.command === null
       ? []
-      : [tally.only === null ? printHeadline(event, event.command, resultPalette) : printOnly(tally.only, event.command, resultPalette)];
+      : [
+          tally.only === null
+            ? printHeadline(event, event.command, tally, resultPalette)
+            : printOnly(tally.only, event.command, resultPalette),
+        ];
   const failures = printFailures(event.failed, run, palette);
   const isOnly = tally.only !== null;
   // The failure of one tenant says what a headline would.
@@ -47,7 +51,12 @@ function printOnly(outcome: TenantOutcome, command: RunCommand, palette: Palette
   return `${sign} ${palette.bold(sanitizeLine(outcome.tenant))} ${sanitizeLine(describeOutcome(outcome, command))}`;
 }
 
-function printHeadline({ counts, ms, exitCode }: Finished, command: RunCommand, palette: Palette): string {
+function printHeadline({ counts, ms, exitCode }: Finished, command: RunCommand, tally: RunTally, palette: Palette): string {
+  const { selected } = tally.started ?? { selected: 0 };
+  if (selected > 0 && counts['up-to-date'] === selected) {
+    const who = selected === 1 && tally.located !== null ? palette.bold(sanitizeLine(tally.located)) : formatCount(selected, 'tenant');
+    return `${palette.green('✔')} ${who} ${describeOutcomeType('up-to-date', command)}, nothing to do`;
+  }
   const isBad = counts.failed + counts.unverified + counts.unknown > 0;
   const isPartial = counts.cancelled + counts['not-started'] > 0 || exitCode !== 0;
   const sign = isBad ? palette.red('✖') : isPartial ? palette.yellow('!') : palette.green('✔');

@@ -56,7 +56,8 @@ export async function createTtyReporter(options: ReporterOptions): Promise<Repor
       case 'run.draining':
         return warn(event);
       case 'tenant.planned':
-        return plans.add(event);
+        if (tally.started?.dryRun) plans.add(event);
+        return;
       case 'tenant.located':
         if (tally.started?.selected === 1) located = event;
         return;
