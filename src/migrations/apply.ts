@@ -13,7 +13,8 @@ export interface ApplyPlanOptions extends ApplyOptions {
 export async function applyPlan(session: TenantSession, plan: TenantMigrationPlan, options: ApplyPlanOptions): Promise<void> {
   const { direction, steps } = plan;
   if (steps.length === 0) return;
-  const { MigrationError, Umzug } = await import('umzug');
+  // In the bundle a CommonJS package has a default export alone.
+  const { MigrationError, Umzug } = (await import('umzug')).default;
   let sent: Promise<void> | null = null;
   const carryOut = (): Promise<void> => {
     sent ??= direction === 'up' ? session.applyMigrations(steps, options).then(() => {}) : session.revertMigrations(steps, options);
