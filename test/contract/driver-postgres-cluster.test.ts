@@ -56,8 +56,10 @@ describe('a PostgreSQL cluster', () => {
       url.password = 'plain-secret';
       const engine = await open(url.href);
       const facts = await engine.readFacts();
-      expect(facts.version).toMatch(/^15\./);
-      expect(facts.maxConnections).toBe(197);
+      const [server] = await database.query<{ version: string; most: number }>(
+        `SELECT current_setting('server_version') AS version, current_setting('max_connections')::int - 3 AS most`,
+      );
+      expect(facts).toMatchObject({ version: server?.version, maxConnections: server?.most });
       expect(facts.connectionsInUse).toBeGreaterThan(0);
       expect(facts.privileges.filter(({ isGranted }) => !isGranted).map(({ hint }) => hint)).toEqual([
         `GRANT CREATE ON DATABASE "${database.name}" TO "${login}"`,

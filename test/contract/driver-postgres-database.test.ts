@@ -2,6 +2,7 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClusterEngine, TenantDriver, TenantTarget } from '../../src/drivers/driver.js';
 import { openClusterEngine } from '../../src/drivers/index.js';
+import { formatCreateDraft } from '../../src/drivers/postgres/database-create.js';
 import { draftName } from '../../src/drivers/postgres/database-state.js';
 import { createTestDatabase, query, type TestDatabase, withDatabase } from '../rig/postgres.js';
 import { markerOf, sessionOptions } from './driver-suite.js';
@@ -49,38 +50,57 @@ describe('postgres-database', () => {
     expect(await draftsOf(home)).toEqual([]);
   });
 
-  it('waits for a CREATE DATABASE of a client that has died, and takes up what it made', async () => {
-    const home = target('zombie');
+  /** Lets no CREATE DATABASE go on until `release` is called. */
+  const holdCreations = async (): Promise<{ isHeld(operation: string): Promise<void>; release(): Promise<void> }> => {
+    const holder = new Client({ connectionString: database.url });
+    await holder.connect();
+    await holder.query('BEGIN; LOCK TABLE pg_database IN SHARE MODE');
+    const waiting = `SELECT FROM pg_stat_activity WHERE starts_with(query, $1) AND wait_event_type = 'Lock'`;
+    return {
+      isHeld: (operation) => expect.poll(() => database.query(waiting, [formatCreateDraft(operation)])).not.toEqual([]),
+      release: () => holder.end(),
+    };
+  };
+
+  /** A CREATE DATABASE of the operation that goes on although its client is dead, until `finish` is called. */
+  const haunt = async ({ marker }: TenantTarget): Promise<{ finish(): Promise<void> }> => {
+    const hold = await holdCreations();
     const zombie = new Client({ connectionString: database.url });
     zombie.on('error', () => {});
     await zombie.connect();
-    zombie.query(`CREATE DATABASE ${draftName(home.marker.operation)} STRATEGY file_copy`).catch(() => {});
-    await expect
-      .poll(() => database.query(`SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE%file_copy' AND state = 'active'`), {
-        interval: 1,
-      })
-      .not.toEqual([]);
+    zombie.query(formatCreateDraft(marker.operation)).catch(() => {});
+    await hold.isHeld(marker.operation);
     (zombie as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
-    expect(['created', 'adopted']).toContain(await driver.create(home, never));
+    return { finish: hold.release };
+  };
+
+  it('waits for a CREATE DATABASE of a client that has died, and takes up what it made', async () => {
+    const home = target('zombie');
+    const zombie = await haunt(home);
+    const creating = driver.create(home, never);
+    await zombie.finish();
+    expect(['created', 'adopted']).toContain(await creating);
     expect(await driver.probe(home)).toEqual({ status: 'ours', isEmpty: true });
+    expect(await draftsOf(home)).toEqual([]);
+  });
+
+  it('drops nothing, and yet leaves nothing that such a CREATE DATABASE could still bring', async () => {
+    const home = target('orphan');
+    const zombie = await haunt(home);
+    expect(await driver.drop(home, never)).toBe('absent');
+    await zombie.finish();
     expect(await draftsOf(home)).toEqual([]);
   });
 
   it('goes on after an abort in the middle of creating', async () => {
     const home = target('aborted');
     const abort = new AbortController();
+    const hold = await holdCreations();
     const creating = driver.create(home, abort.signal);
-    await expect
-      .poll(
-        () =>
-          database.query(
-            `SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE%' AND state = 'active' AND pid <> pg_backend_pid()`,
-          ),
-        { interval: 1 },
-      )
-      .not.toEqual([]);
+    await hold.isHeld(home.marker.operation);
     abort.abort(new Error('stop'));
     await expect(creating).rejects.toThrow('stop');
+    await hold.release();
     expect(['created', 'adopted']).toContain(await driver.create(home, never));
     expect(await draftsOf(home)).toEqual([]);
   });

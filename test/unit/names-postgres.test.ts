@@ -35,9 +35,12 @@ describe("a cluster's URL", () => {
     expect(describeClusterUrl('hush')).not.toContain('hush');
   });
 
-  it.each(['', 'app', 'mysql://h/d', 'postgres:/x', 'postgres://h/a#b'])('is not %j', (text) => {
-    expect(parseClusterUrl(text)).toBeNull();
-  });
+  it.each(['', 'app', 'mysql://h/d', 'postgres:/x', 'postgres://h/a#b', 'postgres://u:100%@h/a', 'postgres://h:99999/a'])(
+    'is not %j',
+    (text) => {
+      expect(parseClusterUrl(text)).toBeNull();
+    },
+  );
 });
 
 describe('a marker', () => {

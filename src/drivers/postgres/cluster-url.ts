@@ -19,6 +19,7 @@ export function parseClusterUrl(url: string): ParsedUrl | null {
   const parts = URL_PARTS.exec(url);
   if (parts === null) return null;
   const [, scheme = '', credentials = '', host = '', database = '', query = ''] = parts;
+  if (!isDecodable(url) || Number(/:(\d+)$/.exec(host)?.[1] ?? 0) > 65_535) return null;
   return { scheme, credentials, host, database, query: query === '' ? [] : query.split('&') };
 }
 
@@ -66,6 +67,10 @@ function parse(url: string): ParsedUrl {
   const parts = parseClusterUrl(url);
   if (parts === null) throw new TypeError('not a postgres:// URL');
   return parts;
+}
+
+function isDecodable(text: string): boolean {
+  return !/%(?![0-9a-f]{2})/i.test(text);
 }
 
 function decode(text: string): string {

@@ -38,7 +38,7 @@ export async function createDatabase(context: EngineContext, target: TenantTarge
           });
         }
         if (draft === null) {
-          await makeDraft(client, target);
+          await client.query(formatCreateDraft(target.marker.operation));
           isOurs = true;
         }
         await finishDraft(client, target);
@@ -52,8 +52,8 @@ export async function createDatabase(context: EngineContext, target: TenantTarge
  * From template0: nobody can be connected to it, whereas one session in template1 fails every CREATE DATABASE with 55006; and
  * what somebody once left in template1 doesn't turn up in every tenant. CONNECT stays granted to PUBLIC, as PostgreSQL has it.
  */
-async function makeDraft(client: Client, target: TenantTarget): Promise<void> {
-  await client.query(`CREATE DATABASE ${quoteName(draftName(target.marker.operation))} TEMPLATE template0`);
+export function formatCreateDraft(operation: string): string {
+  return `CREATE DATABASE ${quoteName(draftName(operation))} TEMPLATE template0`;
 }
 
 async function finishDraft(client: Client, target: TenantTarget): Promise<void> {

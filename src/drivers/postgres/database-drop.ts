@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { TenancyError } from '../../errors.js';
 import type { TenantTarget } from '../driver.js';
+import { formatCreateDraft } from './database-create.js';
 import { type DatabaseState, draftName, readHome } from './database-state.js';
 import { type EngineContext, settleRaces, withClient } from './engine-context.js';
 import { describeOwner, isSameMarker } from './marker.js';
@@ -13,8 +14,9 @@ const OBJECT_IN_USE = '55006';
 export async function dropDatabase(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<'dropped' | 'absent'> {
   await context.budget.closeIdle(target.name);
   let isDropped = false;
-  return withClient(context, null, signal, (client) =>
-    settleRaces(
+  return withClient(context, null, signal, async (client) => {
+    await client.query(END_CREATION, [formatCreateDraft(target.marker.operation)]);
+    return settleRaces(
       signal,
       (code) => code === OBJECT_IN_USE,
       async () => {
@@ -31,9 +33,14 @@ export async function dropDatabase(context: EngineContext, target: TenantTarget,
         }
         return isDropped ? 'dropped' : 'absent';
       },
-    ),
-  );
+    );
+  });
 }
+
+/** A CREATE DATABASE runs on after its client has died, and would turn up when all is over. */
+const END_CREATION = `
+  SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+   WHERE state = 'active' AND pid <> pg_backend_pid() AND starts_with(query, $1) AND usename = current_user`;
 
 /** Why PostgreSQL, or we, would not drop it. FORCE ends sessions, but none of these. */
 export async function findObstacles(client: Client, target: TenantTarget, home: DatabaseState): Promise<string[]> {
