@@ -61,7 +61,7 @@ export interface RunDefaults {
   readonly leaseWait?: Duration;
 }
 
-/** What a run does for each tenant. A hook that is left out is the driver's own; `null` leaves the step out. */
+/** What a run does for each tenant. A hook that is left out is the driver's own. */
 export interface Hooks {
   readonly create?: Hook;
   readonly migrate?: MigrateHook;
