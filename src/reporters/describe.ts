@@ -69,7 +69,7 @@ export function describeOutcome(outcome: TenantOutcome, command: RunCommand): st
   const tries = attempts > 1 ? `, at attempt ${attempts}` : '';
   switch (outcome.outcome) {
     case 'applied':
-      return `${commandWords[command].done}${describeVersions(from, to)} in ${formatDuration(ms)}${tries}`;
+      return `${commandWords[command].done}${command === 'deprovision' ? '' : describeVersions(from, to)} in ${formatDuration(ms)}${tries}`;
     case 'up-to-date':
       return `${commandWords[command].nothing}${to === null ? '' : ` at ${to}`}`;
     case 'failed':

@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { RunEvent } from '../../src/events.js';
+import type { OutcomeError, RunEvent, TenantOutcome } from '../../src/events.js';
 import { createPlainReporter, type PlainReporterOptions } from '../../src/reporters/plain.js';
 import { fleetScene, planScene, refusalScene, type SceneEvent, singleScene } from '../rig/scene-events.js';
 
@@ -101,7 +101,19 @@ test('gives a fleet a line for each tenant that had work, and names the failures
 test('names at most twenty failures, and says where the others are', async () => {
   const { err } = await play(fleetScene({ tenants: 200, failures: 45 }));
   expect(err.match(/^ {4}\S+ +\.tenancy\/logs/gm)).toHaveLength(20);
+  expect(err).toContain('✖ 45 tenants failed in migrate\n');
   expect(err).toContain('  and 25 more: tenancy run show r_7k2m9x\n');
+});
+
+test('shows every kind of failure, also where one kind has many tenants', async () => {
+  const events = [...fleetScene({ tenants: 200, failures: 45 })].map(({ event }) => event);
+  const end = events.at(-1) as Extract<RunEvent, { type: 'run.finished' }>;
+  const last = end.failed.at(-1) as TenantOutcome;
+  const odd = { ...last, tenant: 'odd', error: { ...(last.error as OutcomeError), message: 'odd: the disk is full' } };
+  const { err } = await play([{ afterMs: 0, event: { ...end, failed: [...end.failed, odd] } }]);
+  expect(err).toContain('✖ odd failed in migrate on main\n  the disk is full\n');
+  expect(err).toContain('✖ 45 tenants failed in migrate\n');
+  expect(err).toContain('  and 35 more: tenancy run show r_7k2m9x\n');
 });
 
 test('tells after a Ctrl-C what was not started', async () => {
