@@ -45,7 +45,7 @@ export class RunTally {
     return this.started === null ? 0 : this.started.selected - this.started.upToDate;
   }
 
-  /** Of these, how many have an outcome. */
+  /** Of these, how many were worked on and have an outcome. */
   get done(): number {
     return this.finished;
   }
@@ -96,7 +96,8 @@ export class RunTally {
     this.inFlight.delete(outcome.tenant);
     this.only = this.started?.selected === 1 ? outcome : null;
     this.counts[outcome.outcome] += 1;
-    this.finished += 1;
+    // Draining settles what it never reached in one go: that is no progress.
+    if (outcome.outcome !== 'not-started') this.finished += 1;
     if (!isFailure(outcome)) return;
     this.lastFailures.push(outcome);
     if (this.lastFailures.length > KEPT_FAILURES) this.lastFailures.shift();
