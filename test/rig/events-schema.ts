@@ -61,7 +61,7 @@ function parseLine(line: string): unknown {
   }
 }
 
-export type DocumentName = 'tenantList' | 'tenantShow' | 'fleetStatus' | 'runList' | 'runShow' | 'doctor';
+export type DocumentName = 'tenantList' | 'tenantShow' | 'fleetStatus' | 'runList' | 'runShow' | 'doctor' | 'init';
 
 /** Throws where stdout isn't one document of this name, as `docs/documents.schema.json` publishes it. */
 export function assertDocument<T = unknown>(name: DocumentName, stdout: string): T {

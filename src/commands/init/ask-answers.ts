@@ -81,7 +81,7 @@ async function askUntilParsed<Answer>({ stderr }: CommandContext, question: Ques
   }
 }
 
-/** One reader for all questions: lines that were typed ahead stay with it. Ctrl-C, and an input that ends, are no answer. */
+/** Ctrl-C, and an input that ends, are no answer, and not the default either. */
 async function withTerminal<T>({ stdin, stderr }: CommandContext, use: (read: (text: string) => Promise<string>) => Promise<T>): Promise<T> {
   const { createInterface } = await import('node:readline/promises');
   const terminal = createInterface({ input: stdin, output: stderr });

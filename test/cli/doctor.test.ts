@@ -1,0 +1,136 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { DoctorDocument } from '../../src/reporters/documents/doctor-document.js';
+import { assertDocument } from '../rig/events-schema.js';
+import { canaryPassword, createTestDatabase, type TestDatabase, withDatabase } from '../rig/postgres.js';
+import { createProject, type ProjectOptions } from '../rig/project.js';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+
+interface Examined {
+  readonly exitCode: number;
+  readonly status: string;
+  readonly checks: Readonly<Record<string, string>>;
+  readonly hints: Readonly<Record<string, string | undefined>>;
+}
+
+/** Runs it in a new project; the answer has each check by its name. */
+async function examine(options: ProjectOptions, before: readonly (readonly string[])[] = []): Promise<Examined> {
+  const project = await createProject(options);
+  try {
+    for (const args of before) {
+      const { exitCode, stderr } = await project.run(args);
+      expect(exitCode, stderr).toBe(0);
+    }
+    const { exitCode, stdout } = await project.run(['doctor', '--json']);
+    const document = assertDocument<DoctorDocument>('doctor', stdout.trim());
+    return {
+      exitCode,
+      status: document.status,
+      checks: Object.fromEntries(document.checks.map(({ name, status, detail }) => [name, `${status}: ${project.normalise(detail)}`])),
+      hints: Object.fromEntries(document.checks.map(({ name, hint }) => [name, hint])),
+    };
+  } finally {
+    await project.remove();
+  }
+}
+
+test('a project before its first tenant is sound, and is told that there is no registry yet', async () => {
+  const project = await createProject({ databaseUrl: database.url });
+  const { exitCode, stdout, stderr } = await project.run(['doctor']);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+  expect(project.normalise(stdout).replaceAll(/v\d+\.\d+\.\d+|(?<=PostgreSQL )\S+|\d{15,}|\d+ of \d+/g, '<n>')).toMatchInlineSnapshot(`
+    "✔ node                       Node.js <n>
+    ✔ config                     tenancy.config.mjs
+    ✔ migrations                 1, up to 0001_accounts
+    ! registry                   none yet at 127.0.0.1:<port>/<database>: the first provision makes one
+                                 → if there should be one, registry.url names the wrong server or database
+    ✔ clusters.main              PostgreSQL <n> at postgres://postgres@127.0.0.1:<port>/<database>
+    ✔ clusters.main.identity     <n>/<database>; no tenant lives there yet
+    ✔ clusters.main.privileges   all that postgres-schema needs
+    ✔ clusters.main.connections  <n> in use; a run takes up to 10 (concurrency 8 + 2)
+
+    1 to look at
+    "
+  `);
+  await project.remove();
+});
+
+test('what the registry knows is compared, and nothing is written', async () => {
+  const known = await examine({ databaseUrl: database.url }, [['tenant', 'provision', 'doctored']]);
+  expect(known).toMatchObject({ exitCode: 0, status: 'ok' });
+  expect(known.checks['registry']).toMatch(/^ok: 1 tenant at/);
+  expect(known.checks['clusters.main.identity']).toMatch(/as its tenants know it$/);
+
+  const written = 'SELECT (SELECT count(*) FROM tenancy.events) AS events, (SELECT json_agg(c) FROM tenancy.clusters c) AS clusters';
+  const before = await database.query(written);
+  const other = await createTestDatabase();
+  const moved = await examine({ registryUrl: database.url, databaseUrl: other.url });
+  expect(moved).toMatchObject({ exitCode: 4, status: 'failed' });
+  expect(moved.checks['clusters.main.identity']).toMatch(/^failed: cluster main is another server/);
+  expect(moved.hints['clusters.main.identity']).toMatch(/--accept-cluster main/);
+  expect(await database.query(written)).toEqual(before);
+  await other.drop();
+});
+
+test('a cluster that is down hides nothing about the others', async () => {
+  const { exitCode, checks } = await examine({
+    databaseUrl: database.url,
+    config: `export default {
+      registry: { url: ${JSON.stringify(database.url)} },
+      clusters: { down: { url: 'postgres://postgres@127.0.0.1:1/postgres' }, up: { url: ${JSON.stringify(database.url)} } },
+      placement: ({ id }) => ({ cluster: 'up', driver: 'postgres-database', name: 'tenant_' + id }),
+      migrations: { directory: './migrations' },
+    };`,
+  });
+  expect(exitCode).toBe(6);
+  expect(checks['clusters.down']).toMatch(/^failed: cluster down at postgres:\/\/postgres@127\.0\.0\.1:<port>\/postgres can't be reached/);
+  expect(checks['clusters.up']).toMatch(/^ok: PostgreSQL \d/);
+  expect(checks['clusters.up.privileges']).toBe('ok: all that postgres-database needs');
+});
+
+test('a config that is wrong leaves the rest not looked at, and trying again is not proposed', async () => {
+  const { exitCode, checks } = await examine({ config: 'export default { clusters: {}, placement: 1 }' });
+  expect(exitCode).toBe(2);
+  expect(checks['config']).toMatch(/^failed: <project>\/tenancy\.config\.mjs: /);
+  expect(checks['registry']).toBe('warning: not looked at: there is no config to look by');
+});
+
+test('a login without the rights is told which, and how to grant them', async () => {
+  const empty = await createTestDatabase();
+  const role = `${empty.name}_weak`;
+  await empty.query(`CREATE ROLE ${role} LOGIN PASSWORD '${canaryPassword}'`);
+  const url = new URL(empty.url);
+  url.username = role;
+  const { exitCode, checks, hints } = await examine({ databaseUrl: url.href, registryUrl: empty.url, driver: 'postgres-database' });
+  expect(exitCode).toBe(2);
+  expect(checks['clusters.main.privileges']).toBe('failed: postgres-database lacks CREATEDB and membership in pg_signal_backend, to end sessions');
+  expect(hints['clusters.main.privileges']).toBe(`ALTER ROLE "${role}" CREATEDB; GRANT pg_signal_backend TO "${role}"`);
+  await empty.drop();
+});
+
+test('a concurrency that the server has no connections for is refused', async () => {
+  const { exitCode, checks, hints } = await examine({ databaseUrl: database.url, concurrency: 5000 });
+  expect(exitCode).toBe(2);
+  expect(checks['clusters.main.connections']).toMatch(/^failed: \d+ of \d+ in use; a run takes up to 5002 \(concurrency 5000 \+ 2\)$/);
+  expect(hints['clusters.main.connections']).toMatch(/^lower clusters\.main\.concurrency to \d+, or raise max_connections$/);
+});
+
+test('a database that does not exist, and migrations that are not there, are each named', async () => {
+  const { exitCode, checks } = await examine({ databaseUrl: withDatabase(database.url, `${database.name}_absent`), migrations: {} });
+  expect(exitCode).toBe(2);
+  expect(checks['migrations']).toMatch(/^failed: .*migrations does not exist/);
+  expect(checks['registry']).toMatch(/^failed: there is no database/);
+  expect(checks['clusters.main']).toMatch(/there is no such database/);
+});
+
+test('an embedded server that does not come up is told once', async () => {
+  const { exitCode, checks } = await examine({ databaseUrl: 'embedded:taken', files: { taken: 'a file\n' } });
+  expect(exitCode).toBe(2);
+  expect(checks['embedded']).toMatch(/^failed: embedded:<project>\/taken can't be used/);
+  expect(checks['registry']).toBe('failed: its embedded server does not run');
+  expect(checks['clusters.main']).toBe('failed: its embedded server does not run');
+});
