@@ -40,7 +40,15 @@ export const migrationRunErrors = {
     message: ({ file, line, what }) => `${file}, line ${line}: there is ${what}`,
     hint: ({ file }) => `mend ${file}; nothing was sent to the server`,
   }),
-  TENANCY_SEED_FAILED: defineError<{ tenant: string; seed: string; reason: string; file?: string; line?: number; column?: number; statement?: string }>({
+  TENANCY_SEED_FAILED: defineError<{
+    tenant: string;
+    seed: string;
+    reason: string;
+    file?: string;
+    line?: number;
+    column?: number;
+    statement?: string;
+  }>({
     exit: EXIT.tenantsFailed,
     message: ({ tenant, seed, reason, line, column, statement }) =>
       `${tenant}: seed ${seed}${line === undefined ? '' : `, line ${line}${column === undefined ? '' : `, column ${column}`}`}: ${reason}` +
@@ -61,7 +69,8 @@ export const migrationRunErrors = {
   }),
   TENANCY_FENCE_LOST: defineError<{ tenant: string; fence: number }>({
     exit: EXIT.locked,
-    message: ({ tenant, fence }) => `${tenant}: a newer owner has taken the tenant over (this one's fence was ${fence}), and nothing was written`,
+    message: ({ tenant, fence }) =>
+      `${tenant}: a newer owner has taken the tenant over (this one's fence was ${fence}), and nothing was written`,
     hint: ({ tenant }) => `wait for the other one, then run \`tenancy tenant migrate ${tenant}\``,
     isRetryable: true,
   }),

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { historyDigest } from '../../src/migrations/history-digest.js';
 import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
-import { applyOptions, counted, moduleMigration, openSession, sqlMigration, type SessionSetting, type TestSession } from './migrate-rig.js';
+import { applyOptions, counted, moduleMigration, openSession, type SessionSetting, sqlMigration, type TestSession } from './migrate-rig.js';
 
 describe('migrations as modules', () => {
   let database: TestDatabase;
@@ -124,7 +124,9 @@ describe('migrations as modules', () => {
   it('are unknown when they were interrupted outside of a transaction', async () => {
     await inTenant({}, async (session, schema) => {
       const module = moduleMigration('b', async () => {}, false);
-      await database.query(`INSERT INTO ${schema}._tenancy_state (type, name, checksum, statements_done, statement) VALUES ('progress', 'b', '${module.checksum}', 0, 'started')`);
+      await database.query(
+        `INSERT INTO ${schema}._tenancy_state (type, name, checksum, statements_done, statement) VALUES ('progress', 'b', '${module.checksum}', 0, 'started')`,
+      );
       await expect(session.applyMigrations([module], afterA())).rejects.toMatchObject({ code: 'TENANCY_MIGRATION_UNKNOWN' });
       await session.resolveProgress('applied');
       await session.applyMigrations([module], afterA());

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TenantSession } from '../../src/drivers/driver.js';
 import { applyPlan } from '../../src/migrations/apply.js';
-import type { LocalMigration } from '../../src/migrations/migration.js';
 import { historyDigest } from '../../src/migrations/history-digest.js';
+import type { LocalMigration } from '../../src/migrations/migration.js';
 import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
 import { applyOptions, counted, openSession, sqlMigration } from './migrate-rig.js';
 

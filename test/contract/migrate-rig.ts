@@ -64,9 +64,19 @@ export function sqlMigration(name: string, sql: string, down: string | null = nu
   return { name, file, checksum, up: script(sql, file), down: down === null ? null : script(down, `migrations/${name}.down.sql`) };
 }
 
-export function moduleMigration(name: string, run: Extract<MigrationScript, { type: 'module' }>['run'], isTransactional = true): LocalMigration {
+export function moduleMigration(
+  name: string,
+  run: Extract<MigrationScript, { type: 'module' }>['run'],
+  isTransactional = true,
+): LocalMigration {
   const file = `migrations/${name}.ts`;
-  return { name, file, checksum: createHash('sha256').update(name).digest('hex'), up: { type: 'module', file, isTransactional, run }, down: null };
+  return {
+    name,
+    file,
+    checksum: createHash('sha256').update(name).digest('hex'),
+    up: { type: 'module', file, isTransactional, run },
+    down: null,
+  };
 }
 
 /** Creates a table with a row, and counts how often it was run: a second time would fail, or show. */

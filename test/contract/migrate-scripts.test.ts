@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { historyDigest } from '../../src/migrations/history-digest.js';
 import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
-import { applyOptions, counted, openSession, sqlMigration, type SessionSetting, type TestSession } from './migrate-rig.js';
+import { applyOptions, counted, openSession, type SessionSetting, sqlMigration, type TestSession } from './migrate-rig.js';
 
 describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (version) => {
   let database: TestDatabase;
@@ -29,7 +29,9 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
   }
 
   async function countsOf(schema: string): Promise<string[]> {
-    const rows = await database.query<{ line: string }>(`SELECT name || ':' || sum(n) AS line FROM ${schema}.counts GROUP BY name ORDER BY name`);
+    const rows = await database.query<{ line: string }>(
+      `SELECT name || ':' || sum(n) AS line FROM ${schema}.counts GROUP BY name ORDER BY name`,
+    );
     return rows.map(({ line }) => line);
   }
 
@@ -71,7 +73,9 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
     await withSession({ schema }, async (session) => {
       const bad = sqlMigration('c', `-- 🐘🐘\nCREATE TABLE "🐘" (id int);\r\nCREATE TABLE x (\r\n  '🐘' id int);\n`);
       const options = applyOptions();
-      const error = await session.applyMigrations([counted('a'), counted('b'), bad, counted('d')], options).catch((thrown: unknown) => thrown);
+      const error = await session
+        .applyMigrations([counted('a'), counted('b'), bad, counted('d')], options)
+        .catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ code: 'TENANCY_MIGRATION_FAILED', details: { migration: 'c', line: 4, column: 3 } });
       expect(options.seen).toEqual(['a', 'b']);
     });
@@ -90,11 +94,19 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
 
   it('finds the place of an error behind emoji, rewriting and nested quotes', async () => {
     const schema = await newSchema();
-    const bad = sqlMigration('a', `-- 🐘🐘🐘\r\nCREATE TABLE public.a (id int);\r\nDO $x$ BEGIN EXECUTE $y$ SELECT '$$' $y$; END $x$;\r\nSELECT '🐘', public.nothing();\r\n`);
+    const bad = sqlMigration(
+      'a',
+      `-- 🐘🐘🐘\r\nCREATE TABLE public.a (id int);\r\nDO $x$ BEGIN EXECUTE $y$ SELECT '$$' $y$; END $x$;\r\nSELECT '🐘', public.nothing();\r\n`,
+    );
     await withSession({ schema }, async (session) => {
       await expect(session.applyMigrations([bad], applyOptions({ publicTo: 'tenant' }))).rejects.toMatchObject({
         code: 'TENANCY_MIGRATION_FAILED',
-        details: { line: 4, column: 13, statement: expect.stringContaining('\n  |             ^'), reason: expect.stringContaining('42883') },
+        details: {
+          line: 4,
+          column: 13,
+          statement: expect.stringContaining('\n  |             ^'),
+          reason: expect.stringContaining('42883'),
+        },
       });
     });
   });
@@ -115,7 +127,9 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
     const schema = await newSchema();
     const bad = sqlMigration('b', 'CREATE TABLE b (id int UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO b VALUES (1), (1); -- end');
     await withSession({ schema }, async (session) => {
-      await expect(session.applyMigrations([counted('a'), bad, counted('c')], applyOptions())).rejects.toThrow(/migration b: .*at the COMMIT/);
+      await expect(session.applyMigrations([counted('a'), bad, counted('c')], applyOptions())).rejects.toThrow(
+        /migration b: .*at the COMMIT/,
+      );
       expect((await session.readHistory()).applied).toHaveLength(1);
     });
   });
@@ -124,7 +138,9 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
     const schema = await newSchema();
     const slow = sqlMigration('b', `SELECT pg_sleep(0.3); INSERT INTO counts VALUES ('b', 1);`);
     const race = await Promise.allSettled(
-      [1, 2].map((fence) => withSession({ schema, fence }, (session) => session.applyMigrations([counted('a'), slow, counted('c')], applyOptions()))),
+      [1, 2].map((fence) =>
+        withSession({ schema, fence }, (session) => session.applyMigrations([counted('a'), slow, counted('c')], applyOptions())),
+      ),
     );
     const lost = race.flatMap((result) => (result.status === 'rejected' ? [(result.reason as { code: string }).code] : []));
     expect(lost).toHaveLength(1);
@@ -160,7 +176,12 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
 
   it('is finished by a new session after the first was killed in the middle of the message', async () => {
     const schema = await newSchema();
-    const steps = [counted('a'), counted('b'), sqlMigration('c', `SELECT pg_sleep(0.4); INSERT INTO counts VALUES ('c', 1);`), counted('d')];
+    const steps = [
+      counted('a'),
+      counted('b'),
+      sqlMigration('c', `SELECT pg_sleep(0.4); INSERT INTO counts VALUES ('c', 1);`),
+      counted('d'),
+    ];
     const killed = await openSession(database.url, { schema });
     const options = applyOptions();
     const running = expect(killed.applyMigrations(steps, options)).rejects.toMatchObject({ code: '57P01' });
@@ -178,16 +199,25 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
 
   it('parts what is too large for one message', async () => {
     const schema = await newSchema();
-    const large = (name: string): ReturnType<typeof sqlMigration> => sqlMigration(name, `${counted(name).up.type === 'sql' ? `CREATE TABLE IF NOT EXISTS counts (name text, n int); INSERT INTO counts VALUES ('${name}', 1);` : ''} -- ${'x'.repeat(700_000)}`);
+    const large = (name: string): ReturnType<typeof sqlMigration> =>
+      sqlMigration(
+        name,
+        `${counted(name).up.type === 'sql' ? `CREATE TABLE IF NOT EXISTS counts (name text, n int); INSERT INTO counts VALUES ('${name}', 1);` : ''} -- ${'x'.repeat(700_000)}`,
+      );
     await withSession({ schema }, (session) => session.applyMigrations(['a', 'b', 'c'].map(large), applyOptions()));
     expect(await countsOf(schema)).toEqual(['a:1', 'b:1', 'c:1']);
   });
 
   it('keeps the settings, roles and temporary tables of a file to that file', async () => {
     const schema = await newSchema();
-    await database.query(`DO $$ BEGIN CREATE ROLE ${database.name}_r${tenants}; EXCEPTION WHEN duplicate_object THEN NULL; END $$; GRANT ALL ON SCHEMA ${schema} TO ${database.name}_r${tenants}`);
+    await database.query(
+      `DO $$ BEGIN CREATE ROLE ${database.name}_r${tenants}; EXCEPTION WHEN duplicate_object THEN NULL; END $$; GRANT ALL ON SCHEMA ${schema} TO ${database.name}_r${tenants}`,
+    );
     const file = (name: string): ReturnType<typeof sqlMigration> =>
-      sqlMigration(name, `SET lock_timeout = 77; CREATE TEMP TABLE scratch (id int); SELECT set_config('statement_timeout', '78', false); SET ROLE ${database.name}_r${tenants}; CREATE TABLE ${name} (id int);`);
+      sqlMigration(
+        name,
+        `SET lock_timeout = 77; CREATE TEMP TABLE scratch (id int); SELECT set_config('statement_timeout', '78', false); SET ROLE ${database.name}_r${tenants}; CREATE TABLE ${name} (id int);`,
+      );
     await withSession({ schema }, async (session) => {
       const settings = `SELECT current_setting('lock_timeout') AS l, current_setting('statement_timeout') AS s, current_user AS u, to_regclass('scratch') AS t`;
       const before = (await session.client.query(settings)).rows;
@@ -198,24 +228,41 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
 
   it('keeps its history in a schema of its own where the database is the tenant’s', async () => {
     await withSession({ schema: null }, async (session) => {
-      await session.applyMigrations([sqlMigration('a', 'CREATE TABLE public.own (id int); SET search_path TO nowhere'), sqlMigration('b', 'INSERT INTO own VALUES (1)')], applyOptions());
+      await session.applyMigrations(
+        [
+          sqlMigration('a', 'CREATE TABLE public.own (id int); SET search_path TO nowhere'),
+          sqlMigration('b', 'INSERT INTO own VALUES (1)'),
+        ],
+        applyOptions(),
+      );
       expect((await session.readHistory()).applied).toHaveLength(2);
     });
-    expect(await database.query(`SELECT nspname FROM pg_namespace WHERE oid = (SELECT relnamespace FROM pg_class WHERE relname = '_tenancy_migrations' AND relnamespace = '_tenancy'::regnamespace)`)).toHaveLength(1);
+    expect(
+      await database.query(
+        `SELECT nspname FROM pg_namespace WHERE oid = (SELECT relnamespace FROM pg_class WHERE relname = '_tenancy_migrations' AND relnamespace = '_tenancy'::regnamespace)`,
+      ),
+    ).toHaveLength(1);
   });
 
   it('creates an extension once, in the shared schema, when tenants race for it', async () => {
     const schemas = await Promise.all(Array.from({ length: 4 }, newSchema));
-    const file = sqlMigration('a', `CREATE EXTENSION IF NOT EXISTS\n  citext WITH SCHEMA public;\nCREATE TABLE a (name citext);\nSELECT nothing;`);
+    const file = sqlMigration(
+      'a',
+      `CREATE EXTENSION IF NOT EXISTS\n  citext WITH SCHEMA public;\nCREATE TABLE a (name citext);\nSELECT nothing;`,
+    );
     const good = sqlMigration('a', `CREATE EXTENSION IF NOT EXISTS\n  citext WITH SCHEMA public;\nCREATE TABLE a (name citext);`);
     await Promise.all(schemas.map((schema) => withSession({ schema }, (session) => session.applyMigrations([good], applyOptions()))));
-    expect(await database.query(`SELECT extnamespace::regnamespace::text AS home FROM pg_extension WHERE extname = 'citext'`)).toEqual([{ home: 'extensions' }]);
+    expect(await database.query(`SELECT extnamespace::regnamespace::text AS home FROM pg_extension WHERE extname = 'citext'`)).toEqual([
+      { home: 'extensions' },
+    ]);
     const schema = await newSchema();
     await withSession({ schema }, (session) =>
       expect(session.applyMigrations([file], applyOptions())).rejects.toMatchObject({ details: { line: 4, column: 8 } }),
     );
     await withSession({ schema }, (session) =>
-      expect(session.applyMigrations([sqlMigration('a', 'SELECT 1'), sqlMigration('b', 'CREATE EXTENSION no_such_thing')], applyOptions())).rejects.toMatchObject({
+      expect(
+        session.applyMigrations([sqlMigration('a', 'SELECT 1'), sqlMigration('b', 'CREATE EXTENSION no_such_thing')], applyOptions()),
+      ).rejects.toMatchObject({
         code: 'TENANCY_MIGRATION_FAILED',
         details: { migration: 'b', reason: expect.stringContaining('no_such_thing') },
       }),
@@ -231,10 +278,18 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
     await withSession({ schema }, async (session) => {
       await session.applyMigrations([a, b, c, d], applyOptions());
       const digest = (...left: (typeof a)[]): string => historyDigest(left);
-      await expect(session.revertMigrations([d, c], applyOptions({ expectedDigest: digest(a, b, c, d) }))).rejects.toMatchObject({ code: 'TENANCY_MIGRATION_IRREVERSIBLE' });
-      await session.revertMigrations([{ ...d, down: { type: 'sql', file: 'd.down.sql', sql: 'DROP TABLE d', isTransactional: true } }], applyOptions({ expectedDigest: digest(a, b, c, d) }));
+      await expect(session.revertMigrations([d, c], applyOptions({ expectedDigest: digest(a, b, c, d) }))).rejects.toMatchObject({
+        code: 'TENANCY_MIGRATION_IRREVERSIBLE',
+      });
+      await session.revertMigrations(
+        [{ ...d, down: { type: 'sql', file: 'd.down.sql', sql: 'DROP TABLE d', isTransactional: true } }],
+        applyOptions({ expectedDigest: digest(a, b, c, d) }),
+      );
       const options = applyOptions({ expectedDigest: digest(a, b, c) });
-      await expect(session.revertMigrations([c, b, a], options)).rejects.toMatchObject({ code: 'TENANCY_MIGRATION_FAILED', details: { migration: 'b' } });
+      await expect(session.revertMigrations([c, b, a], options)).rejects.toMatchObject({
+        code: 'TENANCY_MIGRATION_FAILED',
+        details: { migration: 'b' },
+      });
       expect(options.seen).toEqual(['c']);
       expect((await session.readHistory()).applied.map(({ name }) => name)).toEqual(['a', 'b']);
     });
@@ -251,7 +306,10 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
       expect(await session.applySeed(seed)).toBe(false);
       expect((await session.readHistory()).seeds).toEqual(['plans.sql']);
       const bad = { ...seed, name: 'bad', script: script('INSERT INTO nothing VALUES (1)') };
-      await expect(session.applySeed(bad, { tenant: 'acme' })).rejects.toMatchObject({ code: 'TENANCY_SEED_FAILED', details: { tenant: 'acme', line: 1 } });
+      await expect(session.applySeed(bad, { tenant: 'acme' })).rejects.toMatchObject({
+        code: 'TENANCY_SEED_FAILED',
+        details: { tenant: 'acme', line: 1 },
+      });
     });
     expect(await countsOf(schema)).toEqual(['a:1', 'seed:1']);
   });

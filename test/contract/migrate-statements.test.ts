@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { historyDigest } from '../../src/migrations/history-digest.js';
 import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
-import { applyOptions, counted, openSession, sqlMigration, type SessionSetting, type TestSession } from './migrate-rig.js';
+import { applyOptions, counted, openSession, type SessionSetting, sqlMigration, type TestSession } from './migrate-rig.js';
 
 const NO_TRANSACTION = '-- tenancy: no-transaction\n';
 
@@ -39,7 +39,10 @@ describe.each(['15', '18'] as const)('migrations without a transaction, on Postg
     return rows[0]?.valid;
   }
 
-  const index = sqlMigration('b_index', `${NO_TRANSACTION}CREATE INDEX CONCURRENTLY t_a_id ON t_a (id);\nINSERT INTO counts VALUES ('b_index', 1);\n`);
+  const index = sqlMigration(
+    'b_index',
+    `${NO_TRANSACTION}CREATE INDEX CONCURRENTLY t_a_id ON t_a (id);\nINSERT INTO counts VALUES ('b_index', 1);\n`,
+  );
 
   it('runs a statement a step, in the tenant, and leaves no setting behind', async () => {
     const schema = await newSchema();
@@ -59,7 +62,9 @@ describe.each(['15', '18'] as const)('migrations without a transaction, on Postg
     const schema = await newSchema();
     await withSession({ schema }, async (session) => {
       const bad = sqlMigration('b', 'CREATE INDEX CONCURRENTLY i ON t_a (id)');
-      await expect(session.applyMigrations([counted('a'), bad], applyOptions())).rejects.toMatchObject({ code: 'TENANCY_MIGRATION_NEEDS_NO_TRANSACTION' });
+      await expect(session.applyMigrations([counted('a'), bad], applyOptions())).rejects.toMatchObject({
+        code: 'TENANCY_MIGRATION_NEEDS_NO_TRANSACTION',
+      });
       expect((await session.readHistory()).applied).toEqual([]);
     });
   });
@@ -85,7 +90,11 @@ describe.each(['15', '18'] as const)('migrations without a transaction, on Postg
       expect(await isValid(schema, 'u')).toBe(true);
       expect((await session.readHistory()).progress).toBeNull();
     });
-    expect(await database.query(`SELECT name, n FROM ${schema}.counts ORDER BY 1`)).toEqual([{ name: 'a', n: 1 }, { name: 'b', n: 1 }, { name: 'b2', n: 1 }]);
+    expect(await database.query(`SELECT name, n FROM ${schema}.counts ORDER BY 1`)).toEqual([
+      { name: 'a', n: 1 },
+      { name: 'b', n: 1 },
+      { name: 'b2', n: 1 },
+    ]);
   });
 
   it('finishes an index whose builder was killed on the way', async () => {
@@ -136,16 +145,23 @@ describe.each(['15', '18'] as const)('migrations without a transaction, on Postg
     await withSession({ schema }, async (session) => {
       const options = (): ReturnType<typeof applyOptions> => applyOptions({ expectedDigest: historyDigest([counted('a')]) });
       await session.applyMigrations([counted('a')], applyOptions());
-      await database.query(`CREATE TABLE ${schema}.p (id int) PARTITION BY LIST (id); CREATE TABLE ${schema}.p1 PARTITION OF ${schema}.p FOR VALUES IN (1)`);
+      await database.query(
+        `CREATE TABLE ${schema}.p (id int) PARTITION BY LIST (id); CREATE TABLE ${schema}.p1 PARTITION OF ${schema}.p FOR VALUES IN (1)`,
+      );
       await database.query(
         `INSERT INTO ${schema}._tenancy_state (type, name, checksum, statements_done, statement) VALUES ('progress', 'b', '${detach.checksum}', 0, 'started')`,
       );
-      await expect(session.applyMigrations([detach], options())).rejects.toMatchObject({ code: 'TENANCY_MIGRATION_UNKNOWN', details: { migration: 'b', line: 2 } });
+      await expect(session.applyMigrations([detach], options())).rejects.toMatchObject({
+        code: 'TENANCY_MIGRATION_UNKNOWN',
+        details: { migration: 'b', line: 2 },
+      });
       await session.resolveProgress('rerun');
       await session.applyMigrations([detach], options());
       expect((await session.readHistory()).applied).toHaveLength(2);
     });
-    expect(await database.query(`SELECT count(*)::int AS n FROM pg_inherits WHERE inhparent = '${schema}.p'::regclass`)).toEqual([{ n: 0 }]);
+    expect(await database.query(`SELECT count(*)::int AS n FROM pg_inherits WHERE inhparent = '${schema}.p'::regclass`)).toEqual([
+      { n: 0 },
+    ]);
   });
 
   it('counts a statement as done when told so', async () => {
@@ -164,7 +180,10 @@ describe.each(['15', '18'] as const)('migrations without a transaction, on Postg
 
   it('drops, rebuilds and vacuums, by schema and in a database of its own', async () => {
     const schema = await newSchema();
-    const drop = sqlMigration('c', `${NO_TRANSACTION}REINDEX INDEX CONCURRENTLY t_a_id;\nVACUUM (ANALYZE) t_a;\nDROP INDEX CONCURRENTLY IF EXISTS t_a_id`);
+    const drop = sqlMigration(
+      'c',
+      `${NO_TRANSACTION}REINDEX INDEX CONCURRENTLY t_a_id;\nVACUUM (ANALYZE) t_a;\nDROP INDEX CONCURRENTLY IF EXISTS t_a_id`,
+    );
     for (const home of [schema, null]) {
       await withSession({ schema: home }, async (session) => {
         await session.applyMigrations([counted('a'), index, drop], applyOptions());
@@ -172,5 +191,24 @@ describe.each(['15', '18'] as const)('migrations without a transaction, on Postg
       });
       expect(await isValid(home ?? 'public', 't_a_id')).toBeUndefined();
     }
+  });
+
+  it('sets nothing for the session behind a pooler, where it would reach other clients', async () => {
+    const schema = await newSchema();
+    const all = sqlMigration(
+      'c',
+      `${NO_TRANSACTION}CREATE INDEX CONCURRENTLY IF NOT EXISTS "U" ON ONLY t_a USING btree (id);\nVACUUM (ANALYZE) t_a;\nREINDEX TABLE CONCURRENTLY t_a;\nDROP INDEX CONCURRENTLY "U";`,
+    );
+    await withSession({ schema }, async (session) => {
+      // A pooler tells its clients a process id of its own.
+      Object.assign(session.client, { processID: -1 });
+      await session.applyMigrations([counted('a'), index, all], applyOptions());
+      expect((await session.readHistory()).applied).toHaveLength(3);
+      const bad = sqlMigration('d', `${NO_TRANSACTION}CREATE INDEX CONCURRENTLY i ON t_a (nothing(id))`);
+      await expect(session.applyMigrations([bad], applyOptions({ expectedDigest: null }))).rejects.toMatchObject({
+        details: { line: 2, column: 37 },
+      });
+    });
+    expect(await isValid(schema, 't_a_id')).toBe(true);
   });
 });

@@ -80,7 +80,7 @@ describe('an excerpt', () => {
 
   it('has six lines at most, around the caret', () => {
     const sql = `SELECT\n${Array.from({ length: 20 }, (_, index) => `  c${index},`).join('\n')}\n  1`;
-    expect(excerpt(sql, 'c10,')).toBe('9 |   c7,\n'.replace(/^/, ' ') + '10 |   c8,\n11 |   c9,\n12 |   c10,\n   |   ^\n13 |   c11,\n14 |   c12,\n   | …');
+    expect(excerpt(sql, 'c10,')).toBe(' 9 |   c7,\n10 |   c8,\n11 |   c9,\n12 |   c10,\n   |   ^\n13 |   c11,\n14 |   c12,\n   | …');
   });
 
   it('shows no password', () => {

@@ -46,7 +46,12 @@ export function checkSqlScript(source: SqlMigrationScript, options: CheckOptions
   if (unfinished) throw new TenancyError('TENANCY_MIGRATION_UNFINISHED', { ...place(unfinished.offset), what: unfinished.what });
 }
 
-function refuse(note: SqlNote, place: { file: string; line: number }, { isTransactional }: SqlMigrationScript, options: CheckOptions): void {
+function refuse(
+  note: SqlNote,
+  place: { file: string; line: number },
+  { isTransactional }: SqlMigrationScript,
+  options: CheckOptions,
+): void {
   const { isSchemaTenant, publicTo } = options;
   const isKeptOut = isSchemaTenant && publicTo === null;
   switch (note.type) {

@@ -25,7 +25,9 @@ export function excerptStatement(sql: string, { start, end }: SqlStatement, offs
 /** Of the same length, so that every offset holds. */
 export function hideSecrets(sql: string): string {
   const hide = (_: string, before: string, secret: string): string => before + '*'.repeat(secret.length);
-  return sql.replace(SECRET_STRING, (...match: string[]) => `${hide(match[0] ?? '', match[1] ?? '', match[2] ?? '')}'`).replace(SECRET_SETTING, hide);
+  return sql
+    .replace(SECRET_STRING, (...match: string[]) => `${hide(match[0] ?? '', match[1] ?? '', match[2] ?? '')}'`)
+    .replace(SECRET_SETTING, hide);
 }
 
 interface NumberedLine {

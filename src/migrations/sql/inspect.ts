@@ -1,6 +1,6 @@
+import { type ExtensionStatement, readExtension } from './extension.js';
 import { findPublicNames, type PublicName } from './public-names.js';
 import type { SqlScript, SqlStatement } from './script.js';
-import { readExtension, type ExtensionStatement } from './extension.js';
 
 /** Things in a script that matter to whoever runs it; in the order in which they stand there. */
 export type SqlNote = { readonly offset: number } & (
@@ -16,7 +16,10 @@ export type SqlNote = { readonly offset: number } & (
   | { readonly type: 'extension-comment'; readonly statement: SqlStatement }
   | { readonly type: 'extension-change'; readonly statement: SqlStatement }
   /** Leaves something in the session; `cleanUp` ends it. */
-  | { readonly type: 'session-state'; readonly cleanUp: 'RESET ROLE' | 'RESET SESSION AUTHORIZATION' | 'DISCARD TEMP' | 'DEALLOCATE ALL' | 'UNLISTEN *' }
+  | {
+      readonly type: 'session-state';
+      readonly cleanUp: 'RESET ROLE' | 'RESET SESSION AUTHORIZATION' | 'DISCARD TEMP' | 'DEALLOCATE ALL' | 'UNLISTEN *';
+    }
   | { readonly type: 'session-reset'; readonly word: string }
   /** Replacing the text from `start` to `end` confines a setting to the transaction. */
   | { readonly type: 'session-setting'; readonly start: number; readonly end: number; readonly local: string }
@@ -93,7 +96,9 @@ export function outsideTransaction(words: readonly string[]): string | null {
       return second === 'DATABASE' || second === 'TABLESPACE' || second === 'SUBSCRIPTION' ? `DROP ${second}` : null;
     case 'REINDEX':
       if (isConcurrent) return 'REINDEX CONCURRENTLY';
-      return words.slice(1).some((word) => word === 'DATABASE' || word === 'SYSTEM' || word === 'SCHEMA') ? 'REINDEX of more than one table' : null;
+      return words.slice(1).some((word) => word === 'DATABASE' || word === 'SYSTEM' || word === 'SCHEMA')
+        ? 'REINDEX of more than one table'
+        : null;
     case 'ALTER':
       if (second === 'SYSTEM') return 'ALTER SYSTEM';
       if (second === 'DATABASE' && hasPair(words, 'SET', 'TABLESPACE')) return 'ALTER DATABASE … SET TABLESPACE';
@@ -130,14 +135,17 @@ function createsPublic(words: readonly string[]): boolean {
 
 function inspectSetting({ words, tokens, start: offset }: SqlStatement): SqlNote[] {
   const [first, second, third] = words;
-  if ((first === 'RESET' && second === 'ALL') || first === 'DISCARD') return [{ type: 'session-reset', offset, word: `${first} ${second ?? ''}`.trim() }];
+  if ((first === 'RESET' && second === 'ALL') || first === 'DISCARD')
+    return [{ type: 'session-reset', offset, word: `${first} ${second ?? ''}`.trim() }];
   if (createsTemporary(words)) return [{ type: 'session-state', offset, cleanUp: 'DISCARD TEMP' }];
   if (first === 'PREPARE' && second !== 'TRANSACTION') return [{ type: 'session-state', offset, cleanUp: 'DEALLOCATE ALL' }];
   if (first === 'LISTEN') return [{ type: 'session-state', offset, cleanUp: 'UNLISTEN *' }];
   if (first !== 'SET') {
     return tokens.flatMap((token, index) => {
       const isSession = words[index] === 'FALSE' && words[index - 6] === 'SET_CONFIG' && words[index + 1] === ')';
-      return isSession ? [{ type: 'session-setting' as const, offset: token.start, start: token.start, end: token.end, local: 'true' }] : [];
+      return isSession
+        ? [{ type: 'session-setting' as const, offset: token.start, start: token.start, end: token.end, local: 'true' }]
+        : [];
     });
   }
   const notes: SqlNote[] = [];
@@ -147,7 +155,13 @@ function inspectSetting({ words, tokens, start: offset }: SqlStatement): SqlNote
   const named = tokens[1];
   if (isScoped || !named) return notes;
   const isSession = second === 'SESSION' && third !== 'AUTHORIZATION';
-  notes.push({ type: 'session-setting', offset, start: named.start, end: isSession ? named.end : named.start, local: isSession ? 'LOCAL' : 'LOCAL ' });
+  notes.push({
+    type: 'session-setting',
+    offset,
+    start: named.start,
+    end: isSession ? named.end : named.start,
+    local: isSession ? 'LOCAL' : 'LOCAL ',
+  });
   return notes;
 }
 

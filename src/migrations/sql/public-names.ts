@@ -22,7 +22,14 @@ function isRoutine(words: readonly string[]): boolean {
   return words[0] === 'DO' || (words[0] === 'CREATE' && words.slice(1, 4).some((word) => word === 'FUNCTION' || word === 'PROCEDURE'));
 }
 
-function findIn(sql: string, tokens: readonly SqlToken[], words: readonly string[], base: number, hasBodies: boolean, isInString: boolean): PublicName[] {
+function findIn(
+  sql: string,
+  tokens: readonly SqlToken[],
+  words: readonly string[],
+  base: number,
+  hasBodies: boolean,
+  isInString: boolean,
+): PublicName[] {
   const names: PublicName[] = [];
   let isPath = false;
   for (const [index, token] of tokens.entries()) {
@@ -63,6 +70,8 @@ function findInBody(sql: string, token: SqlToken, base: number, isInString: bool
   const closeLength = token.type === 'dollar' ? tagLength : 1;
   const body = sql.slice(start + tagLength, end - closeLength);
   const tokens = lexSql(body).filter(({ type }) => type !== 'space' && type !== 'comment');
-  const words = tokens.map(({ type, start: from, end: to }) => (type === 'word' ? body.slice(from, to).toUpperCase() : body.slice(from, to)));
+  const words = tokens.map(({ type, start: from, end: to }) =>
+    type === 'word' ? body.slice(from, to).toUpperCase() : body.slice(from, to),
+  );
   return findIn(sql, tokens, words, start + tagLength, false, isInString || token.type === 'string');
 }

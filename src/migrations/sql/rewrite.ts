@@ -42,7 +42,9 @@ export function rewriteForTenant(script: SqlScript, notes: readonly SqlNote[], t
       edits.push({ start: note.start, end: note.end, text: note.local });
     }
   }
-  const kept = edits.filter((edit) => ![...blanked].some(({ start, end }) => edit.start >= start && edit.end <= end && !(edit.start === start && edit.end === end)));
+  const kept = edits.filter(
+    (edit) => ![...blanked].some(({ start, end }) => edit.start >= start && edit.end <= end && !(edit.start === start && edit.end === end)),
+  );
   kept.sort((a, b) => a.start - b.start);
   return { ...applyEdits(script.sql, kept), statements: script.statements.filter((statement) => !blanked.has(statement)) };
 }

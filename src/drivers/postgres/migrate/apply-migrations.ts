@@ -6,7 +6,11 @@ import { toApplied } from './read-history.js';
 import { runSegments } from './run-segments.js';
 import { toSegments } from './steps.js';
 
-export async function applyMigrations(context: MigrateContext, steps: readonly LocalMigration[], options: ApplyOptions): Promise<AppliedMigration[]> {
+export async function applyMigrations(
+  context: MigrateContext,
+  steps: readonly LocalMigration[],
+  options: ApplyOptions,
+): Promise<AppliedMigration[]> {
   const segments = toSegments(
     context,
     steps.map((migration) => ({ migration, script: migration.up })),
@@ -33,7 +37,8 @@ export async function applyMigrations(context: MigrateContext, steps: readonly L
 /** @throws TenancyError `TENANCY_MIGRATION_IRREVERSIBLE`, before anything runs, where one has no down script. */
 export async function revertMigrations(context: MigrateContext, steps: readonly LocalMigration[], options: ApplyOptions): Promise<void> {
   const irreversible = steps.filter(({ down }) => down === null);
-  if (irreversible.length > 0) throw new TenancyError('TENANCY_MIGRATION_IRREVERSIBLE', { migrations: irreversible.map(({ name }) => name) });
+  if (irreversible.length > 0)
+    throw new TenancyError('TENANCY_MIGRATION_IRREVERSIBLE', { migrations: irreversible.map(({ name }) => name) });
   const downs = steps.flatMap((migration) => (migration.down === null ? [] : [{ migration, script: migration.down }]));
   await runSegments(
     context,

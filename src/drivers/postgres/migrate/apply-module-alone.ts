@@ -11,19 +11,33 @@ import { sendGuarded } from './transaction.js';
  * Runs a module that asked to be outside of a transaction, each of its queries on its own.
  * One that failed may be run again; one whose process died on the way can't be told from one that was done.
  */
-export async function applyModuleAlone(context: MigrateContext, run: ModuleRun & { readonly direction: 'up' | 'down' }, options: ApplyOptions): Promise<readonly (string | null)[]> {
+export async function applyModuleAlone(
+  context: MigrateContext,
+  run: ModuleRun & { readonly direction: 'up' | 'down' },
+  options: ApplyOptions,
+): Promise<readonly (string | null)[]> {
   const { migration, script, record, direction } = run;
   const { tenant } = options;
   const progress = await readProgress(context, options, run.isFirst);
   if (progress !== null) {
     checkProgress(progress, migration, direction, direction === 'down');
     if (progress.state === 'started') {
-      throw new TenancyError('TENANCY_MIGRATION_UNKNOWN', { tenant, migration: migration.name, file: script.file, line: 1, statement: `all of ${script.file}` });
+      throw new TenancyError('TENANCY_MIGRATION_UNKNOWN', {
+        tenant,
+        migration: migration.name,
+        file: script.file,
+        line: 1,
+        statement: `all of ${script.file}`,
+      });
     }
   }
   if (progress === null || progress.statementsDone === 0) {
     const save = (state: 'started' | 'between'): Promise<void> =>
-      sendGuarded(context, { ...quiet(options), statements: [context.sql.progress.set(progressOf(migration, 0, state))], isCommitted: true });
+      sendGuarded(context, {
+        ...quiet(options),
+        statements: [context.sql.progress.set(progressOf(migration, 0, state))],
+        isCommitted: true,
+      });
     await save('started');
     try {
       await runModule(context, script, context.deps.db, options);

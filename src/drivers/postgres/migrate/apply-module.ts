@@ -1,5 +1,5 @@
 import { DatabaseError } from 'pg';
-import type { AppliedMigration, LocalMigration, MigrationScript, TenantDb } from '../../../migrations/migration.js';
+import type { LocalMigration, MigrationScript, TenantDb } from '../../../migrations/migration.js';
 import { inspectScript } from '../../../migrations/sql/inspect.js';
 import { parseSqlScript } from '../../../migrations/sql/script.js';
 import { untilAborted } from '../../../util/abort.js';
@@ -45,12 +45,30 @@ export async function applyModule(context: MigrateContext, run: ModuleRun, optio
   }
 }
 
-export async function runModule({ deps }: MigrateContext, script: ModuleScript, db: TenantDb, { tenant, log }: ApplyOptions): Promise<void> {
+export async function runModule(
+  { deps }: MigrateContext,
+  script: ModuleScript,
+  db: TenantDb,
+  { tenant, log }: ApplyOptions,
+): Promise<void> {
   const { signal } = deps.options;
-  await untilAborted(Promise.resolve().then(() => script.run(db, { tenant, signal, log })), signal);
+  await untilAborted(
+    Promise.resolve().then(() => script.run(db, { tenant, signal, log })),
+    signal,
+  );
 }
 
-export function moduleFailure({ tenant, migration, script, thrown }: { tenant: string; migration: LocalMigration; script: ModuleScript; thrown: unknown }): unknown {
+export function moduleFailure({
+  tenant,
+  migration,
+  script,
+  thrown,
+}: {
+  tenant: string;
+  migration: LocalMigration;
+  script: ModuleScript;
+  thrown: unknown;
+}): unknown {
   if (thrown instanceof DatabaseError && !isStatementError(thrown)) return thrown;
   return createModuleFailure({ tenant, migration: migration.name, file: script.file, reason: explainThrown(thrown), cause: thrown });
 }
@@ -68,7 +86,9 @@ function explainRecordFailure(error: DatabaseError, first: unknown): string {
   }
   // The guard's setting went with the transaction that it was local to.
   const hasLostStart = error.code === '42704' || (error.code === '22P02' && /numeric: ""/.test(error.message));
-  return hasLostStart ? 'it ended the transaction, which is not its own to end, so that what it did may be kept without a history row' : explain(error);
+  return hasLostStart
+    ? 'it ended the transaction, which is not its own to end, so that what it did may be kept without a history row'
+    : explain(error);
 }
 
 async function undo(context: MigrateContext, cause: unknown): Promise<void> {
@@ -120,5 +140,6 @@ function lendDb({ deps }: MigrateContext): LentDb {
 
 function refuseTransactionControl(sql: string): void {
   const control = inspectScript(parseSqlScript(sql)).find((note) => note.type === 'transaction-control');
-  if (control?.type === 'transaction-control') throw new Error(`${control.word} is refused: the transaction of a migration is not its own to end`);
+  if (control?.type === 'transaction-control')
+    throw new Error(`${control.word} is refused: the transaction of a migration is not its own to end`);
 }

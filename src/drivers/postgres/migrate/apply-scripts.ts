@@ -1,5 +1,5 @@
-import { createScriptFailure, isStatementError } from './failure.js';
 import type { MigrateContext } from './context.js';
+import { createScriptFailure, isStatementError } from './failure.js';
 import { guardStop, isHistoryAbsent, rollBack, withGuard } from './guarded.js';
 import { composeMessage, locateFailure, type MessageOptions, type ScriptMessage, type ScriptUnit } from './message.js';
 import { sendMessage } from './send-message.js';

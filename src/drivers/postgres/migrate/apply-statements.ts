@@ -31,7 +31,11 @@ export interface StatementsRun {
  * A process that is stopped between the second and the third and wakes after another has taken over sends its statement once more,
  * without a guard; all that can be probed bear that (the index is there already).
  */
-export async function applyStatements(context: MigrateContext, run: StatementsRun, options: ApplyOptions): Promise<readonly (string | null)[]> {
+export async function applyStatements(
+  context: MigrateContext,
+  run: StatementsRun,
+  options: ApplyOptions,
+): Promise<readonly (string | null)[]> {
   const { prepared, migration } = run;
   const { statements } = prepared;
   let done = await resume(context, run, options);
@@ -53,7 +57,11 @@ export async function applyStatements(context: MigrateContext, run: StatementsRu
       await sendStatement.within(context, place, save, keep);
       done++;
     } else {
-      await sendGuarded(context, { ...quiet(options), statements: [context.sql.progress.set(progressOf(migration, done, 'started'))], isCommitted: true });
+      await sendGuarded(context, {
+        ...quiet(options),
+        statements: [context.sql.progress.set(progressOf(migration, done, 'started'))],
+        isCommitted: true,
+      });
       await sendStatement.alone(context, place);
       done++;
       await finish();
@@ -77,7 +85,11 @@ async function resume(context: MigrateContext, run: StatementsRun, options: Appl
   return finding === 'done' ? progress.statementsDone + 1 : progress.statementsDone;
 }
 
-export function progressOf({ name, checksum }: LocalMigration, statementsDone: number, state: MigrationProgress['state']): MigrationProgress {
+export function progressOf(
+  { name, checksum }: LocalMigration,
+  statementsDone: number,
+  state: MigrationProgress['state'],
+): MigrationProgress {
   return { name, checksum, statementsDone, state };
 }
 

@@ -1,6 +1,6 @@
 import { checkSqlScript, inspectSqlScript, type SqlMigrationScript } from '../../../migrations/sql/check.js';
 import type { SqlNote } from '../../../migrations/sql/inspect.js';
-import { rewriteForTenant, type RewrittenSql } from '../../../migrations/sql/rewrite.js';
+import { type RewrittenSql, rewriteForTenant } from '../../../migrations/sql/rewrite.js';
 import type { SqlScript } from '../../../migrations/sql/script.js';
 import type { MigrationSessionDeps } from '../session-deps.js';
 import { createHistorySql, type HistorySql } from './history-sql.js';

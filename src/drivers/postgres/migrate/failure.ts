@@ -41,7 +41,13 @@ export function createScriptFailure({ tenant, migration, prepared, statement, se
   );
 }
 
-export function createModuleFailure(options: { tenant: string; migration: string; file: string; reason: string; cause: unknown }): TenancyError {
+export function createModuleFailure(options: {
+  tenant: string;
+  migration: string;
+  file: string;
+  reason: string;
+  cause: unknown;
+}): TenancyError {
   const { tenant, migration, file, reason, cause } = options;
   return new TenancyError('TENANCY_MIGRATION_FAILED', { tenant, migration, file, reason }, { cause });
 }

@@ -1,7 +1,7 @@
 import { DatabaseError } from 'pg';
 import { TenancyError } from '../../../errors.js';
-import { elapsedMs, monotonicMs } from '../../../util/clock.js';
 import { sleep } from '../../../util/abort.js';
+import { elapsedMs, monotonicMs } from '../../../util/clock.js';
 import type { MigrateContext } from './context.js';
 import { GUARD_WORDS } from './history-sql.js';
 import { readRows, sendMessage } from './send-message.js';
@@ -37,7 +37,12 @@ export interface Attempt {
  * (polling, so that nobody queues behind anybody), and makes the history's tables where they turn out to be missing.
  * @throws TenancyError `TENANCY_TENANT_BUSY`, `TENANCY_FENCE_LOST`, `TENANCY_HISTORY_MOVED`
  */
-export async function withGuard<T>(context: MigrateContext, tenant: string, startWithSetUp: boolean, attempt: (attempt: Attempt) => Promise<T>): Promise<T> {
+export async function withGuard<T>(
+  context: MigrateContext,
+  tenant: string,
+  startWithSetUp: boolean,
+  attempt: (attempt: Attempt) => Promise<T>,
+): Promise<T> {
   const { options } = context.deps;
   const startedMs = monotonicMs();
   let withSetUp = startWithSetUp;

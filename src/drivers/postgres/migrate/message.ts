@@ -38,7 +38,11 @@ interface PlacedUnit {
  * BEGIN; SET LOCAL …; guard; <script>; record; COMMIT;   BEGIN; …; COMMIT;   …
  * ```
  */
-export function composeMessage({ sql }: MigrateContext, units: readonly ScriptUnit[], { withSetUp, expectedDigest }: MessageOptions): ScriptMessage {
+export function composeMessage(
+  { sql }: MigrateContext,
+  units: readonly ScriptUnit[],
+  { withSetUp, expectedDigest }: MessageOptions,
+): ScriptMessage {
   let text = '';
   const placed = units.map((unit, index): PlacedUnit => {
     const prelude = [

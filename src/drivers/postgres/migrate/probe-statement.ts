@@ -4,7 +4,7 @@ import { sleep } from '../../../util/abort.js';
 import { elapsedMs, monotonicMs } from '../../../util/clock.js';
 import type { MigrateContext } from './context.js';
 import { readRows, sendMessage } from './send-message.js';
-import { statementMark, type StatementPlace } from './statement-place.js';
+import { type StatementPlace, statementMark } from './statement-place.js';
 import { readTarget, type StatementTarget } from './statement-target.js';
 
 const POLL_MS = 100;
@@ -27,7 +27,9 @@ export async function probeStatement(context: MigrateContext, place: StatementPl
       return 'again';
     default:
       // These end in the same state however often they are run.
-      return command === 'VACUUM' || command === 'CLUSTER' || command === 'REINDEX' || (command === 'ALTER' && second === 'SYSTEM') ? 'again' : 'unknown';
+      return command === 'VACUUM' || command === 'CLUSTER' || command === 'REINDEX' || (command === 'ALTER' && second === 'SYSTEM')
+        ? 'again'
+        : 'unknown';
   }
 }
 

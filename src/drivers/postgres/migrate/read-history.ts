@@ -12,7 +12,8 @@ export async function readHistory({ deps, sql }: MigrateContext): Promise<Tenant
   try {
     await sendMessage(deps.client, sql.read, {
       onRow: ([type, name, checksum, at, durationMs, runId, rowFence, statementsDone, statement]) => {
-        if (type === 'migration') applied.push(toApplied({ name: name ?? '', checksum: checksum ?? '' }, [durationMs ?? null, at ?? null], runId ?? null));
+        if (type === 'migration')
+          applied.push(toApplied({ name: name ?? '', checksum: checksum ?? '' }, [durationMs ?? null, at ?? null], runId ?? null));
         else if (type === 'seed') seeds.push(name ?? '');
         else if (type === 'progress') {
           progress = {

@@ -21,7 +21,12 @@ export interface SegmentsRun {
   onDone(migration: LocalMigration, row: readonly (string | null)[]): void;
 }
 
-export async function runSegments(context: MigrateContext, segments: readonly Segment[], run: SegmentsRun, options: ApplyOptions): Promise<void> {
+export async function runSegments(
+  context: MigrateContext,
+  segments: readonly Segment[],
+  run: SegmentsRun,
+  options: ApplyOptions,
+): Promise<void> {
   let current = options;
   for (const segment of segments) {
     if (segment.type === 'extension') await runExtension(context, segment, options);
@@ -33,40 +38,69 @@ export async function runSegments(context: MigrateContext, segments: readonly Se
   }
 }
 
-async function runSegment(context: MigrateContext, segment: Exclude<Segment, { type: 'extension' }>, run: SegmentsRun, options: ApplyOptions): Promise<void> {
+async function runSegment(
+  context: MigrateContext,
+  segment: Exclude<Segment, { type: 'extension' }>,
+  run: SegmentsRun,
+  options: ApplyOptions,
+): Promise<void> {
   const isFirst = options.expectedDigest === EMPTY_DIGEST;
   const { direction } = run;
   switch (segment.type) {
     case 'scripts': {
       const migrations = new Map<ScriptUnit, LocalMigration>(
-        segment.steps.map(({ migration, prepared }) => [{ name: migration.name, prepared, record: (nth) => run.record(migration, false, nth), checksFence: direction === 'up' }, migration]),
+        segment.steps.map(({ migration, prepared }) => [
+          { name: migration.name, prepared, record: (nth) => run.record(migration, false, nth), checksFence: direction === 'up' },
+          migration,
+        ]),
       );
       const onCommit = (unit: ScriptUnit, row: readonly (string | null)[]): void => {
         const migration = migrations.get(unit);
         if (migration) run.onDone(migration, row);
       };
-      await applyScripts(context, [...migrations.keys()], { tenant: options.tenant, expectedDigest: options.expectedDigest, isFirst, onCommit });
+      await applyScripts(context, [...migrations.keys()], {
+        tenant: options.tenant,
+        expectedDigest: options.expectedDigest,
+        isFirst,
+        onCommit,
+      });
       return;
     }
     case 'statements': {
       const { migration, prepared } = segment;
-      run.onDone(migration, await applyStatements(context, { migration, prepared, direction, record: run.record(migration, true, 1), isFirst }, options));
+      run.onDone(
+        migration,
+        await applyStatements(context, { migration, prepared, direction, record: run.record(migration, true, 1), isFirst }, options),
+      );
       return;
     }
     case 'module': {
       const { migration, script } = segment;
       const module = { migration, script, direction, record: run.record(migration, !script.isTransactional, 1), isFirst };
-      run.onDone(migration, script.isTransactional ? await applyModule(context, module, options) : await applyModuleAlone(context, module, options));
+      run.onDone(
+        migration,
+        script.isTransactional ? await applyModule(context, module, options) : await applyModuleAlone(context, module, options),
+      );
       return;
     }
   }
 }
 
-async function runExtension(context: MigrateContext, { migration, file, extension }: Extract<Segment, { type: 'extension' }>, options: ApplyOptions): Promise<void> {
+async function runExtension(
+  context: MigrateContext,
+  { migration, file, extension }: Extract<Segment, { type: 'extension' }>,
+  options: ApplyOptions,
+): Promise<void> {
   try {
     await ensureExtension(context, extension, options.log);
   } catch (error) {
     if (!isStatementError(error)) throw error;
-    throw createModuleFailure({ tenant: options.tenant, migration: migration.name, file, reason: `extension ${extension.name}: ${explain(error)}`, cause: error });
+    throw createModuleFailure({
+      tenant: options.tenant,
+      migration: migration.name,
+      file,
+      reason: `extension ${extension.name}: ${explain(error)}`,
+      cause: error,
+    });
   }
 }

@@ -1,5 +1,5 @@
-import type { LocalMigration, MigrationScript } from '../../../migrations/migration.js';
 import { isTenancyError, TenancyError } from '../../../errors.js';
+import type { LocalMigration, MigrationScript } from '../../../migrations/migration.js';
 import type { ApplyOptions } from '../../driver.js';
 import type { MigrateContext } from './context.js';
 import { readHistory } from './read-history.js';
@@ -15,7 +15,11 @@ export interface Seed {
 export type SeedOptions = Partial<Pick<ApplyOptions, 'tenant' | 'publicTo' | 'log'>>;
 
 /** Runs a seed unless its name is recorded; recorded with it in one transaction, so that two that race run it once. */
-export async function applySeed(context: MigrateContext, seed: Seed, { tenant = context.deps.historySchema, publicTo = null, log = () => {} }: SeedOptions = {}): Promise<boolean> {
+export async function applySeed(
+  context: MigrateContext,
+  seed: Seed,
+  { tenant = context.deps.historySchema, publicTo = null, log = () => {} }: SeedOptions = {},
+): Promise<boolean> {
   const { name, checksum, script } = seed;
   if ((await readHistory(context)).seeds.includes(name)) return false;
   const step: LocalMigration = { name, file: script.file, checksum, up: script, down: null };
@@ -28,7 +32,8 @@ export async function applySeed(context: MigrateContext, seed: Seed, { tenant = 
       options,
     );
   } catch (error) {
-    if (isTenancyError(error, 'TENANCY_MIGRATION_FAILED')) throw new TenancyError('TENANCY_SEED_FAILED', { ...error.details, seed: name }, { cause: error.cause });
+    if (isTenancyError(error, 'TENANCY_MIGRATION_FAILED'))
+      throw new TenancyError('TENANCY_SEED_FAILED', { ...error.details, seed: name }, { cause: error.cause });
     if (isTenancyError(error, 'TENANCY_HISTORY_MOVED')) return false;
     throw error;
   }

@@ -5,9 +5,9 @@ import type { MigrateContext, PreparedScript } from './context.js';
 import { createScriptFailure, isStatementError } from './failure.js';
 import { dropInvalidIndex } from './probe-statement.js';
 import { readRows, sendMessage } from './send-message.js';
-import { sendGuarded } from './transaction.js';
-import { statementMark, type StatementPlace } from './statement-place.js';
+import { type StatementPlace, statementMark } from './statement-place.js';
 import { readTarget } from './statement-target.js';
+import { sendGuarded } from './transaction.js';
 
 export const sendStatement = { within: sendWithin, alone: sendAlone };
 
@@ -42,7 +42,7 @@ async function sendAlone(context: MigrateContext, place: StatementPlace): Promis
   const { deps } = context;
   await dropInvalidIndex(context, place);
   const isDirect = await isDirectConnection(context);
-  const { start, text } = isDirect ? plainText(place) : qualifiedText(context, place);
+  const { text, toPrepared } = isDirect ? plainText(place) : qualifiedText(context, place);
   const mark = `${statementMark(context, place)} `;
   if (isDirect) await sendMessage(deps.client, sessionSettings(context));
   try {
@@ -51,9 +51,15 @@ async function sendAlone(context: MigrateContext, place: StatementPlace): Promis
     if (!isStatementError(error)) throw error;
     if (isDirect) await sendMessage(deps.client, resetSettings(context));
     const { tenant, migration, prepared, statement, index } = place;
-    const between = context.sql.progress.set({ name: migration.name, checksum: migration.checksum, statementsDone: index, state: 'between' });
+    const between = context.sql.progress.set({
+      name: migration.name,
+      checksum: migration.checksum,
+      statementsDone: index,
+      state: 'between',
+    });
     await sendGuarded(context, { tenant, expectedDigest: null, withSetUp: false, statements: [between], isCommitted: true });
-    const sentOffset = error.position === undefined ? null : start + offsetOfCodePoint(mark + text, Number(error.position)) - mark.length;
+    const sentOffset =
+      error.position === undefined ? null : toPrepared(offsetOfCodePoint(mark + text, Number(error.position)) - mark.length);
     throw createScriptFailure({ tenant, migration: migration.name, prepared, statement, sentOffset, error });
   }
   if (isDirect) await sendMessage(deps.client, resetSettings(context));
@@ -74,17 +80,27 @@ function sentRange({ prepared, statement }: StatementPlace): { start: number; en
   return { start: find(statement.start), end: find(statement.end) };
 }
 
-function plainText(place: StatementPlace): { start: number; text: string } {
-  const { start, end } = sentRange(place);
-  return { start, text: place.prepared.text.slice(start, end) };
+interface LoneText {
+  readonly text: string;
+  /** From an offset in `text` to the one in the prepared script. */
+  toPrepared(offset: number): number;
 }
 
-function qualifiedText(context: MigrateContext, place: StatementPlace): { start: number; text: string } {
+function plainText(place: StatementPlace): LoneText {
+  const { start, end } = sentRange(place);
+  return { text: place.prepared.text.slice(start, end), toPrepared: (offset) => offset + start };
+}
+
+function qualifiedText({ schema }: MigrateContext, place: StatementPlace): LoneText {
   const plain = plainText(place);
-  const target = context.schema === null ? null : readTarget(place.prepared.source.sql, place.statement);
-  if (target === null || context.schema === null || target.isQualified) return plain;
+  const target = schema === null ? null : readTarget(place.prepared.source.sql, place.statement);
+  if (target === null || schema === null || target.isQualified) return plain;
   const at = target.start - place.statement.start;
-  return { start: plain.start, text: `${plain.text.slice(0, at)}${escapeIdentifier(context.schema)}.${plain.text.slice(at)}` };
+  const prefix = `${escapeIdentifier(schema)}.`;
+  return {
+    text: plain.text.slice(0, at) + prefix + plain.text.slice(at),
+    toPrepared: (offset) => plain.toPrepared(offset <= at ? offset : Math.max(at, offset - prefix.length)),
+  };
 }
 
 /** A pooler invents the process id that it tells its clients. */
@@ -94,11 +110,15 @@ async function isDirectConnection({ deps }: MigrateContext): Promise<boolean> {
 }
 
 function sessionSettings({ sql }: MigrateContext): string {
-  return localSettings(sql.begin).map((setting) => setting.replace('SET LOCAL', 'SET')).join(';');
+  return localSettings(sql.begin)
+    .map((setting) => setting.replace('SET LOCAL', 'SET'))
+    .join(';');
 }
 
 function resetSettings({ sql }: MigrateContext): string {
-  return localSettings(sql.begin).map((setting) => `RESET ${setting.split(' ')[2] ?? ''}`).join(';');
+  return localSettings(sql.begin)
+    .map((setting) => `RESET ${setting.split(' ')[2] ?? ''}`)
+    .join(';');
 }
 
 function localSettings(begin: readonly string[]): readonly string[] {

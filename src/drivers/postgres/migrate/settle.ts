@@ -4,7 +4,10 @@ import { readHistory } from './read-history.js';
 import { sendGuarded } from './transaction.js';
 
 /** Writes history rows for what is there already. Those that are recorded stay as they are. */
-export async function recordApplied(context: MigrateContext, migrations: readonly { readonly name: string; readonly checksum: string }[]): Promise<void> {
+export async function recordApplied(
+  context: MigrateContext,
+  migrations: readonly { readonly name: string; readonly checksum: string }[],
+): Promise<void> {
   const present = new Set((await readHistory(context)).applied.map(({ name }) => name));
   const missing = migrations.filter(({ name }) => !present.has(name));
   await sendGuarded(context, {

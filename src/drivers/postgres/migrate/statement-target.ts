@@ -15,7 +15,20 @@ export interface StatementTarget {
 }
 
 /** Options, in their order, that may stand between a command and the name it is about. */
-const FILLERS = new Set(['CONCURRENTLY', 'IF', 'NOT', 'EXISTS', 'ONLY', 'FULL', 'FREEZE', 'VERBOSE', 'ANALYZE', 'TABLE', 'INDEX', 'UNIQUE']);
+const FILLERS = new Set([
+  'CONCURRENTLY',
+  'IF',
+  'NOT',
+  'EXISTS',
+  'ONLY',
+  'FULL',
+  'FREEZE',
+  'VERBOSE',
+  'ANALYZE',
+  'TABLE',
+  'INDEX',
+  'UNIQUE',
+]);
 
 /** Null for what isn't one of them, or is about several things at once. */
 export function readTarget(sql: string, statement: SqlStatement): StatementTarget | null {
@@ -29,7 +42,9 @@ export function readTarget(sql: string, statement: SqlStatement): StatementTarge
       return named(sql, statement, 'create-index', skipFillers(words, on + 1), index?.name ?? null);
     }
     case 'DROP':
-      return words.includes('CONCURRENTLY') && !words.includes(',') ? named(sql, statement, 'drop-index', skipFillers(words, 1), null) : null;
+      return words.includes('CONCURRENTLY') && !words.includes(',')
+        ? named(sql, statement, 'drop-index', skipFillers(words, 1), null)
+        : null;
     case 'REINDEX':
       return words.includes('CONCURRENTLY') ? named(sql, statement, 'reindex', skipFillers(words, skipParens(words, 1)), null) : null;
     case 'VACUUM':
@@ -40,12 +55,22 @@ export function readTarget(sql: string, statement: SqlStatement): StatementTarge
   }
 }
 
-function named(sql: string, statement: SqlStatement, type: StatementTarget['type'], at: number, index: string | null): StatementTarget | null {
+function named(
+  sql: string,
+  statement: SqlStatement,
+  type: StatementTarget['type'],
+  at: number,
+  index: string | null,
+): StatementTarget | null {
   const found = nameAt(sql, statement, at);
   return found && { type, index, ...found };
 }
 
-function nameAt(sql: string, { tokens, words }: SqlStatement, at: number): Pick<StatementTarget, 'start' | 'isQualified' | 'schema' | 'name'> | null {
+function nameAt(
+  sql: string,
+  { tokens, words }: SqlStatement,
+  at: number,
+): Pick<StatementTarget, 'start' | 'isQualified' | 'schema' | 'name'> | null {
   const first = tokens[at];
   if (!first || (first.type !== 'word' && first.type !== 'quoted')) return null;
   const isQualified = words[at + 1] === '.';

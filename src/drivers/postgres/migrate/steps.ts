@@ -1,6 +1,6 @@
 import type { LocalMigration, MigrationScript } from '../../../migrations/migration.js';
 import type { ExtensionStatement } from '../../../migrations/sql/extension.js';
-import { type MigrateContext, prepareScript, type PreparedScript } from './context.js';
+import { type MigrateContext, type PreparedScript, prepareScript } from './context.js';
 import { missingExtensions } from './extensions.js';
 
 type ModuleScript = Extract<MigrationScript, { type: 'module' }>;
