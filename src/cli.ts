@@ -3,11 +3,8 @@ import process from 'node:process';
 import { CommanderError } from 'commander';
 import type { CommandContext, GlobalOptions } from './commands/context.js';
 import { EXIT, type ExitCode } from './errors/define.js';
-import { TenancyError } from './errors.js';
 import { createProgram, type GlobalFlags, type Invocation } from './program.js';
-import { reportFatal } from './reporters/fatal.js';
 import type { OutputMode } from './reporters/reporter.js';
-import { createInterrupts } from './interrupts.js';
 
 /** Runs the command line: argv and streams in, exit code out. The only place that knows the process. */
 export async function main(argv: readonly string[] = process.argv.slice(2)): Promise<void> {
@@ -25,7 +22,7 @@ async function run(argv: readonly string[]): Promise<ExitCode> {
     await program.parseAsync([...argv], { from: 'user' });
     flags = program.opts<GlobalFlags>();
   } catch (error) {
-    if (error instanceof CommanderError) return endOfParsing(error, argv);
+    if (error instanceof CommanderError) return await endOfParsing(error, argv);
     throw error;
   }
   if (!invocation) return EXIT.usage;
@@ -34,14 +31,16 @@ async function run(argv: readonly string[]): Promise<ExitCode> {
   const close = async (): Promise<void> => {
     for (const closer of closers.splice(0)) await closer();
   };
+  // What `--help` doesn't need is loaded from here on.
+  const { createInterrupts } = await import('./interrupts.js');
   const interrupts = createInterrupts({ on: (signal, listener) => process.on(signal, listener), exit: (code) => process.exit(code), close });
   const output = fatalOutput(flags);
   try {
     const env = await readEnvironment(flags);
-    const context = createContext(readGlobals(flags, env), env, interrupts.takeSignals, (closer) => closers.push(closer));
+    const context = createContext(await readGlobals(flags, env), env, interrupts.takeSignals, (closer) => closers.push(closer));
     return await invocation(context);
   } catch (error) {
-    return reportFatal(error, { output, stdout: process.stdout, stderr: process.stderr, isColorful: isColorful(flags, process.env), version: readVersion() });
+    return await tellFatal(error, output, isColorful(flags, process.env));
   } finally {
     await close();
   }
@@ -79,12 +78,12 @@ async function readEnvironment(flags: GlobalFlags): Promise<CommandContext['env'
 }
 
 /** Flag > variable > what the terminal says. */
-function readGlobals(flags: GlobalFlags, env: CommandContext['env']): GlobalOptions {
+async function readGlobals(flags: GlobalFlags, env: CommandContext['env']): Promise<GlobalOptions> {
   const isOn = (flag: boolean | undefined, name: string): boolean => flag ?? /^(1|true|yes|on)$/i.test(env[name] ?? '');
   const isInputOff = flags.input === false || isOn(undefined, 'TENANCY_NO_INPUT');
   return {
     config: flags.config ?? nonEmpty(env['TENANCY_CONFIG']),
-    output: readOutput(flags, env),
+    output: await readOutput(flags, env),
     isQuiet: isOn(flags.quiet, 'TENANCY_QUIET'),
     isVerbose: isOn(flags.verbose, 'TENANCY_VERBOSE'),
     isColorful: isColorful(flags, env),
@@ -94,11 +93,12 @@ function readGlobals(flags: GlobalFlags, env: CommandContext['env']): GlobalOpti
   };
 }
 
-function readOutput(flags: GlobalFlags, env: CommandContext['env']): OutputMode {
+async function readOutput(flags: GlobalFlags, env: CommandContext['env']): Promise<OutputMode> {
   if (flags.json) return 'json';
   const asked = flags.output ?? nonEmpty(env['TENANCY_OUTPUT']) ?? (isTruthy(env['TENANCY_JSON']) ? 'json' : undefined);
   if (asked === undefined) return process.stderr.isTTY && env['TERM'] !== 'dumb' ? 'tty' : 'plain';
   if (asked === 'tty' || asked === 'plain' || asked === 'json') return asked;
+  const { TenancyError } = await import('./errors.js');
   throw new TenancyError('TENANCY_OPTION_REJECTED', { option: 'TENANCY_OUTPUT', value: asked, expected: 'tty, plain or json' });
 }
 
@@ -123,14 +123,19 @@ function nonEmpty(value: string | undefined): string | undefined {
 }
 
 /** Help and versions were asked for; anything else that commander ends with is a wrong command line. */
-function endOfParsing(error: CommanderError, argv: readonly string[]): ExitCode {
+async function endOfParsing(error: CommanderError, argv: readonly string[]): Promise<ExitCode> {
   if (error.exitCode === 0) return EXIT.ok;
   const isDeprovision = argv.includes('deprovision');
   if (argv.includes('--json') || process.env['TENANCY_OUTPUT'] === 'json') {
-    const wrong = new TenancyError('TENANCY_COMMAND_LINE_REJECTED', { reason: error.message.replace(/^error: /, '') });
-    reportFatal(wrong, { output: 'json', stdout: process.stdout, stderr: process.stderr, isColorful: false, version: readVersion() });
+    const { TenancyError } = await import('./errors.js');
+    await tellFatal(new TenancyError('TENANCY_COMMAND_LINE_REJECTED', { reason: error.message.replace(/^error: /, '') }), 'json', false);
   }
   return isDeprovision && error.code === 'commander.excessArguments' ? EXIT.refused : EXIT.usage;
+}
+
+async function tellFatal(error: unknown, output: OutputMode, isColorful: boolean): Promise<ExitCode> {
+  const { reportFatal } = await import('./reporters/fatal.js');
+  return reportFatal(error, { output, stdout: process.stdout, stderr: process.stderr, isColorful, version: readVersion() });
 }
 
 /** `tenancy tenant list | head` is no failure. */

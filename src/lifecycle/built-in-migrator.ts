@@ -111,6 +111,11 @@ async function applyOver(
   });
   if (plan.steps.length === 0) return { outcome: 'up-to-date', from: plan.from, to: plan.to, version: versionNow(plan.to) };
 
+  const { cluster, driver, name } = tenant;
+  const names = plan.steps.map((migration) => migration.name);
+  const step = plan.direction === 'up' ? 'migrate' : 'rollback';
+  run.emit({ type: 'tenant.planned', tenant: tenant.id, cluster, driver, name, from: plan.from, to: plan.to, steps: [step], migrations: names });
+
   const checksums = new Map(plan.steps.map(({ name, checksum }) => [name, checksum]));
   const done: string[] = [];
   const { applyPlan } = await import('../migrations/apply.js');
