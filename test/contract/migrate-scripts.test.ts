@@ -128,7 +128,7 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
     const bad = sqlMigration('b', 'CREATE TABLE b (id int UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO b VALUES (1), (1); -- end');
     await withSession({ schema }, async (session) => {
       await expect(session.applyMigrations([counted('a'), bad, counted('c')], applyOptions())).rejects.toThrow(
-        /migration b: .*at the COMMIT/,
+        /migration b: .*at the end of the migration/,
       );
       expect((await session.readHistory()).applied).toHaveLength(1);
     });
@@ -321,5 +321,21 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
       await session.recordApplied([counted('a'), counted('b'), counted('c')]);
       expect((await session.readHistory()).applied.map(({ name }) => name)).toEqual(['a', 'b', 'c']);
     });
+  });
+
+  it('blames no migration for a home that is not there, nor a neighbour for a file that ends too early', async () => {
+    await withSession({ schema: 'no_such_schema' }, (session) =>
+      expect(session.applyMigrations([counted('a')], applyOptions())).rejects.toMatchObject({ name: 'error', code: '3F000' }),
+    );
+    const schema = await newSchema();
+    await withSession({ schema }, (session) =>
+      expect(
+        session.applyMigrations([counted('a'), sqlMigration('b', 'CREATE TABLE'), counted('c')], applyOptions()),
+      ).rejects.toMatchObject({
+        code: 'TENANCY_MIGRATION_FAILED',
+        details: { migration: 'b', line: 1, column: 13, statement: expect.stringContaining('CREATE TABLE') },
+      }),
+    );
+    expect(await countsOf(schema)).toEqual(['a:1']);
   });
 });

@@ -87,7 +87,8 @@ async function recover(
   await rollBack(context);
   if (guardStop(error) !== null || isHistoryAbsent(error)) throw error;
   const units = message.units.map(({ unit }) => unit);
-  const { index, statement, sentOffset } = locateFailure(message, tags, error.position);
+  const { index, statement, sentOffset, isOurs } = locateFailure(message, tags, error.position);
+  if (isOurs) throw error;
   const failed = units[index ?? -1];
   // What the server can't read at all stops a message before any of it is run.
   if (tags.length === 0 && units.length > 1) await applyBefore(failed ? units.slice(0, index ?? 0) : units.slice(0, -1));

@@ -32,7 +32,7 @@ export function createScriptFailure({ tenant, migration, prepared, statement, se
     {
       tenant,
       migration,
-      reason: explain(error) + (shown === null && offset === null ? ', at the COMMIT of the migration' : ''),
+      reason: explain(error) + (shown === null && offset === null ? ', at the end of the migration' : ''),
       file: source.file,
       ...(position === null ? {} : { line: position.line, column: position.column }),
       ...(shown === null ? {} : { statement: excerptStatement(source.sql, shown, offset) }),

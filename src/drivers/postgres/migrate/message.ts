@@ -70,6 +70,8 @@ export interface FailedPlace {
   readonly statement: SqlStatement | null;
   /** UTF-16 offset into the unit's text. */
   readonly sentOffset: number | null;
+  /** It failed before its script was reached, so the script is not to blame. */
+  readonly isOurs: boolean;
 }
 
 /**
@@ -81,10 +83,12 @@ export function locateFailure(message: ScriptMessage, tags: readonly string[], p
   const committed = tags.filter((tag) => tag === 'COMMIT').length;
   const index = tags.length > 0 ? committed : offset === null ? null : message.units.findLastIndex((unit) => unit.offset <= offset);
   const placed = message.units[index ?? -1];
-  if (index === null || !placed) return { index: null, statement: null, sentOffset: null };
+  if (index === null || !placed) return { index: null, statement: null, sentOffset: null, isOurs: false };
   const { prepared } = placed.unit;
   const within = offset === null ? -1 : offset - placed.offset;
-  const sentOffset = within >= 0 && within <= prepared.text.length ? within : null;
+  // What ends too early is noticed at our own semicolon, two characters behind the script.
+  const sentOffset = within >= 0 && within <= prepared.text.length + 2 ? Math.min(within, prepared.text.length) : null;
   const done = tags.length === 0 ? null : tags.length - tags.lastIndexOf('COMMIT') - 1 - placed.prelude;
-  return { index, statement: (done === null ? undefined : prepared.statements[done]) ?? null, sentOffset };
+  const statement = (done === null ? undefined : prepared.statements[done]) ?? null;
+  return { index, statement, sentOffset, isOurs: done !== null && done < 0 };
 }
