@@ -20,5 +20,5 @@ export async function applySeedFile(scope: TenantScope, file: string): Promise<v
     checksum: checksumOf(sql),
     script: { type: 'sql', file: relative(scope.run.config.root, path), sql, isTransactional: true },
   } as const;
-  await scope.driver.withSession(scope.target, sessionOptions(scope), (session) => session.applySeed(seed));
+  await scope.driver.withSession(scope.target, sessionOptions(scope), (session) => session.applySeed(seed, { tenant: scope.tenant.id }));
 }

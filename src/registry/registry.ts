@@ -36,6 +36,8 @@ export interface Registry {
    * @throws TenancyError `TENANCY_ID_TAKEN` (differs in case only), `TENANCY_PLACEMENT_TAKEN`, naming both tenants.
    */
   registerTenants(tenants: readonly NewTenant[]): Promise<readonly { readonly tenant: Tenant; readonly isNew: boolean }[]>;
+  /** Throws what `registerTenants` would throw for these, and writes nothing; for dry runs. */
+  refuseClashes(tenants: readonly NewTenant[]): Promise<void>;
 
   /**
    * Takes the lease of each tenant that is free, whose lease has expired or is already the owner's, with a new fence.
@@ -178,6 +180,8 @@ export interface OutcomeRecord {
   /** What the tenant now has; undefined leaves the recorded one. */
   readonly version?: { readonly schemaVersion: string | null; readonly migrationsHash: string };
   readonly lastError: TenantFailure | null;
+  /** The status that a tenant in this one goes to, in the same statement. */
+  readonly transition?: { readonly from: readonly TenantStatus[]; readonly to: TenantStatus };
 }
 
 export interface AuditEvent {

@@ -57,7 +57,7 @@ export async function adoptHomes(workspace: Workspace, options: AdoptOptions): P
       for (const { id, name } of found) {
         emit({ type: 'tenant.planned', tenant: id, cluster, driver, name, from: null, to: options.appliedUpTo, steps: ['mark', 'verify', 'activate'], migrations: [] });
       }
-      return found.length;
+      return { pending: found.length, refused: [] };
     });
   }
   if (found.length > 0) await options.confirm(found);

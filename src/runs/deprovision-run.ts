@@ -39,12 +39,12 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
 
   if (options.dryRun) {
     return dryReport(workspace, { command: 'deprovision', selected: 1, target: null, startedMs, concurrency: 1 }, async (emit) => {
-      if (isGone) return 0;
+      if (isGone) return { pending: 0, refused: [] };
       const obstacles = await describeObstacles(workspace, registry, tenant);
       for (const message of obstacles) emit({ type: 'run.warned', code: 'TENANCY_DROP_REFUSED', message, tenant: id });
       const { cluster, driver, name, schemaVersion } = tenant;
       emit({ type: 'tenant.planned', tenant: id, cluster, driver, name, from: schemaVersion, to: null, steps, migrations: [] });
-      return 1;
+      return { pending: 1, refused: [] };
     });
   }
 
@@ -64,5 +64,6 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
       return createStepJournal(run, id, operation, new Set(done));
     },
     work: (scope) => deprovisionTenant(scope, operation, hasBackup),
+    failAs: 'deprovision.fail',
   });
 }

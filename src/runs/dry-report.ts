@@ -1,9 +1,8 @@
-import { EXIT } from '../errors/define.js';
-import type { EmitRunEvent, RunCommand } from '../events.js';
+import type { EmitRunEvent, RunCommand, TenantOutcome } from '../events.js';
 import { Tally } from '../fleet/tally.js';
 import { elapsedMs } from '../util/clock.js';
 import { createRunId } from '../util/names.js';
-import type { RunReport } from './report.js';
+import { decideExitCode, type RunReport } from './report.js';
 import type { Workspace } from './workspace.js';
 
 export interface DryRun {
@@ -14,20 +13,31 @@ export interface DryRun {
   readonly startedMs: number;
 }
 
-/** Tells a plan as a run that writes nothing: `list` emits a `tenant.planned` for each, and answers with how many. */
+/** How many tenants there is something to do for, and those that the command would refuse. */
+export interface DryPlan {
+  readonly pending: number;
+  readonly refused: readonly TenantOutcome[];
+}
+
+/** Tells a plan as a run that writes nothing: `list` emits a `tenant.planned` for each that has something to do. */
 export async function dryReport(
   workspace: Workspace,
   { command, selected, target, concurrency, startedMs }: DryRun,
-  list: (emit: EmitRunEvent) => Promise<number> | number,
+  list: (emit: EmitRunEvent) => Promise<DryPlan> | DryPlan,
 ): Promise<RunReport> {
   const runId = createRunId();
   const emit = workspace.emitter(runId);
   emit({ type: 'run.started', command, selected, upToDate: 0, target, concurrency: concurrency ?? 0, clusters: {}, dryRun: true });
-  const pending = await list(emit);
+  const { pending, refused } = await list(emit);
   const tally = new Tally();
-  tally.count('up-to-date', selected - pending);
+  for (const outcome of refused) {
+    tally.add(outcome);
+    emit({ type: 'tenant.finished', ...outcome });
+  }
+  tally.count('up-to-date', selected - pending - refused.length);
   tally.count('not-started', pending);
-  const report: RunReport = { runId, command, selected, counts: tally.counts, failed: [], pending, ms: elapsedMs(startedMs), exitCode: EXIT.ok };
-  emit({ type: 'run.finished', command, counts: report.counts, failed: [], ms: report.ms, exitCode: report.exitCode });
+  const { counts, failed } = tally;
+  const report: RunReport = { runId, command, selected, counts, failed, pending, ms: elapsedMs(startedMs), exitCode: decideExitCode(selected, failed, null) };
+  emit({ type: 'run.finished', command, counts, failed, ms: report.ms, exitCode: report.exitCode });
   return report;
 }

@@ -6,6 +6,7 @@ import { isFailure, Tally } from '../fleet/tally.js';
 import type { OnVersion } from '../lifecycle/migrator.js';
 import type { RunContext, StepJournal, TenantScope, WorkResult } from '../lifecycle/run-context.js';
 import { type Ending, runTenant } from '../lifecycle/run-tenant.js';
+import { type Transition, TRANSITIONS } from '../lifecycle/transitions.js';
 import type { LeaseGrant } from '../registry/registry.js';
 import type { Tenant, TenantFailure } from '../tenant.js';
 import { elapsedMs, monotonicMs, wallClock } from '../util/clock.js';
@@ -25,6 +26,8 @@ export interface RunSpec {
   steps(tenant: Tenant): readonly StepName[];
   journal(tenant: Tenant): Promise<StepJournal>;
   work(scope: TenantScope, onVersion: OnVersion): Promise<WorkResult>;
+  /** What a tenant becomes whose work failed; left out where it stays what it is. */
+  readonly failAs?: Transition;
 }
 
 /** `drain`: start no more tenants; its reason is a `DrainReason`. `abort`: stop those in flight too. */
@@ -109,6 +112,7 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
           fence: grant.fence,
           ...(version ? { version } : {}),
           lastError: toFailure(ending.outcome),
+          ...(spec.failAs && isFailure(ending.outcome.outcome) ? { transition: TRANSITIONS[spec.failAs] } : {}),
         });
       }
     } else writer.write({ outcome: ending.outcome, owner: context.leases.owner, fence: 0, lastError: null });

@@ -1,10 +1,10 @@
 import type { ResolvedConfig } from '../config/types.js';
 import { TenancyError, isTenancyError } from '../errors.js';
-import type { StepName } from '../events.js';
+import type { StepName, TenantOutcome } from '../events.js';
 import type { FailureBudget } from '../fleet/failure-budget.js';
 import { locateTenant } from '../lifecycle/locate.js';
 import { createRunMigrator, type RunMigrator } from '../lifecycle/migrator.js';
-import { PROVISION_STEPS, provisionTenant } from '../lifecycle/provision.js';
+import { findProvisionObstacle, PROVISION_STEPS, provisionTenant } from '../lifecycle/provision.js';
 import type { RunContext, RunLimits } from '../lifecycle/run-context.js';
 import { createStepJournal, noJournal } from '../lifecycle/steps.js';
 import type { NewTenant, Registry } from '../registry/registry.js';
@@ -79,6 +79,7 @@ export async function provisionTenants(workspace: Workspace, rawIds: readonly st
       steps: () => listSteps(config, migrator),
       journal: (tenant) => openJournal(run, tenant),
       work: (scope) => provisionTenant(scope),
+      failAs: 'provision.fail',
     });
   });
 }
@@ -95,12 +96,14 @@ type PlacedTenant = { readonly id: TenantId; readonly labels: Readonly<Record<st
 async function registerAll(registry: Registry, placed: readonly PlacedTenant[]): Promise<Tenant[]> {
   const all: Tenant[] = [];
   for (let start = 0; start < placed.length; start += BATCH) {
-    const batch = placed.slice(start, start + BATCH).map(({ id, labels, placement }): NewTenant => {
-      return { id, labels, ...placement, operation: { id: createOperationId(), type: 'provision', cameFrom: null } };
-    });
+    const batch = placed.slice(start, start + BATCH).map(toNewTenant);
     for (const { tenant } of await registry.registerTenants(batch)) all.push(tenant);
   }
   return all;
+}
+
+function toNewTenant({ id, labels, placement }: PlacedTenant): NewTenant {
+  return { id, labels, ...placement, operation: { id: createOperationId(), type: 'provision', cameFrom: null } };
 }
 
 /** What the operation's earlier attempts finished; a tenant without one (it is active by now) needs no journal. */
@@ -132,13 +135,21 @@ async function planProvision(
   });
   const known = new Map<string, Tenant>();
   for (let start = 0; registry && start < placed.length; start += BATCH) {
-    const ids = placed.slice(start, start + BATCH).map(({ id }) => id);
+    const batch = placed.slice(start, start + BATCH);
+    await registry.refuseClashes(batch.map(toNewTenant));
+    const ids = batch.map(({ id }) => id);
     for (const tenant of await registry.listTenants({ ids }, { after: null, limit: ids.length })) known.set(tenant.id, tenant);
   }
   const working = placed.filter(({ id }) => known.get(id)?.status !== 'active');
   return dryReport(workspace, { command: 'provision', selected: placed.length, target: migrator.target, startedMs, concurrency: options.concurrency ?? null }, (emit) => {
+    const refused: TenantOutcome[] = [];
     for (const { id, placement } of working) {
       const before = known.get(id);
+      const obstacle = before && findProvisionObstacle(before);
+      if (obstacle) {
+        refused.push(toRefusal(before, obstacle));
+        continue;
+      }
       const { cluster, driver, name } = before && before.status !== 'deprovisioned' ? before : placement;
       emit({
         type: 'tenant.planned',
@@ -152,6 +163,11 @@ async function planProvision(
         migrations: migrator.declared.map((migration) => migration.name),
       });
     }
-    return working.length;
+    return { pending: working.length - refused.length, refused };
   });
+}
+
+function toRefusal({ id, cluster, schemaVersion }: Tenant, { code, message, hint, isRetryable }: TenancyError): TenantOutcome {
+  const error = { code, message, ...(hint === undefined ? {} : { hint }), hook: null, retryable: isRetryable, log: null };
+  return { tenant: id, cluster, outcome: 'failed', attempts: 0, from: schemaVersion, to: null, ms: 0, error };
 }

@@ -1,6 +1,7 @@
 import type { RunCommand, StepName } from '../events.js';
 import type { RunMigrator } from '../lifecycle/migrator.js';
 import type { RunContext, RunLimits, StepJournal, TenantWork } from '../lifecycle/run-context.js';
+import type { Transition } from '../lifecycle/transitions.js';
 import type { Registry } from '../registry/registry.js';
 import type { Tenant } from '../tenant.js';
 import { executeRun, type RunSignals } from './execute-run.js';
@@ -21,10 +22,11 @@ export interface SingleRun {
   readonly steps: readonly StepName[];
   readonly journal: (run: RunContext) => Promise<StepJournal>;
   readonly work: TenantWork;
+  readonly failAs?: Transition;
 }
 
 export async function runSingle(workspace: Workspace, single: SingleRun): Promise<RunReport> {
-  const { command, registry, tenant, isDone, migrator, limits, signals, steps, journal, work } = single;
+  const { command, registry, tenant, isDone, migrator, limits, signals, steps, journal, work, failAs } = single;
   return workspace.withRun({ command, registry, migrator, limits, dryRun: false }, async (run) => {
     const upToDate = isDone ? 1 : 0;
     const plan = planListed(workspace.config, isDone ? [] : [tenant], 1, migrator);
@@ -49,6 +51,7 @@ export async function runSingle(workspace: Workspace, single: SingleRun): Promis
       steps: () => steps,
       journal: () => journal(run),
       work: (scope) => work(scope),
+      ...(failAs ? { failAs } : {}),
     });
   });
 }

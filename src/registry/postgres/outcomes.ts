@@ -27,7 +27,7 @@ export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recor
   };
 }
 
-function toInput({ outcome, owner, fence, version, lastError }: OutcomeRecord): Record<string, unknown> {
+function toInput({ outcome, owner, fence, version, lastError, transition }: OutcomeRecord): Record<string, unknown> {
   return {
     ...outcome,
     ms: Math.round(outcome.ms),
@@ -37,6 +37,8 @@ function toInput({ outcome, owner, fence, version, lastError }: OutcomeRecord): 
     has_version: version !== undefined,
     schema_version: version?.schemaVersion ?? null,
     migrations_hash: version?.migrationsHash ?? null,
+    status_from: transition?.from ?? [],
+    status_to: transition?.to ?? null,
     last_error: lastError ? { ...lastError, message: redact(lastError.message) } : null,
   };
 }
@@ -63,7 +65,8 @@ const RECORD = `
   WITH input AS (
     SELECT * FROM jsonb_to_recordset($2::jsonb) AS i
       (tenant text, cluster text, outcome text, attempts integer, "from" text, "to" text, ms bigint, error jsonb,
-       owner text, fence bigint, has_version boolean, schema_version text, migrations_hash text, last_error jsonb)
+       owner text, fence bigint, has_version boolean, schema_version text, migrations_hash text, last_error jsonb,
+       status_from text[], status_to text)
   ), locked AS (
     SELECT t.id, t.fence, t.lease_owner, t.lease_host FROM tenancy.tenants t JOIN input i ON i.tenant = t.id ORDER BY t.id FOR UPDATE OF t
   ), recorded AS (
@@ -76,6 +79,7 @@ const RECORD = `
     RETURNING r.tenant
   ), settled AS (
     UPDATE tenancy.tenants t SET
+      status = CASE WHEN t.status = ANY (i.status_from) THEN i.status_to ELSE t.status END,
       schema_version = CASE WHEN i.has_version THEN i.schema_version ELSE t.schema_version END,
       migrations_hash = CASE WHEN i.has_version THEN i.migrations_hash ELSE t.migrations_hash END,
       last_error = CASE WHEN i.outcome IN ('not-started', 'skipped') THEN t.last_error ELSE i.last_error END,
@@ -88,7 +92,7 @@ const RECORD = `
   INSERT INTO tenancy.events (run_id, tenant, type, data, change_id)
   SELECT $1, i.tenant, 'tenant.settled',
          jsonb_strip_nulls(jsonb_build_object('outcome', i.outcome, 'from', i."from", 'to', i."to", 'attempts', i.attempts, 'ms', i.ms, 'code', i.error ->> 'code',
-           'hash', i.migrations_hash, 'host', l.lease_host, 'isStale', CASE WHEN s.id IS NULL THEN true END)),
+           'hash', i.migrations_hash, 'status', i.status_to, 'host', l.lease_host, 'isStale', CASE WHEN s.id IS NULL THEN true END)),
          $3::uuid
     FROM recorded r JOIN input i ON i.tenant = r.tenant LEFT JOIN locked l ON l.id = i.tenant LEFT JOIN settled s ON s.id = i.tenant
    WHERE i.outcome NOT IN ('not-started', 'skipped')

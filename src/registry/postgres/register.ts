@@ -8,7 +8,7 @@ import { TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';
 /** Each attempt loses only to a competitor that has come through, and each tenant has few of those. */
 const ATTEMPTS = 10;
 
-export function createTenantRegister(db: RegistryConnection): Pick<Registry, 'registerTenants'> {
+export function createTenantRegister(db: RegistryConnection): Pick<Registry, 'registerTenants' | 'refuseClashes'> {
   return {
     registerTenants: async (tenants) => {
       const wanted = new Map(tenants.map((tenant) => [tenant.id as string, tenant]));
@@ -21,6 +21,10 @@ export function createTenantRegister(db: RegistryConnection): Pick<Registry, 're
         // By the operation, not by what the statement did: its answer may have been lost and the statement sent again.
         return { tenant: toTenant(row), isNew: row.home_operation_id === operation.id };
       });
+    },
+    refuseClashes: async (tenants) => {
+      refuseClashesWithin(tenants);
+      await throwClash(db, JSON.stringify(tenants.map(toInput)));
     },
   };
 }
@@ -110,4 +114,5 @@ const CLASH = `
     FROM ${INPUT}
     JOIN tenancy.tenants t ON t.id <> i.id
      AND (lower(t.id) = lower(i.id) OR (t.cluster = i.cluster AND lower(t.name) = lower(i.name) AND t.status <> 'deprovisioned'))
+   WHERE NOT EXISTS (SELECT FROM tenancy.tenants known WHERE known.id = i.id AND known.status <> 'deprovisioned')
    ORDER BY is_id DESC, i.id LIMIT 1`;
