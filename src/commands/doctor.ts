@@ -2,9 +2,9 @@ import path from 'node:path';
 import { resolveUrl } from '../config/resolve-url.js';
 import type { ResolvedConfig } from '../config/types.js';
 import type { ExitCode } from '../errors/define.js';
+import type { Registry } from '../registry/registry.js';
 import { printDoctor, toDoctorDocument } from '../reporters/documents/doctor-document.js';
 import { writeDocument } from '../reporters/documents/write-document.js';
-import type { Registry } from '../registry/registry.js';
 import type { Workspace } from '../runs/workspace.js';
 import type { CommandContext } from './context.js';
 import { checkCluster } from './doctor/check-cluster.js';
@@ -13,7 +13,7 @@ import { checkMigrations } from './doctor/check-migrations.js';
 import { checkNode } from './doctor/check-node.js';
 import { checkRegistry } from './doctor/check-registry.js';
 import { findDrivers } from './doctor/find-drivers.js';
-import { chooseExit, failedBy, type Finding, ok, warning } from './doctor/findings.js';
+import { chooseExit, type Finding, failedBy, ok, warning } from './doctor/findings.js';
 import { loadProject } from './with-tenancy.js';
 
 /** Looks at everything a run relies on, and changes none of it. A check that fails stops no other. */
@@ -36,10 +36,11 @@ async function checkProject(context: CommandContext): Promise<readonly Finding[]
   const tenancy = openTenancy(config);
   context.closeAtExit(() => tenancy.close());
   const [embedded, migrations] = await Promise.all([checkEmbeddedServers(context, config), checkMigrations(config)]);
-  const { finding, registry } = await checkRegistry(() => tenancy.workspace.registry());
-  const clusters = await Promise.all(Object.keys(config.clusters).map((name) => checkOneCluster(tenancy.workspace, name, registry)));
+  const names = Object.keys(config.clusters);
+  const { findings, registry } = await checkRegistry(() => tenancy.workspace.registry(), names);
+  const clusters = await Promise.all(names.map((name) => checkOneCluster(tenancy.workspace, name, registry)));
   const file = ok('config', config.file === null ? 'passed as an object' : path.relative(context.cwd, config.file));
-  return [file, migrations, ...embedded, finding, ...clusters.flat()];
+  return [file, migrations, ...embedded, ...findings, ...clusters.flat()];
 }
 
 async function checkOneCluster(workspace: Workspace, name: string, registry: Registry | null): Promise<readonly Finding[]> {
@@ -56,10 +57,15 @@ async function checkOneCluster(workspace: Workspace, name: string, registry: Reg
 
 /** Each embedded server once, however many clusters share it; a URL that can't be had is the registry's or the cluster's own failure. */
 async function checkEmbeddedServers(context: CommandContext, config: ResolvedConfig): Promise<readonly Finding[]> {
-  const sources = [['registry.url', config.registry.url] as const, ...Object.entries(config.clusters).map(([name, { url }]) => [`clusters.${name}.url`, url] as const)];
+  const sources = [
+    ['registry.url', config.registry.url] as const,
+    ...Object.entries(config.clusters).map(([name, { url }]) => [`clusters.${name}.url`, url] as const),
+  ];
   const urls = await Promise.all(sources.map(([where, source]) => resolveUrl(source, where, config.root).catch(() => '')));
   const directories = new Set(urls.filter((url) => url.startsWith('embedded:')).map((url) => url.slice('embedded:'.length)));
-  return Promise.all([...directories].map((directory) => checkEmbedded(directory, config.root, () => startEmbedded(context, directory, config.root))));
+  return Promise.all(
+    [...directories].map((directory) => checkEmbedded(directory, config.root, () => startEmbedded(context, directory, config.root))),
+  );
 }
 
 async function startEmbedded(context: CommandContext, directory: string, root: string): Promise<{ readonly url: string }> {

@@ -25,7 +25,10 @@ export async function runInit(context: CommandContext, flags: InitFlags): Promis
   const [migrations, ignore] = await Promise.all([planMigrations(cwd, answers.migrations, answers.driver), planGitignore(cwd, serverUrl)]);
 
   const isPrismas = answers.migrations === project.prismaMigrations;
-  const config = { file: project.configFile, text: renderConfig({ ...answers, ...project, ...migrations, isPrismas, migrations: answers.migrations }) };
+  const config = {
+    file: project.configFile,
+    text: renderConfig({ ...answers, ...project, ...migrations, isPrismas, migrations: answers.migrations }),
+  };
   const files = [...migrations.files, config];
   await writeFiles(cwd, files, ignore);
 
@@ -60,13 +63,22 @@ async function refuseExistingConfig(cwd: string): Promise<string | null> {
   throw new TenancyError('TENANCY_FILE_EXISTS', { file: found.isPackageJson ? `the key "tenancy" in ${name}` : name });
 }
 
-function listNotes(project: DetectedProject, { server, migrations: directory, driver }: Answers, plan: MigrationsPlan, above: string | null): readonly string[] {
+function listNotes(
+  project: DetectedProject,
+  { server, migrations: directory, driver }: Answers,
+  plan: MigrationsPlan,
+  above: string | null,
+): readonly string[] {
   const notes: string[] = [];
-  if (plan.found > 0) notes.push(`${directory} has ${plan.found} ${plan.found === 1 ? 'migration' : 'migrations'} already, and is used as it is`);
-  if (plan.namesPublic && driver === 'postgres-schema') notes.push('some of them name the schema "public": in the config it stands for the tenant\'s own');
+  if (plan.found > 0)
+    notes.push(`${directory} has ${plan.found} ${plan.found === 1 ? 'migration' : 'migrations'} already, and is used as it is`);
+  if (plan.namesPublic && driver === 'postgres-schema')
+    notes.push('some of them name the schema "public": in the config it stands for the tenant\'s own');
   if (plan.problem !== null) notes.push(`${directory} is left as it is, but can't be used yet: ${plan.problem}`);
-  if (project.migrator?.call) notes.push(`${project.migrator.name} is in package.json: the config says in a comment how a hook runs it for each tenant`);
-  if (server.type === 'variable' && server.isHidden) notes.push(`the URL has a password, so it was not written: the config reads ${server.variable}`);
+  if (project.migrator?.call)
+    notes.push(`${project.migrator.name} is in package.json: the config says in a comment how a hook runs it for each tenant`);
+  if (server.type === 'variable' && server.isHidden)
+    notes.push(`the URL has a password, so it was not written: the config reads ${server.variable}`);
   if (above !== null) notes.push(`from this folder the new config is used, no longer ${above}`);
   return notes;
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { checkNode } from '../../src/commands/doctor/check-node.js';
 import type { DoctorDocument } from '../../src/reporters/documents/doctor-document.js';
 import { assertDocument } from '../rig/events-schema.js';
 import { canaryPassword, createTestDatabase, type TestDatabase, withDatabase } from '../rig/postgres.js';
@@ -62,7 +63,7 @@ test('a project before its first tenant is sound, and is told that there is no r
 test('what the registry knows is compared, and nothing is written', async () => {
   const known = await examine({ databaseUrl: database.url }, [['tenant', 'provision', 'doctored']]);
   expect(known).toMatchObject({ exitCode: 0, status: 'ok' });
-  expect(known.checks['registry']).toMatch(/^ok: 1 tenant at/);
+  expect(known.checks.registry).toMatch(/^ok: 1 tenant at/);
   expect(known.checks['clusters.main.identity']).toMatch(/as its tenants know it$/);
 
   const written = 'SELECT (SELECT count(*) FROM tenancy.events) AS events, (SELECT json_agg(c) FROM tenancy.clusters c) AS clusters';
@@ -76,11 +77,23 @@ test('what the registry knows is compared, and nothing is written', async () => 
   await other.drop();
 });
 
+test('a cluster that has tenants and is no longer in the config is named', async () => {
+  const config = `export default {
+    registry: { url: ${JSON.stringify(database.url)} },
+    clusters: { renamed: { url: ${JSON.stringify(database.url)} } },
+    placement: { cluster: 'renamed', driver: 'postgres-schema', name: 'tenant_{id}' },
+    migrations: { directory: './migrations' },
+  };`;
+  const { exitCode, checks } = await examine({ config });
+  expect(exitCode).toBe(2);
+  expect(checks['clusters.main']).toBe("failed: the registry has 1 tenant there, but the config doesn't name it");
+});
+
 test('a cluster that is down hides nothing about the others', async () => {
+  const other = await createTestDatabase();
   const { exitCode, checks } = await examine({
-    databaseUrl: database.url,
     config: `export default {
-      registry: { url: ${JSON.stringify(database.url)} },
+      registry: { url: ${JSON.stringify(other.url)} },
       clusters: { down: { url: 'postgres://postgres@127.0.0.1:1/postgres' }, up: { url: ${JSON.stringify(database.url)} } },
       placement: ({ id }) => ({ cluster: 'up', driver: 'postgres-database', name: 'tenant_' + id }),
       migrations: { directory: './migrations' },
@@ -90,13 +103,14 @@ test('a cluster that is down hides nothing about the others', async () => {
   expect(checks['clusters.down']).toMatch(/^failed: cluster down at postgres:\/\/postgres@127\.0\.0\.1:<port>\/postgres can't be reached/);
   expect(checks['clusters.up']).toMatch(/^ok: PostgreSQL \d/);
   expect(checks['clusters.up.privileges']).toBe('ok: all that postgres-database needs');
+  await other.drop();
 });
 
 test('a config that is wrong leaves the rest not looked at, and trying again is not proposed', async () => {
   const { exitCode, checks } = await examine({ config: 'export default { clusters: {}, placement: 1 }' });
   expect(exitCode).toBe(2);
-  expect(checks['config']).toMatch(/^failed: <project>\/tenancy\.config\.mjs: /);
-  expect(checks['registry']).toBe('warning: not looked at: there is no config to look by');
+  expect(checks.config).toMatch(/^failed: <project>\/tenancy\.config\.mjs: /);
+  expect(checks.registry).toBe('warning: not looked at: there is no config to look by');
 });
 
 test('a login without the rights is told which, and how to grant them', async () => {
@@ -107,7 +121,9 @@ test('a login without the rights is told which, and how to grant them', async ()
   url.username = role;
   const { exitCode, checks, hints } = await examine({ databaseUrl: url.href, registryUrl: empty.url, driver: 'postgres-database' });
   expect(exitCode).toBe(2);
-  expect(checks['clusters.main.privileges']).toBe('failed: postgres-database lacks CREATEDB and membership in pg_signal_backend, to end sessions');
+  expect(checks['clusters.main.privileges']).toBe(
+    'failed: postgres-database lacks CREATEDB and membership in pg_signal_backend, to end sessions',
+  );
   expect(hints['clusters.main.privileges']).toBe(`ALTER ROLE "${role}" CREATEDB; GRANT pg_signal_backend TO "${role}"`);
   await empty.drop();
 });
@@ -122,15 +138,23 @@ test('a concurrency that the server has no connections for is refused', async ()
 test('a database that does not exist, and migrations that are not there, are each named', async () => {
   const { exitCode, checks } = await examine({ databaseUrl: withDatabase(database.url, `${database.name}_absent`), migrations: {} });
   expect(exitCode).toBe(2);
-  expect(checks['migrations']).toMatch(/^failed: .*migrations does not exist/);
-  expect(checks['registry']).toMatch(/^failed: there is no database/);
+  expect(checks.migrations).toMatch(/^failed: .*migrations does not exist/);
+  expect(checks.registry).toMatch(/^failed: there is no database/);
   expect(checks['clusters.main']).toMatch(/there is no such database/);
+});
+
+test.each([
+  ['v20.18.3', 'failed'],
+  ['v20.19.0', 'ok'],
+  ['v24.1.0', 'ok'],
+])('Node.js %s is %s', (version, status) => {
+  expect(checkNode(version).status).toBe(status);
 });
 
 test('an embedded server that does not come up is told once', async () => {
   const { exitCode, checks } = await examine({ databaseUrl: 'embedded:taken', files: { taken: 'a file\n' } });
   expect(exitCode).toBe(2);
-  expect(checks['embedded']).toMatch(/^failed: embedded:<project>\/taken can't be used/);
-  expect(checks['registry']).toBe('failed: its embedded server does not run');
+  expect(checks.embedded).toMatch(/^failed: embedded:<project>\/taken can't be used/);
+  expect(checks.registry).toBe('failed: its embedded server does not run');
   expect(checks['clusters.main']).toBe('failed: its embedded server does not run');
 });

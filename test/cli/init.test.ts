@@ -16,7 +16,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
-const run = (args: readonly string[], options: Partial<CliOptions> = {}): Promise<CliResult> => runCli(args, { cwd: directory, ...options });
+const run = (args: readonly string[], options: Partial<CliOptions> = {}): Promise<CliResult> =>
+  runCli(args, { cwd: directory, ...options });
 const read = (file: string): Promise<string> => readFile(path.join(directory, file), 'utf8');
 
 async function write(files: Readonly<Record<string, string>>): Promise<void> {
@@ -29,7 +30,9 @@ async function write(files: Readonly<Record<string, string>>): Promise<void> {
 /** Files by their paths, sorted; what npm installs is left out. */
 async function list(): Promise<string[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => !entry.isDirectory()).map((entry) => path.relative(directory, path.join(entry.parentPath, entry.name)));
+  const files = entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => path.relative(directory, path.join(entry.parentPath, entry.name)));
   return files.filter((file) => !file.startsWith('node_modules')).sort();
 }
 
@@ -93,7 +96,10 @@ test('a URL with a password is read from the environment, and written nowhere', 
   const { exitCode, stdout } = await run(['init', '--yes', '--json', '--url', database.url]);
   expect(exitCode).toBe(0);
   const document = assertDocument<InitDocument>('init', stdout.trim());
-  expect(document).toMatchObject({ url: 'env:DATABASE_URL', notes: ['the URL has a password, so it was not written: the config reads DATABASE_URL'] });
+  expect(document).toMatchObject({
+    url: 'env:DATABASE_URL',
+    notes: ['the URL has a password, so it was not written: the config reads DATABASE_URL'],
+  });
   for (const file of await list()) expect(await read(file)).not.toContain(canaryPassword);
 
   const unset = await run(['tenant', 'provision', 'acme']);
@@ -171,7 +177,9 @@ test.each([
   expect(config.split('\n').length).toBeLessThanOrEqual(25);
   const taken = config.replace(/^ *migrations: .*\n/m, '').replace('// hooks:', 'hooks:');
   await write({ 'taken.mjs': taken });
-  const { default: exported } = (await import(pathToFileURL(path.join(directory, 'taken.mjs')).href)) as { default: { hooks: { migrate: unknown } } };
+  const { default: exported } = (await import(pathToFileURL(path.join(directory, 'taken.mjs')).href)) as {
+    default: { hooks: { migrate: unknown } };
+  };
   expect(exported.hooks.migrate).toBeTypeOf('function');
   await loadConfigObject(exported, { cwd: directory, env: {}, command: 'test' });
 });

@@ -3,7 +3,7 @@ import { EXIT } from '../../errors/define.js';
 import { TenancyError } from '../../errors.js';
 import type { Registry } from '../../registry/registry.js';
 import type { DriverName } from '../../tenant.js';
-import { failed, failedBy, type Finding, ok, warning } from './findings.js';
+import { type Finding, failed, failedBy, ok, warning } from './findings.js';
 
 const OLDEST_POSTGRES = 14;
 /** For the registry and for looking around, on top of the tenants in flight. */

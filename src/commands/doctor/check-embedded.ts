@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { failedBy, type Finding, ok } from './findings.js';
+import { type Finding, failedBy, ok } from './findings.js';
 
 /** The package is installed and fits this machine, and its server comes up: which only starting it tells. */
 export async function checkEmbedded(directory: string, root: string, start: () => Promise<{ readonly url: string }>): Promise<Finding> {

@@ -1,4 +1,4 @@
-import { failed, type Finding, ok } from './findings.js';
+import { type Finding, failed, ok } from './findings.js';
 
 const OLDEST = [20, 19] as const;
 

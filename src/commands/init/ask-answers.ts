@@ -43,12 +43,18 @@ export async function askAnswers(context: CommandContext, flags: InitFlags, pres
       preset: 'embedded:.tenancy/postgres',
       parse: readServerSource,
     } satisfies Question<ServerSource>,
-    migrations: { flag: '--migrations', text: 'Folder of the migrations?', preset: presets.migrations, parse: parseDirectory } satisfies Question<string>,
+    migrations: {
+      flag: '--migrations',
+      text: 'Folder of the migrations?',
+      preset: presets.migrations,
+      parse: parseDirectory,
+    } satisfies Question<string>,
   };
   const given = { driver: flags.driver, server: flags.url, migrations: flags.migrations };
   const open = (Object.keys(questions) as (keyof Answers)[]).filter((key) => given[key] === undefined);
   const { isYes, canAsk } = context.globals;
-  if (open.length > 0 && !isYes && !canAsk) throw new TenancyError('TENANCY_ANSWERS_MISSING', { flags: open.map((key) => questions[key].flag) });
+  if (open.length > 0 && !isYes && !canAsk)
+    throw new TenancyError('TENANCY_ANSWERS_MISSING', { flags: open.map((key) => questions[key].flag) });
 
   // All that was given is checked before anything is asked.
   const known = {
@@ -69,7 +75,11 @@ function parseGiven<Answer>({ parse, preset }: Question<Answer>, given: string |
   return isYes ? parse(preset) : undefined;
 }
 
-async function askUntilParsed<Answer>({ stderr }: CommandContext, question: Question<Answer>, read: (text: string) => Promise<string>): Promise<Answer> {
+async function askUntilParsed<Answer>(
+  { stderr }: CommandContext,
+  question: Question<Answer>,
+  read: (text: string) => Promise<string>,
+): Promise<Answer> {
   for (;;) {
     const typed = await read(`${question.text} [${question.preset}] `);
     try {
@@ -82,7 +92,10 @@ async function askUntilParsed<Answer>({ stderr }: CommandContext, question: Ques
 }
 
 /** Ctrl-C, and an input that ends, are no answer, and not the default either. */
-async function withTerminal<T>({ stdin, stderr }: CommandContext, use: (read: (text: string) => Promise<string>) => Promise<T>): Promise<T> {
+async function withTerminal<T>(
+  { stdin, stderr }: CommandContext,
+  use: (read: (text: string) => Promise<string>) => Promise<T>,
+): Promise<T> {
   const { createInterface } = await import('node:readline/promises');
   const terminal = createInterface({ input: stdin, output: stderr });
   const controller = new AbortController();
@@ -108,7 +121,11 @@ function parseDriver(text: string): DriverName {
 function parseDirectory(text: string): string {
   const directory = text.replaceAll('\\', '/').replace(/(?<=.)\/+$/, '');
   if (directory === '' || /^(\.\/*)+$/.test(directory)) {
-    throw new TenancyError('TENANCY_OPTION_REJECTED', { option: '--migrations', value: text, expected: 'a folder of its own, such as ./migrations/tenant' });
+    throw new TenancyError('TENANCY_OPTION_REJECTED', {
+      option: '--migrations',
+      value: text,
+      expected: 'a folder of its own, such as ./migrations/tenant',
+    });
   }
   return /^(\.{0,2}\/|[A-Za-z]:\/)/.test(directory) ? directory : `./${directory}`;
 }

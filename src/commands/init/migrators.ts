@@ -5,7 +5,7 @@ export interface KnownMigrator {
   readonly name: string;
   /** Any of these among the dependencies means it. */
   readonly packages: readonly string[];
-  /** The call of a hook, as source text; null where the built-in migrator reads its files. */
+  /** The call of a hook, as source text with the members of `ctx`; null where the built-in migrator reads its files. */
   readonly call: ((driver: DriverName) => string) | null;
   /** What its own configuration has to take from the environment, so that each tenant gets its own; one line each. */
   readonly advice: (driver: DriverName) => readonly string[];
@@ -24,7 +24,7 @@ const MIGRATORS: readonly KnownMigrator[] = [
   {
     name: 'Drizzle',
     packages: ['drizzle-kit', 'drizzle-orm'],
-    call: () => "ctx.exec('drizzle-kit', ['migrate'])",
+    call: () => "exec('drizzle-kit', ['migrate'])",
     advice: (driver) => [
       'drizzle.config.ts has to take its url from process.env.DATABASE_URL',
       ...(isSchema(driver) ? ['and migrations.schema from process.env.TENANCY_SCHEMA: by default only the first tenant is migrated.'] : []),
@@ -33,13 +33,15 @@ const MIGRATORS: readonly KnownMigrator[] = [
   {
     name: 'TypeORM',
     packages: ['typeorm'],
-    call: () => "ctx.exec('typeorm', ['migration:run', '-d', 'data-source.js'])",
-    advice: (driver) => [`data-source.js has to take its url from process.env.DATABASE_URL${isSchema(driver) ? ', its schema from TENANCY_SCHEMA' : ''}.`],
+    call: () => "exec('typeorm', ['migration:run', '-d', 'data-source.js'])",
+    advice: (driver) => [
+      `data-source.js has to take its url from process.env.DATABASE_URL${isSchema(driver) ? ', its schema from TENANCY_SCHEMA' : ''}.`,
+    ],
   },
   {
     name: 'Sequelize',
     packages: ['sequelize-cli', 'sequelize'],
-    call: () => "ctx.exec('sequelize-cli', ['db:migrate'])",
+    call: () => "exec('sequelize-cli', ['db:migrate'])",
     advice: (driver) => [
       "Its config needs use_env_variable: 'DATABASE_URL'",
       ...(isSchema(driver) ? ['and migrationStorageTableSchema: process.env.TENANCY_SCHEMA.'] : []),
@@ -49,15 +51,15 @@ const MIGRATORS: readonly KnownMigrator[] = [
     name: 'node-pg-migrate',
     packages: ['node-pg-migrate'],
     call: (driver) => {
-      const schema = isSchema(driver) ? ", '--schema', ctx.placement.name, '--migrations-schema', ctx.placement.name" : '';
-      return `ctx.exec('node-pg-migrate', ['up', '--no-lock'${schema}])`;
+      const names = isSchema(driver) ? ", '--schema', placement.name, '--migrations-schema', placement.name" : '';
+      return `exec('node-pg-migrate', ['up', '--no-lock'${names}])`;
     },
     advice: () => ['--no-lock: its own lock lets one tenant in at a time and fails the others; tenancy locks each tenant.'],
   },
   {
     name: 'Knex',
     packages: ['knex'],
-    call: () => "ctx.exec('knex', ['migrate:latest'])",
+    call: () => "exec('knex', ['migrate:latest'])",
     advice: (driver) => [
       'The knexfile has to take its connection from process.env.DATABASE_URL',
       ...(isSchema(driver) ? ['and searchPath and migrations.schemaName from process.env.TENANCY_SCHEMA.'] : []),
@@ -66,17 +68,21 @@ const MIGRATORS: readonly KnownMigrator[] = [
   {
     name: 'Kysely',
     packages: ['kysely-ctl', 'kysely'],
-    call: () => "ctx.exec('kysely', ['migrate:latest'])",
+    call: () => "exec('kysely', ['migrate:latest'])",
     advice: (driver) => [
       'kysely.config.ts has to connect to process.env.DATABASE_URL',
-      ...(isSchema(driver) ? ["and the Migrator's migrationTableSchema has to be process.env.TENANCY_SCHEMA; its lock makes tenants take turns."] : []),
+      ...(isSchema(driver)
+        ? ["and the Migrator's migrationTableSchema has to be process.env.TENANCY_SCHEMA; its lock makes tenants take turns."]
+        : []),
     ],
   },
   {
     name: 'Umzug',
     packages: ['umzug'],
-    call: () => 'createUmzug(ctx.url).up()',
-    advice: (driver) => [`createUmzug is yours: an Umzug on that URL${isSchema(driver) ? ', its storage in the schema ctx.placement.name' : ''}.`],
+    call: () => 'createUmzug(url).up()',
+    advice: (driver) => [
+      `createUmzug is yours: an Umzug on that URL${isSchema(driver) ? ', its storage in the schema placement.name' : ''}.`,
+    ],
   },
 ];
 

@@ -1,5 +1,5 @@
-import type { KnownMigrator } from './migrators.js';
 import type { Answers } from './ask-answers.js';
+import type { KnownMigrator } from './migrators.js';
 
 export interface ConfigFacts extends Answers {
   readonly migrator: KnownMigrator | null;
@@ -19,12 +19,18 @@ export function renderConfig(facts: ConfigFacts): string {
     '',
     ...(variable === null
       ? []
-      : [`const { ${variable} } = process.env;`, `if (!${variable}) throw new Error('the environment variable ${variable} is not set');`, '']),
+      : [
+          `const { ${variable} } = process.env;`,
+          `if (!${variable}) throw new Error('the environment variable ${variable} is not set');`,
+          '',
+        ]),
     'export default defineConfig({',
     '  // The servers of the tenants. The registry, which knows where each tenant is, is kept on the first.',
     '  clusters: {',
     '    main: {',
-    ...(url.startsWith("'embedded:") ? ["      // A PostgreSQL from npm, started when needed. A server of yours: 'postgres://…', or a variable."] : []),
+    ...(url.startsWith("'embedded:")
+      ? ["      // A PostgreSQL from npm, started when needed. A server of yours: 'postgres://…', or a variable."]
+      : []),
     `      url: ${url},`,
     '      concurrency: 8, // tenants in flight in a run, never more',
     '    },',
@@ -50,9 +56,14 @@ function renderMigrations({ driver, migrations, migrator, isPrismas, namesPublic
   return [
     ...lines,
     `  // Or ${migrator.name} in place of \`migrations\`, each time and for every tenant (its version shows as unversioned):`,
-    `  // hooks: { migrate: async (ctx) => { await ${migrator.call(driver)} } },`,
+    `  // hooks: { migrate: async ({ ${members(migrator.call(driver))} }) => { await ${migrator.call(driver)} } },`,
     ...migrator.advice(driver).map((line) => `  // ${line}`),
   ];
+}
+
+/** Of the hook's context, those that a call uses. */
+function members(call: string): string {
+  return ['exec', 'placement', 'url'].filter((name) => new RegExp(`\\b${name}\\b`).test(call)).join(', ');
 }
 
 function quote(text: string): string {
