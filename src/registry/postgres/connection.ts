@@ -1,9 +1,10 @@
 import { randomInt } from 'node:crypto';
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { TenancyError } from '../../errors.js';
+import { untilAborted } from '../../util/abort.js';
 import { elapsedMs, monotonicMs } from '../../util/clock.js';
 import { redactUrl } from '../../util/redact.js';
 import type { OpenRegistryOptions } from '../registry.js';
@@ -27,7 +28,7 @@ export interface RegistryConnection {
   query<R extends Row>(sql: string, params: readonly unknown[]): Promise<R[]>;
   /** Lends a connection for a transaction; sent once. */
   withClient<T>(use: (client: pg.PoolClient) => Promise<T>): Promise<T>;
-  /** Resolves when the sockets are closed; a server that doesn't answer is given two seconds. */
+  /** Lets calls under way end, for two seconds at most, and resolves when every socket is closed. */
   close(): Promise<void>;
 }
 
@@ -63,42 +64,62 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
 
   let wasReached = false;
   let closing: Promise<void> | undefined;
+  const patience = new AbortController();
+  setMaxListeners(0, patience.signal); // one for each call under way
+  const calls = new Set<Promise<unknown>>();
+
   async function closeAll(): Promise<void> {
-    const timeout = setTimeout(() => destroyAll(sockets), CLOSE_TIMEOUT_MS);
+    const timeout = setTimeout(() => {
+      patience.abort(new Error('Connection terminated by closing the registry'));
+      destroyAll(sockets);
+    }, CLOSE_TIMEOUT_MS);
+    // Only then the pool: it forgets those who wait for a connection of one that is ending.
+    await Promise.allSettled(calls);
     await pool.end();
     await Promise.allSettled([...sockets].map((socket) => once(socket, 'close')));
     clearTimeout(timeout);
   }
 
+  function track<T>(call: () => Promise<T>): Promise<T> {
+    if (closing !== undefined) return Promise.reject(new Error('the registry is closed'));
+    const promise = call().finally(() => calls.delete(promise));
+    calls.add(promise);
+    return promise;
+  }
+
+  async function send<R extends Row>(sql: string, params: readonly unknown[]): Promise<R[]> {
+    const startMs = monotonicMs();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const { rows } = await untilAborted(pool.query<R>(sql, [...params]), patience.signal);
+        wasReached = true;
+        return rows;
+      } catch (error) {
+        const isHopeless = !isTransient(error) || (isAbsent(error) && !wasReached) || closing !== undefined;
+        if (isHopeless || elapsedMs(startMs) > RETRY_FOR_MS) throw toRegistryError(error, place);
+        await delay(backOffMs(attempt));
+      }
+    }
+  }
+
+  async function lend<T>(use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    try {
+      const client = await untilAborted(pool.connect(), patience.signal);
+      const result = await use(client).catch((error: unknown) => {
+        client.release(true);
+        throw error;
+      });
+      client.release();
+      return result;
+    } catch (error) {
+      throw toRegistryError(error, place);
+    }
+  }
+
   return {
     place,
-    query: async <R extends Row>(sql: string, params: readonly unknown[]) => {
-      const startMs = monotonicMs();
-      for (let attempt = 1; ; attempt++) {
-        try {
-          const { rows } = await pool.query<R>(sql, [...params]);
-          wasReached = true;
-          return rows;
-        } catch (error) {
-          const isHopeless = !isTransient(error) || (isAbsent(error) && !wasReached) || closing !== undefined;
-          if (isHopeless || elapsedMs(startMs) > RETRY_FOR_MS) throw toRegistryError(error, place);
-          await delay(backOffMs(attempt));
-        }
-      }
-    },
-    withClient: async (use) => {
-      const client = await pool.connect().catch((error: unknown) => {
-        throw toRegistryError(error, place);
-      });
-      try {
-        const result = await use(client);
-        client.release();
-        return result;
-      } catch (error) {
-        client.release(true);
-        throw toRegistryError(error, place);
-      }
-    },
+    query: (sql, params) => track(() => send(sql, params)),
+    withClient: (use) => track(() => lend(use)),
     close: () => (closing ??= closeAll()),
   };
 }

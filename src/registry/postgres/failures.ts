@@ -24,7 +24,7 @@ const NETWORK_CODES = new Set([
 const SERVER_AWAY = /^(08...|57P01|57P02|57P03|57P05|53300)$/;
 
 const NODE_PG_SENTENCES =
-  /^(Connection terminated|timeout e|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after|read ECONN|write E)/;
+  /^(Connection terminated|timeout e|Query read timeout|Client has encountered a connection error|Client was closed|read ECONN|write E)/;
 
 export function isConnectionFailure(error: unknown): boolean {
   const code = codeOf(error);

@@ -1,0 +1,129 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { TenancyError, type TenancyErrorCode } from '../../src/errors.js';
+import { openRegistry } from '../../src/registry/index.js';
+import { createTestDatabase, type TestDatabase, withDatabase } from '../rig/postgres.js';
+
+const databases: TestDatabase[] = [];
+afterEach(async () => {
+  for (const database of databases.splice(0)) await database.drop();
+});
+
+async function makeDatabase(): Promise<TestDatabase> {
+  const database = await createTestDatabase();
+  databases.push(database);
+  return database;
+}
+
+/** What opening says; with a password in it nothing may say. */
+async function refusal(url: string, create = true): Promise<TenancyError<TenancyErrorCode>> {
+  const error: unknown = await openRegistry({ url, create, applicationName: 'tenancy-test' }).then(
+    async (registry) => {
+      await registry.close();
+      return new Error('it opened');
+    },
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof TenancyError)) throw error;
+  expect(`${error.message} ${error.hint} ${JSON.stringify(error.details)}`).not.toMatch(/canary|s3cr3t/);
+  expect(error.hint).toBeTruthy();
+  return error as TenancyError<TenancyErrorCode>;
+}
+
+function withUser(url: string, user: string, password: string): string {
+  const changed = new URL(url);
+  changed.username = user;
+  changed.password = password;
+  return changed.href;
+}
+
+async function makeRole(database: TestDatabase): Promise<string> {
+  const role = `${database.name}_user`;
+  await database.query(`CREATE ROLE "${role}" LOGIN PASSWORD 's3cr3t-of-role'`);
+  return role;
+}
+
+test('a wrong password is not worth trying again', async () => {
+  const database = await makeDatabase();
+  const role = await makeRole(database);
+  const error = await refusal(withUser(database.url, role, 's3cr3t-but-wrong'));
+  expect(error).toMatchObject({ code: 'TENANCY_REGISTRY_LOGIN_REFUSED', exitCode: 2, isRetryable: false });
+  expect(error.message).toContain(role);
+});
+
+test('an unknown database is named', async () => {
+  const database = await makeDatabase();
+  const error = await refusal(withDatabase(database.url, 'no-such-database'));
+  expect(error).toMatchObject({ code: 'TENANCY_REGISTRY_DATABASE_MISSING', exitCode: 2 });
+  expect(error.message).toContain('no-such-database');
+});
+
+test('a server that does not listen, or does not answer, is worth trying again', async () => {
+  const listener = net.createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as net.AddressInfo;
+  listener.close();
+  await once(listener, 'close');
+  const error = await refusal(`postgres://u:s3cr3t-x@127.0.0.1:${port}/app`);
+  expect(error).toMatchObject({ code: 'TENANCY_REGISTRY_UNREACHABLE', exitCode: 6, isRetryable: true });
+  expect(error.message).toBe(`the registry at 127.0.0.1:${port}/app can't be reached: nothing listens there`);
+});
+
+test.each([
+  ['mongodb://u:s3cr3t-x@host/db', 'mongodb: is not a kind of registry'],
+  ['not a url', 'it is no URL'],
+  ['postgres://u:s3cr3t-x@host:port/db', 'not a well-formed URL'],
+])('the URL %s is refused', async (url, reason) => {
+  const error = await refusal(url);
+  expect(error).toMatchObject({ code: 'TENANCY_REGISTRY_URL_REJECTED', exitCode: 2 });
+  expect(error.message).toContain(reason);
+});
+
+test('a user who may not make a schema is told what to grant, and may use one that was made empty', async () => {
+  const database = await makeDatabase();
+  const role = await makeRole(database);
+  const url = withUser(database.url, role, 's3cr3t-of-role');
+  const error = await refusal(url);
+  expect(error).toMatchObject({ code: 'TENANCY_REGISTRY_FORBIDDEN', exitCode: 2 });
+  expect(error.hint).toContain(`GRANT CREATE ON DATABASE "${database.name}" TO "${role}"`);
+  await database.query(`CREATE SCHEMA tenancy AUTHORIZATION "${role}"`);
+  const registry = await openRegistry({ url, create: true, applicationName: 'tenancy-test' });
+  expect(await registry.countTenants({})).toBe(0);
+  await registry.close();
+});
+
+test("another user's registry is not for everybody who may log in", async () => {
+  const database = await makeDatabase();
+  const role = await makeRole(database);
+  await (await openRegistry({ url: database.url, create: true, applicationName: 'tenancy-test' })).close();
+  expect(await refusal(withUser(database.url, role, 's3cr3t-of-role'), false)).toMatchObject({ code: 'TENANCY_REGISTRY_FORBIDDEN' });
+});
+
+test('a schema of that name with tables of somebody else is left alone', async () => {
+  const database = await makeDatabase();
+  await database.query('CREATE SCHEMA tenancy');
+  await database.query('CREATE TABLE tenancy.leases (id int)');
+  expect(await refusal(database.url, false)).toMatchObject({ code: 'TENANCY_REGISTRY_NOT_FOUND' });
+  expect(await refusal(database.url)).toMatchObject({ code: 'TENANCY_REGISTRY_SCHEMA_TAKEN', exitCode: 2 });
+  expect(await database.query(`SELECT relname FROM pg_class WHERE relnamespace = 'tenancy'::regnamespace`)).toEqual([{ relname: 'leases' }]);
+});
+
+test('a registry of a newer tenancy-cli is refused, and left as it is', async () => {
+  const database = await makeDatabase();
+  await (await openRegistry({ url: database.url, create: true, applicationName: 'tenancy-test' })).close();
+  await database.query(`INSERT INTO tenancy.registry_migrations (version, name) VALUES (9000, 'from_the_future')`);
+  const error = await refusal(database.url);
+  expect(error).toMatchObject({ code: 'TENANCY_REGISTRY_NEWER', exitCode: 2, details: { registryVersion: 9000 } });
+  expect(error.hint).toContain('tenancy-cli');
+});
+
+test('a server that takes no writes says so', async () => {
+  const database = await makeDatabase();
+  const registry = await openRegistry({ url: database.url, create: true, applicationName: 'tenancy-test' });
+  await registry.close();
+  await database.query(`ALTER DATABASE "${database.name}" SET default_transaction_read_only = on`);
+  const reader = await openRegistry({ url: database.url, create: false, applicationName: 'tenancy-test' });
+  await expect(reader.checkCluster('main', 'x', { accept: false })).rejects.toMatchObject({ code: 'TENANCY_REGISTRY_READ_ONLY', exitCode: 6 });
+  await reader.close();
+});
