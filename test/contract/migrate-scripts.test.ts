@@ -120,6 +120,10 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
       const error = (await session.applyMigrations([secret], applyOptions()).catch((thrown: unknown) => thrown)) as Error;
       expect(error.message).toMatch(/PASSWORD '?\*+/);
       expect(error.message).not.toContain('hunter2');
+      const nested = sqlMigration('a', `DO $$ BEGIN EXECUTE 'CREATE ROLE postgres PASSWORD ''hunter2'''; END $$`);
+      const inner = (await session.applyMigrations([nested], applyOptions()).catch((thrown: unknown) => thrown)) as Error;
+      expect(inner.message).toContain('42710');
+      expect(inner.message).not.toContain('hunter2');
     });
   });
 

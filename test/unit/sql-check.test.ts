@@ -88,5 +88,7 @@ describe('an excerpt', () => {
     expect(text).toBe(`1 | CREATE ROLE a PASSWORD '*******' VALID UNTIL 'x'`);
     expect(excerpt(`CREATE SUBSCRIPTION s CONNECTION 'host=x password=hunter2 user=y' PUBLICATION p`, null)).not.toContain('hunter2');
     expect(excerpt(`CREATE USER MAPPING FOR a SERVER s OPTIONS (user 'u', password 'hunter2')`, null)).not.toContain('hunter2');
+    expect(excerpt(`CREATE ROLE a PASSWORD $$hunter2$$ LOGIN`, null)).not.toContain('hunter2');
+    expect(excerpt(`CREATE ROLE a PASSWORD 'it''s $$ hunter2' LOGIN`, null)).not.toContain('hunter2');
   });
 });

@@ -2,7 +2,9 @@ import type { SqlStatement } from './script.js';
 
 const MOST_LINES = 6;
 const MOST_COLUMNS = 160;
-const SECRET_STRING = /(\bpassword\b["']?\s*[=,]?\s*E?')((?:[^']|'')*)'/gi;
+/** Also within another string, where quotes are doubled; rather too much is hidden than too little. */
+const SECRET_STRING = /(\bpassword\b["']*\s*[=,]?\s*E?'+)([^']+(?:''[^']*)*)/gi;
+const SECRET_DOLLAR = /(\bpassword\s+\$\w*\$)([^$]+)/gi;
 const SECRET_SETTING = /(password\s*=\s*)([^\s'"]+)/gi;
 
 /** A few lines of the statement, numbered as in the file, with a caret under `offset` where it is known. No passwords. */
@@ -24,10 +26,8 @@ export function excerptStatement(sql: string, { start, end }: SqlStatement, offs
 
 /** Of the same length, so that every offset holds. */
 export function hideSecrets(sql: string): string {
-  const hide = (_: string, before: string, secret: string): string => before + '*'.repeat(secret.length);
-  return sql
-    .replace(SECRET_STRING, (...match: string[]) => `${hide(match[0] ?? '', match[1] ?? '', match[2] ?? '')}'`)
-    .replace(SECRET_SETTING, hide);
+  const hide = (_: string, before: string, secret: string): string => before + secret.replace(/[^\r\n]/g, '*');
+  return sql.replace(SECRET_STRING, hide).replace(SECRET_DOLLAR, hide).replace(SECRET_SETTING, hide);
 }
 
 interface NumberedLine {

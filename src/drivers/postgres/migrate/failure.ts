@@ -1,6 +1,6 @@
 import { DatabaseError } from 'pg';
 import { TenancyError } from '../../../errors.js';
-import { excerptStatement } from '../../../migrations/sql/excerpt.js';
+import { excerptStatement, hideSecrets } from '../../../migrations/sql/excerpt.js';
 import { positionAt } from '../../../migrations/sql/position.js';
 import type { SqlStatement } from '../../../migrations/sql/script.js';
 import type { PreparedScript } from './context.js';
@@ -58,7 +58,8 @@ export function explain(error: DatabaseError): string {
   if (error.detail) parts.push(`detail: ${error.detail}`);
   if (error.hint) parts.push(`hint: ${error.hint}`);
   if (error.where) parts.push(`where: ${error.where.split('\n')[0] ?? ''}`);
-  return parts.join('; ');
+  // PL/pgSQL quotes the statement that it ran.
+  return hideSecrets(parts.join('; '));
 }
 
 function statementAt({ script }: PreparedScript, offset: number): SqlStatement | undefined {
