@@ -1,11 +1,14 @@
 import type { StartedCli } from './cli.js';
 import { createTcpProxy, type ProxiedRequest, type RequestVerdict, type TcpProxy } from './tcp-proxy.js';
 
-/** Where a process is killed: before its request of that number reaches the server, or after it was carried out there. */
+/**
+ * Where a process is killed: before its request of that number reaches the server, after it was carried out there, or as soon
+ * as it was sent, so that the server goes on with it alone.
+ */
 export interface KillPoint {
   /** From 1, counted from the start of the command. */
   readonly request: number;
-  readonly phase: 'before' | 'after';
+  readonly phase: 'before' | 'during' | 'after';
 }
 
 export interface CrashResult {
@@ -16,6 +19,8 @@ export interface CrashResult {
   readonly requestCount: number;
   /** The statement at which it was killed. */
   readonly sql: string;
+  /** What each request said. */
+  readonly statements: readonly string[];
   readonly output: string;
 }
 
@@ -36,21 +41,32 @@ export async function createCrashProxy(targetUrl: string): Promise<CrashProxy> {
     const first = proxy.requestCount;
     let sql = '';
     let isKilled = false;
+    const statements: string[] = [];
     const started = start();
     onRequest = async (request) => {
       // Once it is dead, what its other connections had on the way is lost as well.
       if (isKilled) return 'drop';
-      if (point === null || request.number - first !== point.request || request.phase !== point.phase) return 'forward';
-      isKilled = true;
+      if (request.phase === 'before') statements.push(request.sql);
+      const phase = point?.phase === 'during' ? 'before' : point?.phase;
+      if (request.number - first !== point?.request || request.phase !== phase) return 'forward';
       sql = request.sql;
       const cli = await started;
+      if (point.phase === 'during') {
+        // What came in one piece has been passed on by then.
+        setImmediate(() => {
+          isKilled = true;
+          cli.kill('SIGKILL');
+        });
+        return 'forward';
+      }
+      isKilled = true;
       cli.kill('SIGKILL');
       await cli.result.catch(() => undefined);
       return 'drop';
     };
     const { exitCode, stdout, stderr } = await (await started).result;
     onRequest = async () => 'forward';
-    return { isKilled, exitCode, requestCount: proxy.requestCount - first, sql, output: `${stdout}${stderr}` };
+    return { isKilled, exitCode, requestCount: proxy.requestCount - first, sql, statements, output: `${stdout}${stderr}` };
   }
 
   // The getters are the proxy's own: a copy would freeze its counts.

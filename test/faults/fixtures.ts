@@ -1,0 +1,44 @@
+import type { SandboxProjectOptions } from '../rig/sandbox.js';
+
+/** One of each kind. Each leaves a row in `counts`, so that one that ran twice shows. */
+export const migrations: Readonly<Record<string, string>> = {
+  '0001_accounts.sql': `CREATE TABLE counts (name text NOT NULL);
+CREATE TABLE accounts (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);
+INSERT INTO accounts (name) SELECT 'account ' || n FROM generate_series(1, 100) n;
+INSERT INTO counts VALUES ('0001_accounts');
+`,
+  '0002_plans.sql': `CREATE TABLE plans (id text PRIMARY KEY);
+INSERT INTO counts VALUES ('0002_plans');
+`,
+  '0003_email.sql': `ALTER TABLE accounts ADD COLUMN email text;
+INSERT INTO counts VALUES ('0003_email');
+`,
+  '0004_index.sql': `-- tenancy: no-transaction
+INSERT INTO counts VALUES ('0004_index#1');
+CREATE UNIQUE INDEX CONCURRENTLY accounts_name ON accounts (name);
+INSERT INTO counts VALUES ('0004_index#3');
+CREATE INDEX CONCURRENTLY IF NOT EXISTS accounts_email ON accounts (email);
+INSERT INTO counts VALUES ('0004_index');
+`,
+  '0005_module.mjs': `export async function up(db) {
+  await db.query("UPDATE accounts SET email = 'x' || id");
+  await db.query('INSERT INTO counts VALUES ($1)', ['0005_module']);
+}
+`,
+  '0006_notes.sql': `CREATE TABLE notes (id bigint PRIMARY KEY, account bigint REFERENCES accounts);
+INSERT INTO counts VALUES ('0006_notes');
+`,
+};
+
+export const newest = '0006_notes';
+
+export const seeds: Readonly<Record<string, string>> = {
+  'plans.sql': `INSERT INTO plans VALUES ('free'), ('pro');
+INSERT INTO counts VALUES ('plans.sql');
+`,
+};
+
+/** What commands are killed in: prepared tenants have the first two migrations. */
+export const pending: SandboxProjectOptions = { migrations, before: ['0001_accounts.sql', '0002_plans.sql'] };
+/** Prepared tenants have them all. */
+export const complete: SandboxProjectOptions = { migrations, seeds };
