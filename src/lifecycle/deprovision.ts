@@ -3,7 +3,7 @@ import type { StepName } from '../events.js';
 import type { Tenant, TenantOperation } from '../tenant.js';
 import { createHookContext, runHook, withHooks } from './hook-context.js';
 import type { TenantScope, WorkResult } from './run-context.js';
-import { runStep, runStepOnce } from './steps.js';
+import { noJournal, runStep, runStepOnce } from './steps.js';
 import { TRANSITIONS } from './transitions.js';
 
 export function listDeprovisionSteps(hasBackup: boolean): readonly StepName[] {
@@ -24,10 +24,13 @@ export function planDeprovisionOperation(tenant: Tenant, newId: string): TenantO
 export async function deprovisionTenant(scope: TenantScope, operation: TenantOperation, hasBackup: boolean): Promise<WorkResult> {
   const { run, tenant, driver, target, signal } = scope;
   const { drop, backup } = run.config.hooks;
+  // Another command was faster, while this one waited for the lease.
+  if (tenant.status === 'deprovisioned') return { outcome: 'up-to-date', from: null, to: null };
   const context = () => createHookContext(scope, { from: tenant.schemaVersion, to: null });
 
   let isGone = false;
-  await runStep(scope, 'guard', async () => {
+  // Not journaled: it is what begins the operation that the journal belongs to, and is repeated by every attempt.
+  await runStep({ ...scope, steps: noJournal }, 'guard', async () => {
     const presence = await driver.probe(target);
     isGone = presence.status === 'absent';
     if (presence.status === 'other' || presence.status === 'unmarked') {
@@ -83,8 +86,9 @@ export async function deprovisionTenant(scope: TenantScope, operation: TenantOpe
     }
   });
 
-  await runStep(scope, 'tombstone', () => bury(scope));
   await scope.steps.flush();
+  // Not journaled: the change of state ends the operation, and nothing may be left to be written behind it.
+  await runStep({ ...scope, steps: noJournal }, 'tombstone', () => bury(scope));
   return { outcome: 'applied', from: tenant.schemaVersion, to: null };
 }
 

@@ -48,11 +48,23 @@ export async function guardDeprovisionTenant(registry: Registry, id: TenantId): 
       next: suggestions.length > 0 ? `did you mean ${suggestions.join(' or ')}?` : 'see `tenancy tenant list`',
     });
   }
-  if (tenant.isProtected) {
-    throw new TenancyError('TENANCY_DEPROVISION_REFUSED', {
-      reason: `${id} is protected`,
-      next: `\`tenancy tenant unprotect ${id}\` first, if you are sure`,
-    });
-  }
+  refuseProtected(tenant);
   return tenant;
+}
+
+/**
+ * The fourth, once the lease is held: what was confirmed is what will be removed. In the meantime another may have
+ * protected the tenant, or removed it and provisioned the id anew. @throws TenancyError
+ */
+export function guardLeasedTenant(confirmed: Tenant, leased: Tenant): void {
+  refuseProtected(leased);
+  if (leased.incarnation !== confirmed.incarnation) throw new TenancyError('TENANCY_STATE_MOVED', { tenant: leased.id });
+}
+
+function refuseProtected({ id, isProtected }: Tenant): void {
+  if (!isProtected) return;
+  throw new TenancyError('TENANCY_DEPROVISION_REFUSED', {
+    reason: `${id} is protected`,
+    next: `\`tenancy tenant unprotect ${id}\` first, if you are sure`,
+  });
 }

@@ -5,7 +5,7 @@ import { createHookContext, runHook, withHooks } from './hook-context.js';
 import { locateTenant } from './locate.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { sessionOptions } from './session-options.js';
-import { runStep, runStepOnce } from './steps.js';
+import { noJournal, runStep, runStepOnce } from './steps.js';
 import { TRANSITIONS } from './transitions.js';
 
 export const PROVISION_STEPS: readonly StepName[] = ['create', 'migrate', 'seed', 'verify', 'activate'];
@@ -72,8 +72,9 @@ export async function provisionTenant(scope: TenantScope): Promise<WorkResult> {
     await withHooks(scope, 'Verify', context, () => runHook(scope, 'verify', verify, context));
   });
 
-  await runStep(scope, 'activate', () => activate(scope, migrated));
   await scope.steps.flush();
+  // Not journaled: the change of state ends the operation, and nothing may be left to be written behind it.
+  await runStep({ ...scope, steps: noJournal }, 'activate', () => activate(scope, migrated));
   run.emit(locateTenant(scope));
   return { ...migrated, outcome: 'applied', from: tenant.schemaVersion };
 }

@@ -1,5 +1,5 @@
 import { deprovisionTenant, listDeprovisionSteps, planDeprovisionOperation } from '../lifecycle/deprovision.js';
-import { guardBackup, guardDeprovisionRequest, guardDeprovisionTenant } from '../lifecycle/guard-deprovision.js';
+import { guardBackup, guardDeprovisionRequest, guardDeprovisionTenant, guardLeasedTenant } from '../lifecycle/guard-deprovision.js';
 import { noMigrator } from '../lifecycle/migrator.js';
 import type { RunLimits } from '../lifecycle/run-context.js';
 import { createStepJournal } from '../lifecycle/steps.js';
@@ -49,7 +49,7 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
   }
 
   if (!isGone) await options.confirm(tenant);
-  const operation = planDeprovisionOperation(tenant, createOperationId());
+  const operationId = createOperationId();
   return runSingle(workspace, {
     command: 'deprovision',
     registry,
@@ -59,11 +59,16 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
     limits: options.limits ?? {},
     signals: options.signals,
     steps,
-    journal: async (run) => {
+    journal: async (run, leased) => {
+      const operation = planDeprovisionOperation(leased, operationId);
+      if (operation.id === operationId) return createStepJournal(run, id, operation, new Set());
       const done = (await registry.readSteps(operation.id)).filter(({ state }) => state === 'done').map(({ step }) => step);
       return createStepJournal(run, id, operation, new Set(done));
     },
-    work: (scope) => deprovisionTenant(scope, operation, hasBackup),
+    work: async (scope) => {
+      guardLeasedTenant(tenant, scope.tenant);
+      return deprovisionTenant(scope, planDeprovisionOperation(scope.tenant, operationId), hasBackup);
+    },
     failAs: 'deprovision.fail',
   });
 }

@@ -20,7 +20,8 @@ export interface SingleRun {
   readonly limits: Partial<RunLimits>;
   readonly signals: RunSignals;
   readonly steps: readonly StepName[];
-  readonly journal: (run: RunContext) => Promise<StepJournal>;
+  /** `tenant`: as it is now that its lease is held. */
+  readonly journal: (run: RunContext, tenant: Tenant) => Promise<StepJournal>;
   readonly work: TenantWork;
   readonly failAs?: Transition;
 }
@@ -49,7 +50,7 @@ export async function runSingle(workspace: Workspace, single: SingleRun): Promis
       maxFailures: null,
       signals,
       steps: () => steps,
-      journal: () => journal(run),
+      journal: (leased) => journal(run, leased),
       work: (scope) => work(scope),
       ...(failAs ? { failAs } : {}),
     });
