@@ -57,7 +57,8 @@ export const registryErrors = {
   }),
   TENANCY_PLACEMENT_TAKEN: defineError<{ id: string; takenBy: string; cluster: string; name: string }>({
     exit: EXIT.refused,
-    message: ({ id, takenBy, cluster, name }) => `${id} can't be placed at ${name} on cluster ${cluster}: the tenant ${takenBy} lives there`,
+    message: ({ id, takenBy, cluster, name }) =>
+      `${id} can't be placed at ${name} on cluster ${cluster}: the tenant ${takenBy} lives there`,
     hint: () => 'make `placement` give each tenant a name of its own (names are compared without case)',
   }),
 };

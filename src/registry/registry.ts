@@ -19,8 +19,12 @@ export interface Registry {
   /** Redacted, for messages. */
   readonly where: string;
 
-  /** Remembers the identity of a cluster, or compares it with the one remembered. */
-  checkCluster(cluster: string, identity: string, options: { readonly accept: boolean }): Promise<{ readonly status: 'new' | 'same' | 'accepted' } | { readonly status: 'different'; readonly known: string }>;
+  /** Remembers the identity of a cluster, or compares it with the one remembered; in a dry run it only compares. */
+  checkCluster(
+    cluster: string,
+    identity: string,
+    options: { readonly accept: boolean; readonly dryRun?: boolean },
+  ): Promise<{ readonly status: 'new' | 'same' | 'accepted' } | { readonly status: 'different'; readonly known: string }>;
 
   findTenant(id: string): Promise<Tenant | null>;
   /** Ids like this one, nearest first, at most three; one that differs only in case comes first. */
@@ -63,13 +67,25 @@ export interface Registry {
   recordSteps(steps: readonly NewStepRecord[]): Promise<void>;
 
   createRun(run: NewRun): Promise<void>;
-  finishRun(id: string, end: { readonly status: 'finished' | 'interrupted'; readonly counts: OutcomeCounts; readonly exitCode: number; readonly notStarted: number }): Promise<void>;
+  finishRun(
+    id: string,
+    end: {
+      readonly status: 'finished' | 'interrupted';
+      readonly counts: OutcomeCounts;
+      readonly exitCode: number;
+      readonly notStarted: number;
+    },
+  ): Promise<void>;
   findRun(id: string): Promise<Run | null>;
   /** Newest first. `before`: a run's id. */
   listRuns(page: { readonly before: string | null; readonly limit: number }): Promise<readonly Run[]>;
   /** Settles tenants of a run: outcome, version, last error and audit entry, and gives the lease back; one statement. */
   recordOutcomes(runId: string, outcomes: readonly OutcomeRecord[]): Promise<void>;
-  listOutcomes(runId: string, filter: { readonly outcomes?: readonly TenantOutcomeType[] }, page: { readonly after: string | null; readonly limit: number }): Promise<readonly TenantOutcome[]>;
+  listOutcomes(
+    runId: string,
+    filter: { readonly outcomes?: readonly TenantOutcomeType[] },
+    page: { readonly after: string | null; readonly limit: number },
+  ): Promise<readonly TenantOutcome[]>;
 
   /** The audit trail of one tenant, oldest first. */
   listEvents(tenant: string, page: { readonly after: number; readonly limit: number }): Promise<readonly AuditEvent[]>;
@@ -117,7 +133,14 @@ export interface LeaseRequest {
 
 export type LeaseGrant =
   | { readonly id: string; readonly status: 'granted'; readonly fence: number; readonly tenant: Tenant }
-  | { readonly id: string; readonly status: 'held'; readonly owner: string; readonly host: string; readonly since: Date; readonly expiresInMs: number }
+  | {
+      readonly id: string;
+      readonly status: 'held';
+      readonly owner: string;
+      readonly host: string;
+      readonly since: Date;
+      readonly expiresInMs: number;
+    }
   | { readonly id: string; readonly status: 'missing' };
 
 export interface TenantChange {
@@ -150,7 +173,9 @@ export interface StepRecord {
   readonly finishedAt: Date | null;
 }
 
-export type NewStepRecord = Pick<StepRecord, 'operationId' | 'tenant' | 'step' | 'state' | 'error'> & { readonly operation: TenantOperation['type'] };
+export type NewStepRecord = Pick<StepRecord, 'operationId' | 'tenant' | 'step' | 'state' | 'error'> & {
+  readonly operation: TenantOperation['type'];
+};
 
 export interface NewRun {
   readonly id: string;

@@ -72,7 +72,9 @@ describe('connections', () => {
     await register(registry, 'acme');
     for (let round = 0; round < 5; round++) {
       const work = Promise.all(Array.from({ length: 10 }, () => registry.acquireLeases(['acme'], { owner: 'o', host: 'h', ttlMs: 1000 })));
-      await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tenancy-test' AND datname = current_database()`);
+      await database.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tenancy-test' AND datname = current_database()`,
+      );
       for (const [grant] of await work) expect(grant?.status).toBe('granted');
     }
   });
@@ -133,7 +135,9 @@ describe.each(['before', 'after'] as const)('a connection cut %s the statement w
     const step = { operationId: 'op', tenant: 'acme', step: 'create', state: 'started', error: null, operation: 'provision' } as const;
     await cut(write, () => registry.recordSteps([step]));
     expect(await registry.readSteps('op')).toMatchObject([{ attempt: 1 }]);
-    await cut(write, () => registry.createRun({ id: 'run', command: 'migrate', owner: 'me', host: 'h', target: null, options: {}, selected: 1 }));
+    await cut(write, () =>
+      registry.createRun({ id: 'run', command: 'migrate', owner: 'me', host: 'h', target: null, options: {}, selected: 1 }),
+    );
     const outcome = { tenant: 'acme', cluster: 'main', outcome: 'applied', attempts: 1, from: null, to: '1', ms: 1 } as const;
     const version = { schemaVersion: '1', migrationsHash: 'h' };
     await cut(write, () => registry.recordOutcomes('run', [{ outcome, owner: 'me', fence, version, lastError: null }]));
@@ -141,13 +145,21 @@ describe.each(['before', 'after'] as const)('a connection cut %s the statement w
 
     await lease(registry, 'acme', 'me');
     expect(await cut(write, () => registry.breakLease('acme'))).toMatchObject({ owner: 'me' });
-    expect(await cut(/tenancy.clusters/, () => registry.checkCluster('main', 'x', { accept: true }))).toMatchObject({ status: phase === 'before' ? 'new' : 'same' });
+    expect(await cut(/tenancy.clusters/, () => registry.checkCluster('main', 'x', { accept: true }))).toMatchObject({
+      status: phase === 'before' ? 'new' : 'same',
+    });
     await register(registry, 'other');
     const otherFence = await lease(registry, 'other', 'me');
     expect(await cut(write, () => registry.forgetTenant('other', otherFence))).toBe(true);
 
     const events = await registry.listEvents('acme', { after: 0, limit: 50 });
-    expect(events.map(({ type }) => type)).toEqual(['tenant.registered', 'tenant.activated', 'tenant.protected', 'tenant.settled', 'lease.broken']);
+    expect(events.map(({ type }) => type)).toEqual([
+      'tenant.registered',
+      'tenant.activated',
+      'tenant.protected',
+      'tenant.settled',
+      'lease.broken',
+    ]);
   });
 });
 

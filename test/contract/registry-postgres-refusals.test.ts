@@ -106,7 +106,9 @@ test('a schema of that name with tables of somebody else is left alone', async (
   await database.query('CREATE TABLE tenancy.leases (id int)');
   expect(await refusal(database.url, false)).toMatchObject({ code: 'TENANCY_REGISTRY_NOT_FOUND' });
   expect(await refusal(database.url)).toMatchObject({ code: 'TENANCY_REGISTRY_SCHEMA_TAKEN', exitCode: 2 });
-  expect(await database.query(`SELECT relname FROM pg_class WHERE relnamespace = 'tenancy'::regnamespace`)).toEqual([{ relname: 'leases' }]);
+  expect(await database.query(`SELECT relname FROM pg_class WHERE relnamespace = 'tenancy'::regnamespace`)).toEqual([
+    { relname: 'leases' },
+  ]);
 });
 
 test('a registry of a newer tenancy-cli is refused, and left as it is', async () => {
@@ -124,6 +126,9 @@ test('a server that takes no writes says so', async () => {
   await registry.close();
   await database.query(`ALTER DATABASE "${database.name}" SET default_transaction_read_only = on`);
   const reader = await openRegistry({ url: database.url, create: false, applicationName: 'tenancy-test' });
-  await expect(reader.checkCluster('main', 'x', { accept: false })).rejects.toMatchObject({ code: 'TENANCY_REGISTRY_READ_ONLY', exitCode: 6 });
+  await expect(reader.checkCluster('main', 'x', { accept: false })).rejects.toMatchObject({
+    code: 'TENANCY_REGISTRY_READ_ONLY',
+    exitCode: 6,
+  });
   await reader.close();
 });

@@ -1,5 +1,5 @@
-import { createTestDatabase } from '../rig/postgres.js';
 import { openRegistry } from '../../src/registry/index.js';
+import { createTestDatabase } from '../rig/postgres.js';
 import { describeRegistry } from './registry-suite.js';
 
 for (const version of ['15', '18'] as const) {

@@ -48,7 +48,11 @@ export async function activate(registry: Registry, id: string, owner: string, gi
 }
 
 /** As many clients as that, each with connections of its own, all doing the same at once. */
-export async function race<T>(subject: RegistrySubject, count: number, act: (registry: Registry, index: number) => Promise<T>): Promise<PromiseSettledResult<T>[]> {
+export async function race<T>(
+  subject: RegistrySubject,
+  count: number,
+  act: (registry: Registry, index: number) => Promise<T>,
+): Promise<PromiseSettledResult<T>[]> {
   const clients = await Promise.all(Array.from({ length: count }, () => subject.open({ maxConnections: 1 })));
   try {
     return await Promise.allSettled(clients.map(act));

@@ -24,7 +24,9 @@ export function describeLeases(scene: Scene): void {
       const { registry, subject } = scene();
       const id = uniqueId('lease');
       await register(registry, id);
-      const answers = await race(subject, 20, (client, index) => client.acquireLeases([id], { owner: `o${index}`, host: 'h', ttlMs: 15_000 }));
+      const answers = await race(subject, 20, (client, index) =>
+        client.acquireLeases([id], { owner: `o${index}`, host: 'h', ttlMs: 15_000 }),
+      );
       const grants = fulfilled(answers).flat();
       expect(grants.filter(({ status }) => status === 'granted')).toHaveLength(1);
       expect(grants.filter(({ status }) => status === 'held')).toHaveLength(19);
@@ -35,11 +37,16 @@ export function describeLeases(scene: Scene): void {
       const ids = Array.from({ length: 40 }, () => uniqueId('batch'));
       await registry.registerTenants(ids.map((id) => newTenant(id)));
       const answers = await race(subject, 12, (client, index) => {
-        const shuffled = [...ids].sort((a, b) => ((a.charCodeAt(index % 8 + 6) * 31 + index) % 17) - ((b.charCodeAt(index % 8 + 6) * 31 + index) % 17));
+        const shuffled = [...ids].sort(
+          (a, b) => ((a.charCodeAt((index % 8) + 6) * 31 + index) % 17) - ((b.charCodeAt((index % 8) + 6) * 31 + index) % 17),
+        );
         return client.acquireLeases(shuffled.slice(0, 30), { owner: `b${index}`, host: 'h', ttlMs: 15_000 });
       });
       expect(fulfilled(answers)).toHaveLength(12);
-      const granted = fulfilled(answers).flat().filter(({ status }) => status === 'granted').map(({ id }) => id);
+      const granted = fulfilled(answers)
+        .flat()
+        .filter(({ status }) => status === 'granted')
+        .map(({ id }) => id);
       expect(new Set(granted).size).toBe(granted.length);
     });
 
@@ -121,9 +128,19 @@ export function describeLeases(scene: Scene): void {
       const [failed] = await registry.updateTenants([
         change(id, fence, { from: ['active'], set: { schemaVersion: '0003', migrationsHash: 'h', lastError, isProtected: true } }),
       ]);
-      expect(failed).toMatchObject({ status: 'active', schemaVersion: '0003', migrationsHash: 'h', lastError, isProtected: true, labels: { keep: 'me' }, operation: null });
+      expect(failed).toMatchObject({
+        status: 'active',
+        schemaVersion: '0003',
+        migrationsHash: 'h',
+        lastError,
+        isProtected: true,
+        labels: { keep: 'me' },
+        operation: null,
+      });
       const operation = { id: 'op', type: 'deprovision', cameFrom: 'active' } as const;
-      const [mended] = await registry.updateTenants([change(id, null, { from: ['active'], set: { lastError: null, schemaVersion: null, labels: { new: 'one' }, operation } })]);
+      const [mended] = await registry.updateTenants([
+        change(id, null, { from: ['active'], set: { lastError: null, schemaVersion: null, labels: { new: 'one' }, operation } }),
+      ]);
       expect(mended).toMatchObject({ lastError: null, schemaVersion: null, migrationsHash: 'h', labels: { new: 'one' }, operation });
       expect(mended?.homeOperationId).not.toBe('op');
       expect(mended?.activatedAt).toEqual(failed?.activatedAt);
@@ -133,7 +150,9 @@ export function describeLeases(scene: Scene): void {
       const { registry, subject } = scene();
       const id = uniqueId('raced');
       await register(registry, id);
-      const answers = await race(subject, 20, (client) => client.updateTenants([change(id, null, { to: 'provisioning', event: 'tenant.raced' })]));
+      const answers = await race(subject, 20, (client) =>
+        client.updateTenants([change(id, null, { to: 'provisioning', event: 'tenant.raced' })]),
+      );
       expect(fulfilled(answers).flat()).toHaveLength(1);
       const events = await registry.listEvents(id, { after: 0, limit: 50 });
       expect(events.filter(({ type }) => type === 'tenant.raced')).toHaveLength(1);
@@ -145,7 +164,12 @@ export function describeLeases(scene: Scene): void {
       const fence = await activate(registry, id, 'o');
       await registry.updateTenants([change(id, fence, { from: ['active'], to: 'suspended', runId: 'run-9', event: 'tenant.suspended' })]);
       const events = await registry.listEvents(id, { after: 0, limit: 10 });
-      expect(events.at(-1)).toMatchObject({ tenant: id, runId: 'run-9', type: 'tenant.suspended', data: { from: 'active', to: 'suspended' } });
+      expect(events.at(-1)).toMatchObject({
+        tenant: id,
+        runId: 'run-9',
+        type: 'tenant.suspended',
+        data: { from: 'active', to: 'suspended' },
+      });
       expect(events.map(({ sequence }) => sequence)).toEqual([...events.map(({ sequence }) => sequence)].sort((a, b) => a - b));
       const [, second] = events;
       expect(await registry.listEvents(id, { after: events[0]?.sequence ?? 0, limit: 1 })).toEqual([second]);

@@ -1,14 +1,32 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { OutcomeCounts, TenantOutcome } from '../../src/events.js';
-import type { NewRun, NewStepRecord } from '../../src/registry/registry.js';
+import type { NewRun, NewStepRecord, OutcomeRecord } from '../../src/registry/registry.js';
 import { activate, lease, type Scene, uniqueId } from './registry-rig.js';
 
-const counts: OutcomeCounts = { applied: 2, 'up-to-date': 5, failed: 1, unverified: 0, unknown: 0, skipped: 0, cancelled: 0, 'not-started': 3 };
+const counts: OutcomeCounts = {
+  applied: 2,
+  'up-to-date': 5,
+  failed: 1,
+  unverified: 0,
+  unknown: 0,
+  skipped: 0,
+  cancelled: 0,
+  'not-started': 3,
+};
 
 function newRun(given: Partial<NewRun> = {}): NewRun {
   const id = uniqueId('run');
-  return { id, command: 'migrate', owner: `owner-of-${id}`, host: 'h', target: '0003', options: { labels: { a: 'b' } }, selected: 11, ...given };
+  return {
+    id,
+    command: 'migrate',
+    owner: `owner-of-${id}`,
+    host: 'h',
+    target: '0003',
+    options: { labels: { a: 'b' } },
+    selected: 11,
+    ...given,
+  };
 }
 
 function outcomeOf(tenant: string, given: Partial<TenantOutcome> = {}): TenantOutcome {
@@ -21,7 +39,12 @@ export function describeRuns(scene: Scene): void {
       const { registry } = scene();
       const operationId = uniqueId('op');
       const step = (name: string, state: NewStepRecord['state'], error: string | null = null): NewStepRecord => ({
-        operationId, tenant: 'acme', step: name, state, error, operation: 'provision',
+        operationId,
+        tenant: 'acme',
+        step: name,
+        state,
+        error,
+        operation: 'provision',
       });
       await registry.recordSteps([step('register', 'done'), step('create', 'started')]);
       await registry.recordSteps([step('create', 'failed', 'disk full')]);
@@ -44,10 +67,23 @@ export function describeRuns(scene: Scene): void {
       const run = newRun();
       await registry.createRun(run);
       await registry.createRun(run);
-      expect(await registry.findRun(run.id)).toMatchObject({ ...run, status: 'running', counts: null, exitCode: null, notStarted: null, finishedAt: null });
+      expect(await registry.findRun(run.id)).toMatchObject({
+        ...run,
+        status: 'running',
+        counts: null,
+        exitCode: null,
+        notStarted: null,
+        finishedAt: null,
+      });
       await registry.finishRun(run.id, { status: 'finished', counts, exitCode: 1, notStarted: 3 });
       await registry.finishRun(run.id, { status: 'interrupted', counts, exitCode: 130, notStarted: 9 });
-      expect(await registry.findRun(run.id)).toMatchObject({ status: 'finished', counts, exitCode: 1, notStarted: 3, finishedAt: expect.any(Date) });
+      expect(await registry.findRun(run.id)).toMatchObject({
+        status: 'finished',
+        counts,
+        exitCode: 1,
+        notStarted: 3,
+        finishedAt: expect.any(Date),
+      });
       expect(await registry.findRun('not-there')).toBeNull();
     });
 
@@ -84,14 +120,29 @@ export function describeRuns(scene: Scene): void {
       const error = { code: 'TENANCY_MIGRATION_FAILED', message: 'line 3', hook: 'migrate', retryable: false, log: null };
       const lastError = { code: error.code, message: error.message, step: 'migrate', at: '2026-01-01T00:00:00.000Z' };
       await registry.recordOutcomes(run.id, [
-        { outcome: outcomeOf(good), owner: run.owner, fence: fences[0] ?? 0, version: { schemaVersion: '0003', migrationsHash: 'h3' }, lastError: null },
+        {
+          outcome: outcomeOf(good),
+          owner: run.owner,
+          fence: fences[0] ?? 0,
+          version: { schemaVersion: '0003', migrationsHash: 'h3' },
+          lastError: null,
+        },
         { outcome: outcomeOf(bad, { outcome: 'failed', error }), owner: run.owner, fence: fences[1] ?? 0, lastError },
       ]);
-      expect(await registry.findTenant(good)).toMatchObject({ schemaVersion: '0003', migrationsHash: 'h3', lastError: null, lease: null, status: 'active' });
+      expect(await registry.findTenant(good)).toMatchObject({
+        schemaVersion: '0003',
+        migrationsHash: 'h3',
+        lastError: null,
+        lease: null,
+        status: 'active',
+      });
       expect(await registry.findTenant(bad)).toMatchObject({ schemaVersion: null, lastError, lease: null, status: 'active' });
       const [entry] = (await registry.listEvents(bad, { after: 0, limit: 10 })).slice(-1);
       expect(entry).toMatchObject({ runId: run.id, type: 'tenant.settled', data: { outcome: 'failed', code: error.code } });
-      expect(await registry.listOutcomes(run.id, {}, { after: null, limit: 10 })).toEqual([outcomeOf(good), outcomeOf(bad, { outcome: 'failed', error })]);
+      expect(await registry.listOutcomes(run.id, {}, { after: null, limit: 10 })).toEqual([
+        outcomeOf(good),
+        outcomeOf(bad, { outcome: 'failed', error }),
+      ]);
       expect(await registry.listOutcomes(run.id, { outcomes: ['failed'] }, { after: null, limit: 10 })).toHaveLength(1);
       expect(await registry.listOutcomes(run.id, {}, { after: good, limit: 10 })).toEqual([outcomeOf(bad, { outcome: 'failed', error })]);
     });
@@ -110,6 +161,24 @@ export function describeRuns(scene: Scene): void {
       expect(await registry.listOutcomes(run.id, {}, { after: null, limit: 10 })).toHaveLength(1);
     });
 
+    test('move the tenant on to another status in the same statement, from the statuses named only', async () => {
+      const { registry } = scene();
+      const run = newRun({ command: 'deprovision' });
+      const [gone, kept] = [uniqueId('a-gone'), uniqueId('b-kept')];
+      const fences = [await activate(registry, gone, run.owner), await activate(registry, kept, run.owner)];
+      await registry.createRun(run);
+      const settle = (tenant: string, fence: number | undefined, from: 'active' | 'deprovisioning'): OutcomeRecord => ({
+        outcome: outcomeOf(tenant, { outcome: 'failed' }),
+        owner: run.owner,
+        fence: fence ?? 0,
+        lastError: null,
+        transition: { from: [from], to: 'failed' },
+      });
+      await registry.recordOutcomes(run.id, [settle(gone, fences[0], 'active'), settle(kept, fences[1], 'deprovisioning')]);
+      expect((await registry.findTenant(gone))?.status).toBe('failed');
+      expect((await registry.findTenant(kept))?.status).toBe('active');
+    });
+
     test('of a tenant that was never started only give its lease back', async () => {
       const { registry } = scene();
       const run = newRun();
@@ -118,7 +187,9 @@ export function describeRuns(scene: Scene): void {
       await registry.createRun(run);
       const lastError = { code: 'X', message: 'from before', step: null, at: '2026-01-01T00:00:00.000Z' };
       await registry.updateTenants([{ id, fence, from: ['active'], set: { lastError }, runId: null, event: 'tenant.failed' }]);
-      await registry.recordOutcomes(run.id, [{ outcome: outcomeOf(id, { outcome: 'not-started', attempts: 0 }), owner: run.owner, fence, lastError: null }]);
+      await registry.recordOutcomes(run.id, [
+        { outcome: outcomeOf(id, { outcome: 'not-started', attempts: 0 }), owner: run.owner, fence, lastError: null },
+      ]);
       expect(await registry.findTenant(id)).toMatchObject({ lastError, lease: null });
     });
   });

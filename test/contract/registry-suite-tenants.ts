@@ -11,9 +11,23 @@ export function describeTenants(scene: Scene): void {
       expect(first).toMatchObject({
         isNew: true,
         tenant: {
-          id: tenant.id, status: 'pending', incarnation: 1, cluster: 'main', driver: 'postgres-schema', name: tenant.name,
-          labels: { plan: 'pro' }, credentialRef: 'env:ACME_URL', operation: tenant.operation, homeOperationId: tenant.operation.id,
-          isProtected: false, schemaVersion: null, migrationsHash: null, lastError: null, lease: null, activatedAt: null, deprovisionedAt: null,
+          id: tenant.id,
+          status: 'pending',
+          incarnation: 1,
+          cluster: 'main',
+          driver: 'postgres-schema',
+          name: tenant.name,
+          labels: { plan: 'pro' },
+          credentialRef: 'env:ACME_URL',
+          operation: tenant.operation,
+          homeOperationId: tenant.operation.id,
+          isProtected: false,
+          schemaVersion: null,
+          migrationsHash: null,
+          lastError: null,
+          lease: null,
+          activatedAt: null,
+          deprovisionedAt: null,
         },
       });
       expect(Math.abs((first?.tenant.createdAt.getTime() ?? 0) - Date.now())).toBeLessThan(60_000);
@@ -28,7 +42,11 @@ export function describeTenants(scene: Scene): void {
       const ids = ['c', 'a', 'b'].map(uniqueId);
       await register(registry, ids[1] ?? '');
       const answers = await registry.registerTenants(ids.map((id) => newTenant(id)));
-      expect(answers.map(({ tenant, isNew }) => [tenant.id, isNew])).toEqual([[ids[0], true], [ids[1], false], [ids[2], true]]);
+      expect(answers.map(({ tenant, isNew }) => [tenant.id, isNew])).toEqual([
+        [ids[0], true],
+        [ids[1], false],
+        [ids[2], true],
+      ]);
     });
 
     test('refuses an id that differs in case only, and registers none of that batch', async () => {
@@ -37,7 +55,11 @@ export function describeTenants(scene: Scene): void {
       const other = uniqueId('case-other');
       await register(registry, id);
       const attempt = registry.registerTenants([newTenant(other), newTenant(id.toLowerCase(), { name: uniqueId('n') })]);
-      await expect(attempt).rejects.toMatchObject({ code: 'TENANCY_ID_TAKEN', exitCode: 4, details: { id: id.toLowerCase(), takenBy: id } });
+      await expect(attempt).rejects.toMatchObject({
+        code: 'TENANCY_ID_TAKEN',
+        exitCode: 4,
+        details: { id: id.toLowerCase(), takenBy: id },
+      });
       expect(await registry.findTenant(other)).toBeNull();
       const twins = [newTenant(`${other}X`), newTenant(`${other}x`, { name: 'twin' })];
       await expect(registry.registerTenants(twins)).rejects.toMatchObject({ code: 'TENANCY_ID_TAKEN' });
@@ -49,10 +71,24 @@ export function describeTenants(scene: Scene): void {
       await register(registry, id, { name });
       const attempt = registry.registerTenants([newTenant(other, { name: name.toUpperCase() })]);
       await expect(attempt).rejects.toMatchObject({ code: 'TENANCY_PLACEMENT_TAKEN', exitCode: 4, details: { id: other, takenBy: id } });
-      await expect(registry.registerTenants([newTenant(other, { name: 'same' }), newTenant(`${other}-2`, { name: 'Same' })])).rejects.toMatchObject({
+      await expect(
+        registry.registerTenants([newTenant(other, { name: 'same' }), newTenant(`${other}-2`, { name: 'Same' })]),
+      ).rejects.toMatchObject({
         code: 'TENANCY_PLACEMENT_TAKEN',
       });
       expect((await register(registry, other, { name, cluster: 'second' })).cluster).toBe('second');
+    });
+
+    test('is refused alike beforehand, where nothing is written', async () => {
+      const { registry } = scene();
+      const [id, guest] = [uniqueId('Planned'), uniqueId('guest')];
+      await register(registry, id);
+      const lower = newTenant(id.toLowerCase(), { name: uniqueId('n') });
+      await expect(registry.refuseClashes([lower])).rejects.toMatchObject({ code: 'TENANCY_ID_TAKEN', details: { takenBy: id } });
+      const atHome = newTenant(guest, { name: `tenant_${id.toLowerCase()}` });
+      await expect(registry.refuseClashes([atHome])).rejects.toMatchObject({ code: 'TENANCY_PLACEMENT_TAKEN', details: { takenBy: id } });
+      await registry.refuseClashes([newTenant(id), newTenant(id), newTenant(guest)]);
+      expect(await registry.findTenant(guest)).toBeNull();
     });
 
     test('by twenty at once of one id is new to one of them', async () => {
@@ -77,7 +113,9 @@ export function describeTenants(scene: Scene): void {
       const { registry } = scene();
       const [id, heir] = [uniqueId('phoenix'), uniqueId('heir')];
       const fence = await activate(registry, id, 'o');
-      await registry.updateTenants([change(id, fence, { from: ['active'], to: 'deprovisioned', set: { isProtected: true, schemaVersion: '7' } })]);
+      await registry.updateTenants([
+        change(id, fence, { from: ['active'], to: 'deprovisioned', set: { isProtected: true, schemaVersion: '7' } }),
+      ]);
       await registry.releaseLeases('o', [id]);
       expect((await registry.findTenant(id))?.deprovisionedAt).toBeInstanceOf(Date);
       await register(registry, heir, { name: `tenant_${id}` });
@@ -95,7 +133,10 @@ export function describeTenants(scene: Scene): void {
   describe('listing', () => {
     test('goes through a thousand ids of both cases in pages, bytewise, each once', async () => {
       const { registry } = scene();
-      const ids = Array.from({ length: 1000 }, (_, index) => `${index % 3 === 0 ? 'Pg' : index % 3 === 1 ? 'pG' : 'pg'}_${(index * 7919) % 1000}-${index}`);
+      const ids = Array.from(
+        { length: 1000 },
+        (_, index) => `${index % 3 === 0 ? 'Pg' : index % 3 === 1 ? 'pG' : 'pg'}_${(index * 7919) % 1000}-${index}`,
+      );
       for (let from = 0; from < ids.length; from += 250) {
         await registry.registerTenants(ids.slice(from, from + 250).map((id) => newTenant(id, { labels: { set: 'paging' } })));
       }
@@ -140,6 +181,8 @@ export function describeTenants(scene: Scene): void {
         [{ labels, statuses: [] }, []],
         [{ labels, exclude: [a, d, 'not-there'] }, [b, c]],
         [{ labels, notAt: at }, [b, c, d]],
+        [{ labels, hasError: true }, [b]],
+        [{ labels, hasError: false }, [a, c, d]],
         [{ labels, notAt: { schemaVersion: '0001', migrationsHash: 'h2' } }, [a, b, d]],
         [{ labels, notAt: { schemaVersion: null, migrationsHash: 'h2' } }, ids],
         [{ labels, notAt: { schemaVersion: '0002', migrationsHash: 'h3' } }, ids],
@@ -148,7 +191,10 @@ export function describeTenants(scene: Scene): void {
       ];
       for (const [filter, expected] of cases) {
         const page = await registry.listTenants(filter, { after: null, limit: 10 });
-        expect(page.map(({ id }) => id), JSON.stringify(filter)).toEqual(expected);
+        expect(
+          page.map(({ id }) => id),
+          JSON.stringify(filter),
+        ).toEqual(expected);
         expect(await registry.countTenants(filter)).toBe(expected.length);
       }
       expect(await registry.summarize({ labels })).toEqual([

@@ -4,7 +4,13 @@ import type { RegistryConnection } from './connection.js';
 
 export function createClusterRegister(db: RegistryConnection): Pick<Registry, 'checkCluster'> {
   return {
-    checkCluster: async (cluster, identity, { accept }) => {
+    checkCluster: async (cluster, identity, { accept, dryRun = false }) => {
+      if (dryRun) {
+        const [row] = await db.query<{ identity: string }>('SELECT identity FROM tenancy.clusters WHERE name = $1', [cluster]);
+        if (row === undefined) return { status: 'new' };
+        if (row.identity === identity) return { status: 'same' };
+        return accept ? { status: 'accepted' } : { status: 'different', known: row.identity };
+      }
       const change = randomUUID();
       for (;;) {
         const [row] = await db.query<{ known: string | null; is_written: boolean }>(CHECK, [cluster, identity, accept, change]);

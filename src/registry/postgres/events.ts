@@ -19,7 +19,14 @@ export function createEventReader(db: RegistryConnection): Pick<Registry, 'listE
           WHERE tenant = $1 AND sequence > $2 ORDER BY sequence LIMIT $3`,
         [tenant, after, limit],
       );
-      return rows.map((row) => ({ sequence: row.sequence, at: toDate(row.at), runId: row.run_id, tenant: row.tenant, type: row.type, data: row.data }));
+      return rows.map((row) => ({
+        sequence: row.sequence,
+        at: toDate(row.at),
+        runId: row.run_id,
+        tenant: row.tenant,
+        type: row.type,
+        data: row.data,
+      }));
     },
   };
 }

@@ -17,7 +17,9 @@ type GrantRow = Partial<TenantRow> & {
  * Leases are rows, so that they outlive a connection and pass through a PgBouncer, and expire by the server's clock, so that nobody has to unlock by hand.
  * Every statement here locks its rows in the order of ids: batches that overlap wait for each other and never deadlock.
  */
-export function createLeaseKeeper(db: RegistryConnection): Pick<Registry, 'acquireLeases' | 'renewLeases' | 'releaseLeases' | 'breakLease'> {
+export function createLeaseKeeper(
+  db: RegistryConnection,
+): Pick<Registry, 'acquireLeases' | 'renewLeases' | 'releaseLeases' | 'breakLease'> {
   return {
     acquireLeases: async (ids, { owner, host, ttlMs }) => {
       const rows = await db.query<GrantRow>(ACQUIRE, [[...new Set(ids)], owner, host, ttlMs]);

@@ -23,8 +23,9 @@ export function createTenantRegister(db: RegistryConnection): Pick<Registry, 're
       });
     },
     refuseClashes: async (tenants) => {
-      refuseClashesWithin(tenants);
-      await throwClash(db, JSON.stringify(tenants.map(toInput)));
+      const wanted = [...new Map(tenants.map((tenant) => [tenant.id as string, tenant])).values()];
+      refuseClashesWithin(wanted);
+      await throwClash(db, JSON.stringify(wanted.map(toInput)));
     },
   };
 }
