@@ -24,9 +24,11 @@ export interface ClustersOptions {
   readonly registry: Registry | null;
   readonly servers: Servers;
   readonly acceptCluster: readonly string[];
+  /** Identities are compared and none is remembered. */
+  readonly dryRun: boolean;
 }
 
-export function createClusters({ config, registry, servers, acceptCluster }: ClustersOptions): Clusters {
+export function createClusters({ config, registry, servers, acceptCluster, dryRun }: ClustersOptions): Clusters {
   const opening = new Map<string, Promise<ClusterEngine>>();
   const engines = new Map<string, ClusterEngine>();
   const embedded = new Set<string>();
@@ -53,7 +55,7 @@ export function createClusters({ config, registry, servers, acceptCluster }: Clu
   async function check(engine: ClusterEngine): Promise<void> {
     if (!registry) return;
     const identity = await engine.readIdentity();
-    const answer = await registry.checkCluster(engine.cluster, identity, { accept: acceptCluster.includes(engine.cluster) });
+    const answer = await registry.checkCluster(engine.cluster, identity, { accept: acceptCluster.includes(engine.cluster), dryRun });
     if (answer.status === 'different') {
       throw new TenancyError('TENANCY_CLUSTER_CHANGED', { cluster: engine.cluster, known: answer.known, found: identity });
     }

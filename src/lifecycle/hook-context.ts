@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { Hook, HookContext, Hooks } from '../config/types.js';
 import { TenancyError } from '../errors.js';
 import { applySeedFile } from './seed-file.js';
@@ -74,7 +75,7 @@ export async function runHook(scope: TenantScope, name: string, hook: Hook | und
   } catch (error) {
     scope.signal.throwIfAborted();
     if (error instanceof TenancyError) throw error;
-    const reason = error instanceof Error ? error.message : `it threw ${JSON.stringify(error) ?? String(error)}, which is no Error`;
+    const reason = error instanceof Error ? error.message : `it threw ${inspect(error, { breakLength: Number.POSITIVE_INFINITY })}, which is no Error`;
     if (error instanceof Error && error.stack) scope.log(error.stack);
     throw new TenancyError('TENANCY_HOOK_FAILED', { tenant: scope.tenant.id, hook: name, reason }, { cause: error });
   }

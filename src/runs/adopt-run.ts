@@ -93,7 +93,7 @@ export async function adoptHomes(workspace: Workspace, options: AdoptOptions): P
 
 /** Everything on the cluster that fits, and that no live tenant of this registry has. */
 async function findCandidates(workspace: Workspace, registry: Registry, options: AdoptOptions, pattern: AdoptPattern): Promise<AdoptCandidate[]> {
-  const engine = await workspace.clusters(registry).engine(options.cluster, 'adopt');
+  const engine = await workspace.clusters(registry, { dryRun: options.dryRun ?? false }).engine(options.cluster, 'adopt');
   const driver = engine.driver(options.driver);
   const found: AdoptCandidate[] = [];
   let after: string | null = null;

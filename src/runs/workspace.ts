@@ -29,7 +29,7 @@ export interface Workspace {
   readonly host: string;
   /** @throws TenancyError `TENANCY_REGISTRY_NOT_FOUND` unless `create`. */
   registry(options?: { readonly create?: boolean }): Promise<Registry>;
-  clusters(registry: Registry | null): ReturnType<typeof createClusters>;
+  clusters(registry: Registry | null, options?: { readonly dryRun: boolean }): ReturnType<typeof createClusters>;
   /** Stamps events and tells them to whoever listens. */
   emitter(runId: string): EmitRunEvent;
   /** Makes the context of a run, hands it over, and closes what it opened. */
@@ -57,8 +57,8 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
     return openRegistry({ url, create, applicationName: 'tenancy registry', maxConnections: isEmbedded ? 1 : 2 });
   }
 
-  function clusters(registry: Registry | null): ReturnType<typeof createClusters> {
-    const made = createClusters({ config, registry, servers, acceptCluster: options.acceptCluster });
+  function clusters(registry: Registry | null, { dryRun } = { dryRun: false }): ReturnType<typeof createClusters> {
+    const made = createClusters({ config, registry, servers, acceptCluster: options.acceptCluster, dryRun });
     clustersMade.push(made);
     return made;
   }
@@ -99,7 +99,7 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
         command,
         config,
         registry,
-        clusters: clusters(registry),
+        clusters: clusters(registry, { dryRun }),
         leases,
         migrator,
         logs,
