@@ -42,3 +42,20 @@ INSERT INTO counts VALUES ('plans.sql');
 export const pending: SandboxProjectOptions = { migrations, before: ['0001_accounts.sql', '0002_plans.sql'] };
 /** Prepared tenants have them all. */
 export const complete: SandboxProjectOptions = { migrations, seeds };
+
+/** For fleets, where one of each kind would only take time. */
+export const plain: Readonly<Record<string, string>> = {
+  '0001_accounts.sql': `CREATE TABLE counts (name text NOT NULL);
+INSERT INTO counts VALUES ('0001_accounts');
+`,
+  '0002_orders.sql': `CREATE TABLE orders (id bigint PRIMARY KEY);
+INSERT INTO counts VALUES ('0002_orders');
+`,
+  '0003_notes.sql': `CREATE TABLE notes (id bigint PRIMARY KEY);
+INSERT INTO counts VALUES ('0003_notes');
+`,
+};
+
+export function nameTenants(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `t${String(index + 1).padStart(3, '0')}`);
+}
