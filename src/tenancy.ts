@@ -69,6 +69,7 @@ export interface TenancyOptions {
 export type CreateTenancyOptions = TenancyOptions & {
   /** Where relative paths in the config start. @default the working directory */
   readonly root?: string;
+  /** For the `TENANCY_*` variables, and for the function form of a config. @default none */
   readonly env?: Readonly<Record<string, string | undefined>>;
 };
 
@@ -76,7 +77,7 @@ export type CreateTenancyOptions = TenancyOptions & {
  * Opens tenancy over a config, as `tenancy.config.ts` exports it. Nothing is connected to before it is needed.
  * @throws TenancyError for a config that is wrong.
  */
-export async function createTenancy(config: TenancyConfig | TenancyConfigFunction, options: CreateTenancyOptions): Promise<Tenancy> {
+export async function createTenancy(config: TenancyConfig | TenancyConfigFunction, options: CreateTenancyOptions = {}): Promise<Tenancy> {
   const { loadConfigObject } = await import('./config/load.js');
   const { resolveConfig } = await import('./config/resolve.js');
   const env = options.env ?? {};

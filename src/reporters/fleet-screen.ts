@@ -6,7 +6,7 @@ import type { Palette } from './palette.js';
 import type { InFlight, RunTally } from './run-tally.js';
 import { sanitizeLine } from './sanitize.js';
 import { printCounts } from './summary.js';
-import { fitWidth, truncate } from './terminal-text.js';
+import { fitWidth, measureWidth, truncate } from './terminal-text.js';
 
 export interface ScreenFacts {
   readonly tally: RunTally;
@@ -99,12 +99,16 @@ function drawTenant({ tenant, step, sinceMs }: InFlight, nowMs: number, columns:
   return `  ${palette.dim('›')} ${name}  ${palette.dim(`${(step === null ? '' : describeStep(step)).padEnd(10)} ${since}`)}`.trimEnd();
 }
 
+/** Names are as wide as the longest of them: the messages need the room more. */
 function drawFailures({ tally, columns, palette }: ScreenFacts, count: number): readonly string[] {
-  return tally.lastFailures.slice(-count).map((outcome) => drawFailure(outcome, columns, palette));
+  const shown = tally.lastFailures.slice(-count);
+  const longest = Math.max(...shown.map(({ tenant }) => measureWidth(sanitizeLine(tenant))));
+  const width = Math.min(longest, Math.max(8, Math.min(32, columns - 28)));
+  return shown.map((outcome) => drawFailure(outcome, width, columns, palette));
 }
 
-function drawFailure({ tenant, outcome, error }: TenantOutcome, columns: number, palette: Palette): string {
-  const name = fitWidth(sanitizeLine(tenant), Math.max(8, Math.min(32, columns - 28)));
+function drawFailure({ tenant, outcome, error }: TenantOutcome, width: number, columns: number, palette: Palette): string {
+  const name = fitWidth(sanitizeLine(tenant), width);
   const message = sanitizeLine(withoutName(error?.message ?? outcome, tenant).split('\n')[0] ?? '');
   return truncate(`  ${palette.red('✖')} ${name}  ${message}`, columns - 1);
 }
