@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { type ResultPromise, execa } from 'execa';
+import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cleanEnvironment, ensureBuilt, runCli } from '../rig/cli.js';
 import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
@@ -9,7 +9,7 @@ import { copyExample, type ExampleCopy, typescriptFlags } from './copy-example.j
 
 let database: TestDatabase;
 let example: ExampleCopy;
-let server: ResultPromise;
+let server: ReturnType<typeof startServer>;
 let origin: string;
 
 beforeAll(async () => {
@@ -22,16 +22,8 @@ beforeAll(async () => {
   const init = await runCli(['registry', 'init'], { cwd: example.directory, env });
   expect(init.exitCode, init.stderr).toBe(0);
 
-  server = execa(process.execPath, [...typescriptFlags, 'server.ts'], {
-    cwd: example.directory,
-    env,
-    extendEnv: false,
-    reject: false,
-    all: true,
-    timeout: 120_000,
-    killSignal: 'SIGKILL',
-  });
-  const listening = once(server.stdout as NodeJS.ReadableStream, 'data').then(([text]) => String(text).trim());
+  server = startServer(env);
+  const listening = once(server.stdout, 'data').then(([text]) => String(text).trim());
   const ended = server.then((result) => Promise.reject(new Error(`the server ended:\n${result.all}`)));
   origin = await Promise.race([listening, ended]);
   ended.catch(() => undefined);
@@ -43,6 +35,18 @@ afterAll(async () => {
   example?.remove();
   await database?.drop();
 });
+
+function startServer(env: Record<string, string>) {
+  return execa(process.execPath, [...typescriptFlags, 'server.ts'], {
+    cwd: example.directory,
+    env,
+    extendEnv: false,
+    reject: false,
+    all: true,
+    timeout: 120_000,
+    killSignal: 'SIGKILL',
+  });
+}
 
 async function signUp(id: string, key: string): Promise<{ status: number; body: Record<string, string> }> {
   const response = await fetch(`${origin}/signup?id=${encodeURIComponent(id)}`, { method: 'POST', headers: { 'idempotency-key': key } });
