@@ -53,7 +53,7 @@ export async function sweep(project: SandboxProject, serverUrl: string, driver: 
           await sandbox.prepare(command.prepared);
           const proxy = await sandbox.openProxy();
           const bystanders = await checksumBystanders(sandbox, command);
-          const killed = await proxy.crash(sandbox.startThrough(proxy, command.args), point);
+          const killed = await proxy.crash(() => sandbox.startThrough(proxy, command.args), point);
           if (!killed.isKilled) return;
           reached += 1;
           what += ` (${killed.sql.replace(/\s+/g, ' ').trim().slice(0, 100)})`;
@@ -88,22 +88,31 @@ export function checksumBystanders(sandbox: Sandbox, { prepared }: SweptCommand)
   return ids.length === 0 ? new Map() : checksumTenants(sandbox.url, sandbox.url, ids);
 }
 
-/** One run that nobody kills tells how many requests there are, and which of them outlive a client. */
+/** Which of its requests a command is to be killed at. */
 export async function choosePoints(project: SandboxProject, serverUrl: string, driver: SandboxDriver, command: SweptCommand): Promise<KillPoint[]> {
+  const points: KillPoint[] = [];
+  for (const [index, sql] of (await listRequests(project, serverUrl, driver, command)).entries()) {
+    const request = index + 1;
+    if (isWholeSweep || index % SAMPLED === seed % SAMPLED) points.push({ request, phase: 'before' }, { request, phase: 'after' });
+    if (isWholeSweep || OUTLIVES.test(sql)) points.push({ request, phase: 'during' });
+  }
+  return points;
+}
+
+export async function countRequests(...asked: Parameters<typeof listRequests>): Promise<number> {
+  return (await listRequests(...asked)).length;
+}
+
+/** One run that nobody kills tells which requests there are. */
+async function listRequests(project: SandboxProject, serverUrl: string, driver: SandboxDriver, command: SweptCommand): Promise<readonly string[]> {
   const sandbox = await project.open(serverUrl, driver);
   try {
     await sandbox.prepare(command.prepared);
     const proxy = await sandbox.openProxy();
-    const whole = await proxy.crash(sandbox.startThrough(proxy, command.args), null);
+    const whole = await proxy.crash(() => sandbox.startThrough(proxy, command.args), null);
     if (whole.exitCode !== 0) throw new Error(`${command.name} fails by itself: ${whole.output}`);
     await assertEnd(sandbox, command, new Map());
-    const points: KillPoint[] = [];
-    whole.statements.forEach((sql, index) => {
-      const request = index + 1;
-      if (isWholeSweep || index % SAMPLED === seed % SAMPLED) points.push({ request, phase: 'before' }, { request, phase: 'after' });
-      if (isWholeSweep || OUTLIVES.test(sql)) points.push({ request, phase: 'during' });
-    });
-    return points;
+    return whole.statements;
   } finally {
     await sandbox.drop();
   }

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { escapeIdentifier } from 'pg';
-import { createTenancy } from '../../src/tenancy.js';
+import { createTenancy } from '../../src/create-tenancy.js';
 import type { CliOptions, CliResult, StartedCli } from './cli.js';
 import { type CrashProxy, createCrashProxy } from './crash.js';
 import { query, withDatabase } from './postgres.js';
 import { createProject, type TestProject } from './project.js';
+import type { TcpProxy } from './tcp-proxy.js';
 
 export type SandboxDriver = 'postgres-schema' | 'postgres-database';
 
@@ -33,9 +34,10 @@ export interface Sandbox {
   start(args: readonly string[], options?: Partial<CliOptions>): Promise<StartedCli>;
   /** Provisions in this process, which is faster than a command, with the migrations that were to be there `before`. */
   prepare(ids: readonly string[]): Promise<void>;
-  /** A proxy in front of the server; what runs with `throughProxy` goes through it. Closed with the sandbox. */
+  /** A proxy in front of the server. Closed with the sandbox. */
   openProxy(): Promise<CrashProxy>;
-  startThrough(proxy: CrashProxy, args: readonly string[]): () => Promise<StartedCli>;
+  /** Starts a command whose every connection goes through a proxy. */
+  startThrough(proxy: Pick<TcpProxy, 'url'>, args: readonly string[]): Promise<StartedCli>;
   isLeased(id: string): Promise<boolean>;
   /** Lets every lease run out at once, as if their time had passed. */
   expireLeases(): Promise<void>;
@@ -113,7 +115,7 @@ async function openSandbox(project: TestProject, serverUrl: string, driver: Sand
       proxies.push(proxy);
       return proxy;
     },
-    startThrough: (proxy, args) => () => project.start(args, { env: environment(proxy.url) }),
+    startThrough: (proxy, args) => project.start(args, { env: environment(proxy.url) }),
     isLeased: async (id) => {
       const [registry] = await query<{ is_there: boolean }>(url, `SELECT to_regclass('tenancy.tenants') IS NOT NULL AS is_there`);
       if (!registry?.is_there) return false;

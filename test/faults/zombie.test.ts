@@ -1,0 +1,151 @@
+import pLimit from 'p-limit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CliResult, StartedCli } from '../rig/cli.js';
+import type { KillPoint } from '../rig/crash.js';
+import { checkInvariants, checksumTenants } from '../rig/invariants.js';
+import { type PrivateServer, startPrivateServer } from '../rig/private-server.js';
+import { createSandboxProject, type Sandbox, type SandboxDriver, type SandboxProject } from '../rig/sandbox.js';
+import { createTcpProxy, type RequestVerdict } from '../rig/tcp-proxy.js';
+import { newest, pending } from './fixtures.js';
+import { readRun } from './read-run.js';
+import { choosePoints, isWholeSweep, seed, type SweptCommand } from './sweep.js';
+
+const provision: SweptCommand = {
+  name: 'provision',
+  args: ['tenant', 'provision', 'acme', '--json'],
+  prepared: ['bystander'],
+  ends: { status: 'active', schema_version: newest },
+};
+const migrate: SweptCommand = { ...provision, name: 'migrate', args: ['tenant', 'migrate', 'acme', '--json'], prepared: ['bystander', 'acme'] };
+const deprovision: SweptCommand = {
+  name: 'deprovision',
+  args: ['tenant', 'deprovision', 'acme', '--skip-backup', '--confirm', 'acme', '--json'],
+  prepared: ['bystander', 'acme'],
+  ends: { status: 'deprovisioned', schema_version: null },
+};
+
+const limit = pLimit(10);
+
+interface Stopped {
+  readonly zombie: StartedCli;
+  readonly sql: string;
+  /** Lets the request on, and the process with it. */
+  wake(): Promise<CliResult>;
+}
+
+/**
+ * A process that is stopped past its lease (a laptop's lid, a paused container), its last request still on the way, while
+ * another takes over and finishes. When it wakes, it must not say that it did what the other did, and must change nothing.
+ */
+describe('a process that wakes after another has taken over', { timeout: isWholeSweep ? 3_600_000 : 300_000 }, () => {
+  let server: PrivateServer;
+  let project: SandboxProject;
+
+  beforeAll(async () => {
+    [server, project] = await Promise.all([startPrivateServer('18'), createSandboxProject(pending)]);
+    process.stdout.write(`zombies, seed ${seed}\n`);
+  });
+  afterAll(() => Promise.all([project?.remove(), server?.stop()]));
+
+  async function stopAt(sandbox: Sandbox, args: readonly string[], { request, phase }: KillPoint): Promise<Stopped | null> {
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let tell: (sql: string) => void = () => undefined;
+    const reached = new Promise<string>((resolve) => {
+      tell = resolve;
+    });
+    let isStopped = false;
+    const proxy = await createTcpProxy(sandbox.url, {
+      onRequest: async (seen): Promise<RequestVerdict> => {
+        if (!isStopped && seen.number === request && seen.phase === phase) {
+          isStopped = true;
+          (await starting).kill('SIGSTOP');
+          tell(seen.sql);
+        }
+        // What its other connections have on the way is held up as well.
+        if (isStopped) await released;
+        return 'forward';
+      },
+    });
+    const starting = sandbox.startThrough(proxy, args);
+    const zombie = await starting;
+    const sql = await Promise.race([reached, zombie.result.then(() => null)]);
+    if (sql === null) {
+      await proxy.close();
+      return null;
+    }
+    return {
+      zombie,
+      sql,
+      wake: async () => {
+        release();
+        zombie.kill('SIGCONT');
+        const result = await zombie.result;
+        await proxy.close();
+        return result;
+      },
+    };
+  }
+
+  /** `isReal`: the second process waits until the lease has run out by itself. */
+  async function tryPoint(driver: SandboxDriver, command: SweptCommand, point: KillPoint, isReal: boolean): Promise<string | null> {
+    const sandbox = await project.open(server.url, driver);
+    let what = `${command.name} by ${driver}, stopped ${point.phase} request ${point.request}`;
+    try {
+      await sandbox.prepare(command.prepared);
+      const bystanders = await checksumTenants(sandbox.url, sandbox.url, ['bystander']);
+      const stopped = await stopAt(sandbox, command.args, point);
+      if (stopped === null) return null;
+      what += ` (${stopped.sql.replace(/\s+/g, ' ').trim().slice(0, 100)})`;
+      if (!isReal) await sandbox.expireLeases();
+      const second = readRun(await sandbox.run(command.args));
+      // A transaction that the sleeper has open goes on for as long as it sleeps, and holds the tenant's lock: that is said, and no more.
+      const isBusy = second.finished.exitCode !== 0 && second.finished.failed[0]?.error?.code === 'TENANCY_TENANT_BUSY';
+      if (second.finished.exitCode !== 0 && !isBusy) throw new Error(`the second run failed: ${JSON.stringify(second.finished)}`);
+      const hasTakenOver = second.finished.counts.applied === 1;
+      const before = hasTakenOver ? await readAcme(sandbox) : null;
+      const woken = readRun(await stopped.wake());
+      if (woken.finished.counts.applied + second.finished.counts.applied > 1) {
+        throw new Error(`both say that they did it: ${JSON.stringify([second.finished, woken.finished])}`);
+      }
+      if (woken.finished.exitCode === 0 && hasTakenOver && woken.finished.counts['up-to-date'] !== 1) {
+        throw new Error(`it ended with 0: ${JSON.stringify(woken.finished)}`);
+      }
+      if (isBusy) {
+        await sandbox.expireLeases();
+        const third = readRun(await sandbox.run(command.args));
+        if (third.finished.exitCode !== 0) throw new Error(`the third run failed: ${JSON.stringify(third.finished)}`);
+      } else if (hasTakenOver) {
+        const after = await readAcme(sandbox);
+        if (after !== before) throw new Error(`it changed something: ${before} became ${after}`);
+      }
+      await checkInvariants({ adminUrl: sandbox.url, registryUrl: sandbox.url, bystanders });
+      return null;
+    } catch (error) {
+      return `${what}: ${error instanceof Error ? error.message : String(error)}`;
+    } finally {
+      await sandbox.drop();
+    }
+  }
+
+  const swept = (['postgres-schema', 'postgres-database'] as const).flatMap((driver) =>
+    [provision, migrate, deprovision].map((command) => ({ driver, command })),
+  );
+  it.concurrent.each(swept)('$command.name by $driver', async ({ driver, command }) => {
+    const points = (await choosePoints(project, server.url, driver, command)).filter(({ phase }) => phase !== 'during');
+    const middle = Math.floor(points.length / 2);
+    const failures = await Promise.all(points.map((point, index) => limit(() => tryPoint(driver, command, point, index === middle))));
+    expect(failures.filter((failure) => failure !== null)).toEqual([]);
+  });
+});
+
+/** All that the registry says of the tenant, but for who holds it, and all that is in its home. */
+async function readAcme(sandbox: Sandbox): Promise<string> {
+  const [row] = await sandbox.query(
+    `SELECT status, incarnation, schema_version, migrations_hash, last_error, operation, updated_at FROM tenancy.tenants WHERE id = 'acme'`,
+  );
+  const sums = row !== undefined && (row as { status: string }).status === 'active' ? await checksumTenants(sandbox.url, sandbox.url, ['acme']) : new Map();
+  return JSON.stringify([row, ...sums]);
+}
