@@ -23,6 +23,10 @@ export class Tally {
     return { ...this.#counts };
   }
 
+  get total(): number {
+    return Object.values(this.#counts).reduce((sum, count) => sum + count, 0);
+  }
+
   get failures(): number {
     return this.#failed.length;
   }

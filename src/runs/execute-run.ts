@@ -157,6 +157,8 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     await writer.drain();
   }
 
+  // Counted at the start, and not listed any more when their turn came: another process has brought them there meanwhile, or removed them.
+  tally.count('up-to-date', Math.max(0, spec.selected - tally.total));
   const counts = tally.counts;
   const exitCode = decideExitCode(spec.selected, tally.failed, drained);
   if (spec.lanes.length > 0) await run.registry.finishRun(run.runId, {
