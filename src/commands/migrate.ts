@@ -20,20 +20,16 @@ export async function runMigrate(context: CommandContext, command: 'migrate' | '
   const options = {
     maxFailures: flags.maxFailures === undefined ? null : parseFailureBudget(flags.maxFailures),
     dryRun: flags.dryRun ?? false,
+    exitCodeOfPending: flags.exitCode ? EXIT.pending : EXIT.ok,
     allowOutOfOrder: flags.allowOutOfOrder ?? false,
     forceVerify: flags.forceVerify ?? false,
     signals: context.takeSignals(),
   };
-  let pending = 0;
-  const exitCode = await withRun(context, `tenant ${command}`, flags, async (tenancy) => {
-    const report =
-      command === 'migrate'
-        ? await tenancy.migrate(selection, { ...options, to: flags.to ?? null })
-        : await tenancy.rollback(selection, { ...options, to: flags.to ?? '', confirm: (selected) => confirmCount(context, selected, flags.confirm) });
-    pending = report.pending;
-    return report;
-  });
-  return flags.exitCode && exitCode === EXIT.ok && pending > 0 ? EXIT.pending : exitCode;
+  return withRun(context, `tenant ${command}`, flags, (tenancy) =>
+    command === 'migrate'
+      ? tenancy.migrate(selection, { ...options, to: flags.to ?? null })
+      : tenancy.rollback(selection, { ...options, to: flags.to ?? '', confirm: (selected) => confirmCount(context, selected, flags.confirm) }),
+  );
 }
 
 /** More than one tenant at once is asked for: by typing how many. */

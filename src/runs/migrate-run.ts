@@ -1,4 +1,6 @@
+import type { EXIT } from '../errors/define.js';
 import { TenancyError } from '../errors.js';
+import type { ResolvedConfig } from '../config/types.js';
 import type { FailureBudget } from '../fleet/failure-budget.js';
 import { parseSelection, type TenantSelection } from '../fleet/selection.js';
 import { migrateTenant } from '../lifecycle/migrate.js';
@@ -11,6 +13,7 @@ import { executeRun, type RunSignals } from './execute-run.js';
 import { findMissing } from './find-missing.js';
 import { planRun, type RunPlan } from './lanes.js';
 import { planMigrateRun } from './plan-migrate-run.js';
+import { refuseChangedClusters } from './refuse-changed-clusters.js';
 import type { RunReport } from './report.js';
 import type { Workspace } from './workspace.js';
 
@@ -21,6 +24,8 @@ export interface MigrateOptions {
   readonly maxFailures?: FailureBudget | null;
   readonly limits?: Partial<RunLimits>;
   readonly dryRun?: boolean;
+  /** What a dry run exits with where something is pending. @default 0 */
+  readonly exitCodeOfPending?: typeof EXIT.ok | typeof EXIT.pending;
   readonly allowOutOfOrder?: boolean;
   /** Reads every tenant's own history, also where the registry says that there is nothing to do. */
   readonly forceVerify?: boolean;
@@ -37,6 +42,7 @@ export async function migrateTenants(
   options: MigrateOptions,
 ): Promise<RunReport> {
   const filter = parseSelection(selection, command, MIGRATABLE);
+  refuseUnknownClusters(workspace.config, filter);
   const migrator = await createRunMigrator(workspace.config, {
     direction: command === 'migrate' ? 'up' : 'down',
     to: options.to ?? null,
@@ -70,7 +76,8 @@ export async function migrateFiltered(
   return workspace.withRun({ command, registry, migrator, limits: options.limits ?? {}, dryRun: options.dryRun ?? false }, async (run) => {
     const plan = await planRun({ config, registry, filter, skipAt, concurrency: options.concurrency ?? null, migrator });
     emitStart(run, plan, migrator);
-    if (options.dryRun) return planMigrateRun(run, plan, options.signals);
+    await refuseChangedClusters(run, plan.lanes);
+    if (options.dryRun) return planMigrateRun(run, plan, options);
     await options.confirm?.(plan.selected);
     const asked = { filter: describeFilter(filter), to: options.to ?? null, allowOutOfOrder: options.allowOutOfOrder ?? false };
     if (plan.lanes.length > 0) {
@@ -93,6 +100,13 @@ export async function migrateFiltered(
       work: migrateTenant,
     });
   });
+}
+
+/** A typo must not make an empty selection, which ends well. */
+function refuseUnknownClusters({ clusters }: ResolvedConfig, filter: TenantFilter): void {
+  const unknown = filter.clusters?.find((name) => !clusters[name]);
+  if (unknown === undefined) return;
+  throw new TenancyError('TENANCY_OPTION_REJECTED', { option: '--cluster', value: unknown, expected: `one of ${Object.keys(clusters).join(', ')}` });
 }
 
 function emitStart(run: RunContext, plan: RunPlan, migrator: RunMigrator): void {

@@ -7,12 +7,12 @@ import type { Tenant } from '../tenant.js';
 import { elapsedMs, monotonicMs } from '../util/clock.js';
 import type { TenantOutcome } from '../events.js';
 import { EXIT } from '../errors/define.js';
-import type { RunSignals } from './execute-run.js';
 import type { RunPlan } from './lanes.js';
-import type { RunReport } from './report.js';
+import type { MigrateOptions } from './migrate-run.js';
+import { decideExitCode, type DrainReason, type RunReport } from './report.js';
 
 /** What a migrate would do: reads the tenants that the registry can't speak for, takes no lease, and writes nothing. */
-export async function planMigrateRun(run: RunContext, plan: RunPlan, signals: RunSignals): Promise<RunReport> {
+export async function planMigrateRun(run: RunContext, plan: RunPlan, { signals, exitCodeOfPending = EXIT.ok }: MigrateOptions): Promise<RunReport> {
   const startedMs = monotonicMs();
   const tally = new Tally();
   tally.count('up-to-date', plan.upToDate);
@@ -45,6 +45,7 @@ export async function planMigrateRun(run: RunContext, plan: RunPlan, signals: Ru
       if (outcome.outcome === 'failed') run.emit({ type: 'tenant.finished', ...outcome });
     },
   });
+  const ended = decideExitCode(plan.selected, tally.failed, signals.drain.aborted ? (signals.drain.reason as DrainReason) : null);
   return {
     runId: run.runId,
     command: run.command,
@@ -53,7 +54,7 @@ export async function planMigrateRun(run: RunContext, plan: RunPlan, signals: Ru
     failed: tally.failed,
     pending,
     ms: elapsedMs(startedMs),
-    exitCode: signals.drain.aborted ? EXIT.interrupted : tally.failures > 0 ? EXIT.tenantsFailed : EXIT.ok,
+    exitCode: ended === EXIT.ok && pending > 0 ? exitCodeOfPending : ended,
   };
 }
 

@@ -15,6 +15,7 @@ import { elapsedMs, monotonicMs } from '../util/clock.js';
 import { dryReport } from './dry-report.js';
 import { executeRun, type RunSignals } from './execute-run.js';
 import { planListed } from './lanes.js';
+import { refuseChangedClusters } from './refuse-changed-clusters.js';
 import type { RunReport } from './report.js';
 import type { Workspace } from './workspace.js';
 
@@ -46,6 +47,7 @@ export async function provisionTenants(workspace: Workspace, rawIds: readonly st
   return workspace.withRun({ command: 'provision', registry, migrator, limits: options.limits ?? {}, dryRun: false }, async (run) => {
     const working = registered.filter(({ status }) => status !== 'active');
     const plan = planListed(config, working, options.concurrency ?? null, migrator);
+    await refuseChangedClusters(run, plan.lanes);
     const asked = { ids: ids.length > 1_000 ? null : ids, labels };
     if (plan.lanes.length > 0) {
       await registry.createRun({

@@ -1,0 +1,18 @@
+import { isTenancyError } from '../errors.js';
+import type { RunContext } from '../lifecycle/run-context.js';
+
+/**
+ * Another server behind the name of a cluster is no failure of its tenants: it ends the run before any is touched.
+ * A cluster that can't be reached is left to them, who try again. @throws TenancyError `TENANCY_CLUSTER_CHANGED`
+ */
+export async function refuseChangedClusters(run: RunContext, lanes: readonly { readonly name: string }[]): Promise<void> {
+  await Promise.all(
+    lanes.map(async ({ name }) => {
+      try {
+        await run.clusters.engine(name, run.command);
+      } catch (error) {
+        if (isTenancyError(error, 'TENANCY_CLUSTER_CHANGED')) throw error;
+      }
+    }),
+  );
+}
