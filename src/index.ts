@@ -25,4 +25,5 @@ export type { TenantDb } from './migrations/migration.js';
 export type { Run, TenantFilter, TenantSummary } from './registry/registry.js';
 export type { RunReport } from './runs/report.js';
 export type { DriverName, Lease, Placement, Tenant, TenantFailure, TenantId, TenantSeed, TenantStatus } from './tenant.js';
-export { createTenancy, type CreateTenancyOptions, type Tenancy, type TenancyOptions } from './tenancy.js';
+export { createTenancy, type CreateTenancyOptions } from './create-tenancy.js';
+export type { Tenancy, TenancyOptions } from './tenancy.js';

@@ -1,17 +1,18 @@
 import { hostname } from 'node:os';
-import type { ResolvedConfig, TenancyConfig, TenancyConfigFunction } from './config/types.js';
+import type { ResolvedConfig } from './config/types.js';
 import type { StampedRunEvent } from './events.js';
 import type { TenantSelection } from './fleet/selection.js';
 import type { Run, TenantFilter, TenantSummary } from './registry/registry.js';
-import { type AdoptOptions, adoptHomes } from './runs/adopt-run.js';
-import { type DeprovisionOptions, deprovisionOne } from './runs/deprovision-run.js';
+import type { AdoptOptions } from './runs/adopt-run.js';
+import type { DeprovisionOptions } from './runs/deprovision-run.js';
 import type { RunSignals } from './runs/execute-run.js';
 import { readTenants } from './runs/lanes.js';
-import { type MigrateOptions, migrateTenants } from './runs/migrate-run.js';
-import { type ProvisionOptions, provisionTenants } from './runs/provision-run.js';
+import type { MigrateOptions } from './runs/migrate-run.js';
+import type { ProvisionOptions } from './runs/provision-run.js';
 import type { RunReport } from './runs/report.js';
-import { findRun, type RetryOptions, retryRun } from './runs/retry-run.js';
-import { repairOne, requireTenant, resumeOne, suspendOne, type TenantRunOptions } from './runs/tenant-runs.js';
+import type { RetryOptions } from './runs/retry-run.js';
+import { requireTenant } from './runs/require-tenant.js';
+import type { TenantRunOptions } from './runs/tenant-runs.js';
 import { createWorkspace, type Workspace } from './runs/workspace.js';
 import { parseTenantId, type Tenant } from './tenant.js';
 import { TenancyError } from './errors.js';
@@ -66,26 +67,7 @@ export interface TenancyOptions {
   readonly acceptCluster?: readonly string[];
 }
 
-export type CreateTenancyOptions = TenancyOptions & {
-  /** Where relative paths in the config start. @default the working directory */
-  readonly root?: string;
-  /** For the `TENANCY_*` variables, and for the function form of a config. @default none */
-  readonly env?: Readonly<Record<string, string | undefined>>;
-};
-
-/**
- * Opens tenancy over a config, as `tenancy.config.ts` exports it. Nothing is connected to before it is needed.
- * @throws TenancyError for a config that is wrong.
- */
-export async function createTenancy(config: TenancyConfig | TenancyConfigFunction, options: CreateTenancyOptions = {}): Promise<Tenancy> {
-  const { loadConfigObject } = await import('./config/load.js');
-  const { resolveConfig } = await import('./config/resolve.js');
-  const env = options.env ?? {};
-  const loaded = await loadConfigObject(config, { cwd: options.root ?? '.', env, command: 'api' });
-  return openTenancy(resolveConfig(loaded, { env }), options);
-}
-
-/** The same over a config that has been resolved before. */
+/** Opens tenancy over a config that has been resolved. Nothing is connected to before it is needed. */
 export function openTenancy(config: ResolvedConfig, options: TenancyOptions = {}): Tenancy {
   const workspace = createWorkspace({
     config,
@@ -97,14 +79,14 @@ export function openTenancy(config: ResolvedConfig, options: TenancyOptions = {}
   return {
     config,
     workspace,
-    provision: (ids, asked = {}) => provisionTenants(workspace, typeof ids === 'string' ? [ids] : ids, withSignals(asked)),
-    migrate: (selection, asked = {}) => migrateTenants(workspace, 'migrate', selection, withSignals(asked)),
-    rollback: (selection, asked) => migrateTenants(workspace, 'rollback', selection, withSignals(asked)),
-    deprovision: (id, { confirm, ...asked }) =>
-      deprovisionOne(workspace, [id], { ...withSignals(asked), confirm: typeof confirm === 'function' ? confirm : confirmById(confirm) }),
-    suspend: (id, asked = {}) => suspendOne(workspace, id, withSignals(asked)),
-    resume: (id, asked = {}) => resumeOne(workspace, id, withSignals(asked)),
-    repair: (id, { answer, ...asked } = {}) => repairOne(workspace, id, answer ?? null, withSignals(asked)),
+    provision: async (ids, asked = {}) => (await import('./runs/provision-run.js')).provisionTenants(workspace, typeof ids === 'string' ? [ids] : ids, withSignals(asked)),
+    migrate: async (selection, asked = {}) => (await import('./runs/migrate-run.js')).migrateTenants(workspace, 'migrate', selection, withSignals(asked)),
+    rollback: async (selection, asked) => (await import('./runs/migrate-run.js')).migrateTenants(workspace, 'rollback', selection, withSignals(asked)),
+    deprovision: async (id, { confirm, ...asked }) =>
+      (await import('./runs/deprovision-run.js')).deprovisionOne(workspace, [id], { ...withSignals(asked), confirm: typeof confirm === 'function' ? confirm : confirmById(confirm) }),
+    suspend: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).suspendOne(workspace, id, withSignals(asked)),
+    resume: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).resumeOne(workspace, id, withSignals(asked)),
+    repair: async (id, { answer, ...asked } = {}) => (await import('./runs/tenant-runs.js')).repairOne(workspace, id, answer ?? null, withSignals(asked)),
     setProtected: (id, isProtected) => setProtected(workspace, id, isProtected),
     unlock: async (id) => {
       const registry = await workspace.registry();
@@ -115,9 +97,9 @@ export function openTenancy(config: ResolvedConfig, options: TenancyOptions = {}
     list: (filter = {}) => listTenants(workspace, filter),
     count: async (filter = {}) => (await workspace.registry()).countTenants(filter),
     summarize: async (filter = {}) => (await workspace.registry()).summarize(filter),
-    adopt: (asked) => adoptHomes(workspace, { ...withSignals(asked), confirm: asked.confirm ?? (async () => undefined) }),
-    findRun: async (id) => findRun(await workspace.registry(), id),
-    retryRun: (id, asked = {}) => retryRun(workspace, id, withSignals(asked)),
+    adopt: async (asked) => (await import('./runs/adopt-run.js')).adoptHomes(workspace, { ...withSignals(asked), confirm: asked.confirm ?? (async () => undefined) }),
+    findRun: async (id) => (await import('./runs/retry-run.js')).findRun(await workspace.registry(), id),
+    retryRun: async (id, asked = {}) => (await import('./runs/retry-run.js')).retryRun(workspace, id, withSignals(asked)),
     close: () => workspace.close(),
   };
 }

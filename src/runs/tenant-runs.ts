@@ -1,15 +1,13 @@
-import { TenancyError } from '../errors.js';
 import type { StepName } from '../events.js';
 import { resumeTenant, suspendTenant } from '../lifecycle/access.js';
 import { createRunMigrator, noMigrator } from '../lifecycle/migrator.js';
 import { repairTenant } from '../lifecycle/repair.js';
 import type { RunLimits, TenantWork } from '../lifecycle/run-context.js';
 import { noJournal } from '../lifecycle/steps.js';
-import type { Registry } from '../registry/registry.js';
-import type { Tenant } from '../tenant.js';
 import { parseTenantId } from '../tenant.js';
 import type { RunSignals } from './execute-run.js';
 import type { RunReport } from './report.js';
+import { requireTenant } from './require-tenant.js';
 import { runSingle } from './single-run.js';
 import type { Workspace } from './workspace.js';
 
@@ -63,11 +61,4 @@ async function runOn(
     journal: async () => noJournal,
     work,
   });
-}
-
-/** @throws TenancyError `TENANCY_TENANT_NOT_FOUND`, with the ids that are like it. */
-export async function requireTenant(registry: Registry, id: string): Promise<Tenant> {
-  const tenant = await registry.findTenant(id);
-  if (tenant) return tenant;
-  throw new TenancyError('TENANCY_TENANT_NOT_FOUND', { ids: [id], suggestions: await registry.suggestTenants(id) });
 }
