@@ -33,25 +33,33 @@ async function run(argv: readonly string[]): Promise<ExitCode> {
   };
   // What `--help` doesn't need is loaded from here on.
   const { createInterrupts } = await import('./interrupts.js');
-  const interrupts = createInterrupts({ on: (signal, listener) => process.on(signal, listener), exit: (code) => process.exit(code), close });
   const output = fatalOutput(flags);
+  let isEndTold = false;
+  const exit = async (code: ExitCode): Promise<void> => {
+    if (output === 'json' && !isEndTold) await tellInterrupt(code);
+    process.exit(code);
+  };
+  const interrupts = createInterrupts({ on: (signal, listener) => process.on(signal, listener), exit: (code) => void exit(code), close });
   try {
     const env = await readEnvironment(flags);
-    const context = createContext(await readGlobals(flags, env), env, interrupts.takeSignals, (closer) => closers.push(closer));
-    return await invocation(context);
+    return await invocation({
+      ...createContext(await readGlobals(flags, env), env),
+      takeSignals: () => interrupts.signals,
+      noteRun: (event) => {
+        if (event === 'run.started') interrupts.mind();
+        else isEndTold = true;
+      },
+      closeAtExit: (closer) => closers.push(closer),
+    });
   } catch (error) {
+    isEndTold = true;
     return await tellFatal(error, output, isColorful(flags, process.env));
   } finally {
     await close();
   }
 }
 
-function createContext(
-  globals: GlobalOptions,
-  env: CommandContext['env'],
-  takeSignals: CommandContext['takeSignals'],
-  closeAtExit: CommandContext['closeAtExit'],
-): CommandContext {
+function createContext(globals: GlobalOptions, env: CommandContext['env']): Omit<CommandContext, 'takeSignals' | 'noteRun' | 'closeAtExit'> {
   return {
     stdin: process.stdin,
     stdout: process.stdout,
@@ -62,8 +70,6 @@ function createContext(
     globals,
     columns: () => process.stderr.columns ?? 80,
     rows: () => process.stderr.rows ?? 24,
-    takeSignals,
-    closeAtExit,
   };
 }
 
@@ -136,6 +142,12 @@ async function endOfParsing(error: CommanderError, argv: readonly string[]): Pro
 async function tellFatal(error: unknown, output: OutputMode, isColorful: boolean): Promise<ExitCode> {
   const { reportFatal } = await import('./reporters/fatal.js');
   return reportFatal(error, { output, stdout: process.stdout, stderr: process.stderr, isColorful, version: readVersion() });
+}
+
+/** Also a command that is ended in the middle has a last word for machines. */
+async function tellInterrupt(code: ExitCode): Promise<void> {
+  const { TenancyError } = await import('./errors.js');
+  await tellFatal(new TenancyError(code === EXIT.terminated ? 'TENANCY_COMMAND_TERMINATED' : 'TENANCY_COMMAND_INTERRUPTED', {}), 'json', false);
 }
 
 /** `tenancy tenant list | head` is no failure. */

@@ -1,24 +1,30 @@
-import { EXIT } from './errors/define.js';
+import { EXIT, type ExitCode } from './errors/define.js';
 import { TenancyError } from './errors.js';
 import type { RunSignals } from './runs/execute-run.js';
 
 /** What the process lets itself be told by signals. */
 export interface InterruptHost {
   on(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP', listener: () => void): unknown;
-  exit(code: number): void;
+  exit(code: ExitCode): void;
   close(): Promise<void>;
 }
 
 /** How long an abort may take to end before the process ends anyway. */
 const GRACE_MS = 10_000;
-/** How long a command that minds no signals may take to close. */
+/** How long a command without a run may take to close. */
 const CLOSE_MS = 2_000;
+
+export interface Interrupts {
+  readonly signals: RunSignals;
+  /** From now on a run minds the signals itself. */
+  mind(): void;
+}
 
 /**
  * The first Ctrl-C stops starting tenants, the second aborts those in flight; a third, or 10 s, ends the process.
- * A command that doesn't mind signals is closed and ended at the first.
+ * Where no run has begun there is nothing to drain: the command is closed and ended at the first.
  */
-export function createInterrupts(host: InterruptHost): { takeSignals(): RunSignals } {
+export function createInterrupts(host: InterruptHost): Interrupts {
   const drain = new AbortController();
   const abort = new AbortController();
   let isMinded = false;
@@ -43,9 +49,9 @@ export function createInterrupts(host: InterruptHost): { takeSignals(): RunSigna
   host.on('SIGTERM', () => interrupt('terminated'));
   host.on('SIGHUP', () => interrupt('terminated'));
   return {
-    takeSignals: () => {
+    signals: { drain: drain.signal, abort: abort.signal },
+    mind: () => {
       isMinded = true;
-      return { drain: drain.signal, abort: abort.signal };
     },
   };
 }

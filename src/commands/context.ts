@@ -14,8 +14,10 @@ export interface CommandContext {
   readonly globals: GlobalOptions;
   readonly columns: () => number;
   readonly rows: () => number;
-  /** The first Ctrl-C drains, the second aborts. Asking for it tells the program that the command minds them itself. */
+  /** The first Ctrl-C drains, the second aborts; but for a run that has begun, the first ends the command. */
   takeSignals(): RunSignals;
+  /** A run has begun, or has told its end. */
+  noteRun(event: 'run.started' | 'run.finished'): void;
   /** Closed in any case before the process ends, also by a Ctrl-C. */
   closeAtExit(close: () => Promise<void>): void;
 }

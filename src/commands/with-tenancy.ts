@@ -38,7 +38,10 @@ export async function withRun(
   const reporter = await createReporter({ ...context, ...globals });
   const { openTenancy } = await import('../tenancy.js');
   const tenancy = openTenancy(config, {
-    onEvent: (event) => reporter.report(event),
+    onEvent: (event) => {
+      if (event.type === 'run.started' || event.type === 'run.finished') context.noteRun(event.type);
+      reporter.report(event);
+    },
     onNotice: (text) => notice(context, text),
     acceptCluster: globals.acceptCluster,
   });

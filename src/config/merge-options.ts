@@ -1,5 +1,5 @@
 import { TenancyError } from '../errors.js';
-import { explainDuration, parseDuration } from '../util/duration.js';
+import { explainDuration, explainWait, parseDuration, parseWait } from '../util/duration.js';
 
 /** How one option is read, whether it comes from a flag, a `TENANCY_*` variable or the config. */
 export interface OptionSpec<Value> {
@@ -80,5 +80,5 @@ export const runOptionSpecs = {
   timeout: limit(),
   lockTimeout: duration(5_000),
   statementTimeout: limit(),
-  leaseWait: duration(20_000),
+  leaseWait: { explain: explainWait, parse: parseWait, default: 20_000 },
 } as const satisfies OptionSpecs;

@@ -2,7 +2,7 @@
 import * as z from 'zod/mini';
 import type { ConfigIssue } from '../errors/config-errors.js';
 import { DRIVER_NAMES } from '../tenant.js';
-import { explainDuration } from '../util/duration.js';
+import { explainDuration, explainWait } from '../util/duration.js';
 import { wordIssues, wordUnknownKeys } from './config-issues.js';
 import { explainUrl } from './url.js';
 
@@ -30,6 +30,10 @@ const url = explained((value) => (typeof value === 'function' ? null : explainUr
 /** `none` takes back what a config or a variable sets. */
 const duration = explained((value) => {
   const expected = explainDuration(value);
+  return expected === null ? null : `expected ${expected}`;
+});
+const wait = explained((value) => {
+  const expected = explainWait(value);
   return expected === null ? null : `expected ${expected}`;
 });
 const limit = explained((value) => {
@@ -162,7 +166,7 @@ const configSchema = strict({
       timeout: z.optional(limit),
       lockTimeout: z.optional(duration),
       statementTimeout: z.optional(limit),
-      leaseWait: z.optional(duration),
+      leaseWait: z.optional(wait),
     }),
   ),
   logs: z.optional(text),

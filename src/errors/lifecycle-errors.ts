@@ -90,6 +90,18 @@ export const lifecycleErrors = {
     hint: () => 'run the same command again: it continues where it was',
     isRetryable: true,
   }),
+  TENANCY_COMMAND_INTERRUPTED: defineError<Record<string, never>>({
+    exit: EXIT.interrupted,
+    message: () => 'the command was interrupted before it had ended',
+    hint: () => 'run the same command again: it continues where it was',
+    isRetryable: true,
+  }),
+  TENANCY_COMMAND_TERMINATED: defineError<Record<string, never>>({
+    exit: EXIT.terminated,
+    message: () => 'the command was told to end (SIGTERM) before it had ended',
+    hint: () => 'run the same command again: it continues where it was',
+    isRetryable: true,
+  }),
   TENANCY_VERSION_UNVERIFIED: defineError<{ tenant: string; expected: string; found: string | null }>({
     exit: EXIT.tenantsFailed,
     message: ({ tenant, expected, found }) =>

@@ -27,6 +27,19 @@ export function explainDuration(raw: unknown): string | null {
   return ms > LONGEST_MS ? 'a duration of at most 24d' : null;
 }
 
+/** Like `explainDuration`, of a wait, which may also be none at all: `0` or `0s`. */
+export function explainWait(raw: unknown): string | null {
+  return isNothing(raw) ? null : explainDuration(raw);
+}
+
+export function parseWait(raw: string | number): number {
+  return isNothing(raw) ? 0 : parseDuration(raw);
+}
+
+function isNothing(raw: unknown): boolean {
+  return raw === 0 || (typeof raw === 'string' && /^0+(ms|s|m|h|d)?$/.test(raw.trim()));
+}
+
 function toMs(raw: string | number): number {
   if (typeof raw === 'number') return Math.round(raw);
   const [, amount, unit] = DURATION.exec(raw.trim()) ?? [];

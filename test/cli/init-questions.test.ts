@@ -52,6 +52,7 @@ async function answer(
     columns: () => 80,
     rows: () => 24,
     takeSignals: () => ({ drain: new AbortController().signal, abort: new AbortController().signal }),
+    noteRun: () => undefined,
     closeAtExit: () => undefined,
   };
   const exitCode = await runInit(context, flags).catch((error: { exitCode?: unknown }) => error.exitCode);

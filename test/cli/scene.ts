@@ -1,6 +1,7 @@
 import type { StampedRunEvent } from '../../src/events.js';
 import type { CliOptions, CliResult } from '../rig/cli.js';
 import { assertEvents } from '../rig/events-schema.js';
+import { createSqlGate, type SqlGate } from '../rig/gate.js';
 import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
 import { createProject, type ProjectOptions, type TestProject } from '../rig/project.js';
 
@@ -51,6 +52,15 @@ export async function createScene({ onTestFinished }: TestScope, options: Projec
     },
     snapshot: () => takeSnapshot(db),
   };
+}
+
+/** A gate in the scene's database that is open at the latest when the test ends. */
+export async function createSceneGate({ onTestFinished }: TestScope, { db }: Scene): Promise<SqlGate> {
+  const gate = await createSqlGate(db.url);
+  let opening: Promise<void> | null = null;
+  const open = (): Promise<void> => (opening ??= gate.open());
+  onTestFinished(open);
+  return { ...gate, open };
 }
 
 export function readJsonRun({ exitCode, stderr, stdout }: CliResult): JsonRun {

@@ -44,6 +44,8 @@ export interface ProcessGate extends Gate {
   expression(name: string): string;
   /** The same as a command, for `ctx.exec`. */
   command(name: string): readonly [file: string, ...args: string[]];
+  /** How many wait now. */
+  readonly blockedCount: number;
   /** Whoever came so far, in that order. */
   readonly arrivals: readonly string[];
   /** Lets through the one who has waited longest. */
@@ -73,6 +75,9 @@ export async function createProcessGate(): Promise<ProcessGate> {
     `import('node:net').then(({ connect }) => new Promise((resolve, reject) => {` +
     ` connect(${port}, '127.0.0.1').on('error', reject).on('close', resolve).resume().write(${JSON.stringify(name)}) }))`;
   return {
+    get blockedCount() {
+      return blocked.length;
+    },
     arrivals,
     expression,
     command: (name) => [process.execPath, '-e', expression(name)],
