@@ -20,6 +20,8 @@ export const migrationErrors = {
     message: ({ tenant, migration, reason, line, column, statement }) =>
       `${tenant}: migration ${migration}${line === undefined ? '' : `, line ${line}${column === undefined ? '' : `, column ${column}`}`}: ${reason}` +
       (statement === undefined ? '' : `\n${statement}`),
-    hint: ({ tenant, file }) => `mend ${file ?? 'the migration'}, then run \`tenancy tenant migrate ${tenant}\``,
+    // A file that others have applied must not be edited any more.
+    hint: ({ tenant, file }) =>
+      `mend ${file ?? 'the migration'} if no tenant has it yet, else what is in ${tenant}; then run \`tenancy tenant migrate ${tenant}\``,
   }),
 };
