@@ -47,7 +47,7 @@ describe('a process that wakes after another has taken over', { timeout: isWhole
   });
   afterAll(() => Promise.all([project?.remove(), server?.stop()]));
 
-  async function stopAt(sandbox: Sandbox, args: readonly string[], { request, phase }: KillPoint): Promise<Stopped | null> {
+  async function stopAt(sandbox: Sandbox, args: readonly string[], { request, phase }: Pick<KillPoint, 'phase'> & { readonly request: number | RegExp }): Promise<Stopped | null> {
     let release = (): void => undefined;
     const released = new Promise<void>((resolve) => {
       release = resolve;
@@ -59,7 +59,7 @@ describe('a process that wakes after another has taken over', { timeout: isWhole
     let isStopped = false;
     const proxy = await createTcpProxy(sandbox.url, {
       onRequest: async (seen): Promise<RequestVerdict> => {
-        if (!isStopped && seen.number === request && seen.phase === phase) {
+        if (!isStopped && seen.phase === phase && (typeof request === 'number' ? seen.number === request : request.test(seen.sql))) {
           isStopped = true;
           (await starting).kill('SIGSTOP');
           tell(seen.sql);
@@ -129,6 +129,23 @@ describe('a process that wakes after another has taken over', { timeout: isWhole
       await sandbox.drop();
     }
   }
+
+  it('does not drop the schema of the same id in its next life', async () => {
+    const sandbox = await project.open(server.url, 'postgres-schema');
+    try {
+      await sandbox.prepare(['acme']);
+      const stopped = await stopAt(sandbox, deprovision.args, { request: /DROP SCHEMA/, phase: 'before' });
+      await sandbox.expireLeases();
+      for (const { args } of [deprovision, provision]) expect((await sandbox.run(args)).exitCode).toBe(0);
+      const before = await readAcme(sandbox);
+      const woken = readRun((await stopped?.wake()) ?? { stdout: '', stderr: 'it was not stopped', exitCode: 0 });
+      expect(woken.finished.exitCode).not.toBe(0);
+      expect(await readAcme(sandbox)).toBe(before);
+      await checkInvariants({ adminUrl: sandbox.url, registryUrl: sandbox.url });
+    } finally {
+      await sandbox.drop();
+    }
+  });
 
   const swept = (['postgres-schema', 'postgres-database'] as const).flatMap((driver) =>
     [provision, migrate, deprovision].map((command) => ({ driver, command })),

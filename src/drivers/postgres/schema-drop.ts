@@ -3,13 +3,15 @@ import { TenancyError } from '../../errors.js';
 import type { TenantTarget } from '../driver.js';
 import { codeOf, type EngineContext, sendTransaction, settleRaces, withClient } from './engine-context.js';
 import { describeOwner, isSameMarker } from './marker.js';
-import { quoteName } from './quote.js';
+import { quoteName, quoteText } from './quote.js';
 import { findReach } from './schema-cascade.js';
 import { readSchema, type SchemaState } from './schema-state.js';
 
 const OUT_OF_LOCKS = '53200';
 const NOT_THE_OWNER = '42501';
 const SCHEMA_GONE = '3F000';
+/** What `assertMarker` fails with: invalid_text_representation. */
+const MARKER_GONE = '22P02';
 /** A default server has 6,400 places in its lock table for all of its sessions; this leaves most of them to others. */
 const MOST_OBJECTS_AT_ONCE = 1_000;
 /** A table of the usual kind counts for 10 to 20 objects: its indexes, types, defaults, constraints, triggers. */
@@ -22,7 +24,7 @@ const LOCK_TIMEOUT = '15s';
  * upwards, routines, types, and the schema itself with its marker at the very end. So an interrupted drop still shows whose it is.
  */
 export async function dropSchema(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<'dropped' | 'absent'> {
-  const isRace = (code: string): boolean => code === SCHEMA_GONE;
+  const isRace = (code: string): boolean => code === SCHEMA_GONE || code === MARKER_GONE;
   return withClient(context, null, signal, (client) =>
     settleRaces(signal, isRace, async () => {
       const state = await readSchema(client, target.name);
@@ -30,8 +32,9 @@ export async function dropSchema(context: EngineContext, target: TenantTarget, s
       refuseForeign(state, target);
       const { objects, beyond } = await findReach(client, target.name);
       if (beyond.length > 0) throw new TenancyError('TENANCY_DROP_REFUSED', { name: target.name, kind: 'schema', reasons: beyond });
-      if (objects > MOST_OBJECTS_AT_ONCE) await emptySchema(client, target.name, signal);
-      await sendTransaction(client, `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'; DROP SCHEMA ${quoteName(target.name)} CASCADE`);
+      const opening = `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'; ${assertMarker(target.name, state)}`;
+      if (objects > MOST_OBJECTS_AT_ONCE) await emptySchema(client, target.name, opening, signal);
+      await sendTransaction(client, `${opening}; DROP SCHEMA ${quoteName(target.name)} CASCADE`);
       return 'dropped';
     }),
   );
@@ -44,6 +47,16 @@ function refuseForeign({ marker }: SchemaState, target: TenantTarget): void {
     kind: 'schema',
     reasons: [`it ${describeOwner(marker, target.marker)}`],
   });
+}
+
+/**
+ * Fails where the schema isn't the one that was looked at, in the transaction that drops: a process that is stopped in between and
+ * wakes when the tenant has been dropped and provisioned again must not drop its next life.
+ */
+function assertMarker(schema: string, { comment }: SchemaState): string {
+  const found = `obj_description(to_regnamespace(${quoteText(quoteName(schema))})::oid, 'pg_namespace')`;
+  // clock_timestamp() keeps the planner from trying the cast by itself.
+  return `SELECT CASE WHEN ${found} IS DISTINCT FROM ${quoteText(comment ?? '')} THEN ('another marker ' || clock_timestamp())::integer END`;
 }
 
 /** First, since a table that all others refer to would take all of their constraints with it at once. */
@@ -71,11 +84,11 @@ const TYPES = `
    WHERE typnamespace = $1::regnamespace AND typtype IN ('e', 'd', 'r', 'c') AND ${isOwn('pg_type', 't.oid')}
      AND (typrelid = 0 OR EXISTS (SELECT FROM pg_class WHERE pg_class.oid = typrelid AND relkind = 'c')) ORDER BY t.oid DESC`;
 
-async function emptySchema(client: Client, schema: string, signal: AbortSignal): Promise<void> {
+async function emptySchema(client: Client, schema: string, opening: string, signal: AbortSignal): Promise<void> {
   const dropAll = async (list: string): Promise<void> => {
     const { rows } = await client.query<{ statement: string }>(list, [quoteName(schema)]);
     const statements = rows.map(({ statement }) => statement);
-    await sendBatches(client, statements, signal);
+    await sendBatches(client, statements, opening, signal);
   };
   try {
     await dropAll(FOREIGN_KEYS);
@@ -87,12 +100,12 @@ async function emptySchema(client: Client, schema: string, signal: AbortSignal):
 }
 
 /** Halves the batch where the lock table is too small for it, which it also is while others fill it. */
-async function sendBatches(client: Client, statements: readonly string[], signal: AbortSignal): Promise<void> {
+async function sendBatches(client: Client, statements: readonly string[], opening: string, signal: AbortSignal): Promise<void> {
   let size = BATCH_SIZE;
   for (let done = 0; done < statements.length; ) {
     signal.throwIfAborted();
     try {
-      await sendTransaction(client, [`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`, ...statements.slice(done, done + size)].join(';\n'));
+      await sendTransaction(client, [opening, ...statements.slice(done, done + size)].join(';\n'));
       done += size;
     } catch (error) {
       if (codeOf(error) !== OUT_OF_LOCKS || size === 1) throw error;
