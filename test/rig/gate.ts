@@ -46,6 +46,8 @@ export interface ProcessGate extends Gate {
   command(name: string): readonly [file: string, ...args: string[]];
   /** How many wait now. */
   readonly blockedCount: number;
+  /** The most that ever waited at the same time. */
+  readonly peak: number;
   /** Whoever came so far, in that order. */
   readonly arrivals: readonly string[];
   /** Lets through the one who has waited longest. */
@@ -57,6 +59,7 @@ export async function createProcessGate(): Promise<ProcessGate> {
   const blocked: net.Socket[] = [];
   const arrivals: string[] = [];
   let isOpen = false;
+  let peak = 0;
   const server = net.createServer((socket) => {
     // A process that is killed while it waits resets the connection.
     socket.setEncoding('utf8').on('error', () => socket.destroy());
@@ -64,7 +67,7 @@ export async function createProcessGate(): Promise<ProcessGate> {
     socket.once('data', (name) => {
       arrivals.push(String(name));
       if (isOpen) socket.end();
-      else blocked.push(socket);
+      else peak = Math.max(peak, blocked.push(socket));
     });
   });
   server.listen(0, '127.0.0.1');
@@ -75,6 +78,9 @@ export async function createProcessGate(): Promise<ProcessGate> {
     `import('node:net').then(({ connect }) => new Promise((resolve, reject) => {` +
     ` connect(${port}, '127.0.0.1').on('error', reject).on('close', resolve).resume().write(${JSON.stringify(name)}) }))`;
   return {
+    get peak() {
+      return peak;
+    },
     get blockedCount() {
       return blocked.length;
     },
