@@ -59,7 +59,10 @@ async function run(argv: readonly string[]): Promise<ExitCode> {
   }
 }
 
-function createContext(globals: GlobalOptions, env: CommandContext['env']): Omit<CommandContext, 'takeSignals' | 'noteRun' | 'closeAtExit'> {
+function createContext(
+  globals: GlobalOptions,
+  env: CommandContext['env'],
+): Omit<CommandContext, 'takeSignals' | 'noteRun' | 'closeAtExit'> {
   return {
     stdin: process.stdin,
     stdout: process.stdout,
@@ -110,7 +113,9 @@ async function readOutput(flags: GlobalFlags, env: CommandContext['env']): Promi
 
 /** Whether even a failure to read the options is to be told in JSON. */
 function fatalOutput(flags: GlobalFlags): OutputMode {
-  return flags.json || flags.output === 'json' || process.env['TENANCY_OUTPUT'] === 'json' || isTruthy(process.env['TENANCY_JSON']) ? 'json' : 'plain';
+  return flags.json || flags.output === 'json' || process.env['TENANCY_OUTPUT'] === 'json' || isTruthy(process.env['TENANCY_JSON'])
+    ? 'json'
+    : 'plain';
 }
 
 function isColorful(flags: GlobalFlags, env: CommandContext['env']): boolean {
@@ -147,7 +152,11 @@ async function tellFatal(error: unknown, output: OutputMode, isColorful: boolean
 /** Also a command that is ended in the middle has a last word for machines. */
 async function tellInterrupt(code: ExitCode): Promise<void> {
   const { TenancyError } = await import('./errors.js');
-  await tellFatal(new TenancyError(code === EXIT.terminated ? 'TENANCY_COMMAND_TERMINATED' : 'TENANCY_COMMAND_INTERRUPTED', {}), 'json', false);
+  await tellFatal(
+    new TenancyError(code === EXIT.terminated ? 'TENANCY_COMMAND_TERMINATED' : 'TENANCY_COMMAND_INTERRUPTED', {}),
+    'json',
+    false,
+  );
 }
 
 /** `tenancy tenant list | head` is no failure. */

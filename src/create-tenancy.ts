@@ -22,4 +22,3 @@ export async function createTenancy(config: TenancyConfig | TenancyConfigFunctio
   const { openTenancy } = await import('./tenancy.js');
   return openTenancy(resolveConfig(loaded, { env }), options);
 }
-

@@ -27,8 +27,7 @@ type Definitions = typeof definitions;
 export type TenancyErrorCode = keyof Definitions;
 
 /** The facts that the message of a code is made of. */
-export type TenancyErrorDetails<Code extends TenancyErrorCode> =
-  Definitions[Code] extends ErrorDefinition<infer Details> ? Details : never;
+export type TenancyErrorDetails<Code extends TenancyErrorCode> = Definitions[Code] extends ErrorDefinition<infer Details> ? Details : never;
 
 /**
  * An expected failure, with a message and a hint fit to be shown. Anything else that is thrown is a bug.

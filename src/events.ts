@@ -1,16 +1,7 @@
 import type { ExitCode } from './errors/define.js';
 import type { DriverName } from './tenant.js';
 
-export const TENANT_OUTCOMES = [
-  'applied',
-  'up-to-date',
-  'failed',
-  'unverified',
-  'unknown',
-  'skipped',
-  'cancelled',
-  'not-started',
-] as const;
+export const TENANT_OUTCOMES = ['applied', 'up-to-date', 'failed', 'unverified', 'unknown', 'skipped', 'cancelled', 'not-started'] as const;
 
 /**
  * What became of one tenant in a run.
@@ -47,16 +38,7 @@ export interface TenantOutcome {
   readonly error?: OutcomeError | undefined;
 }
 
-export const RUN_COMMANDS = [
-  'provision',
-  'migrate',
-  'rollback',
-  'deprovision',
-  'suspend',
-  'resume',
-  'repair',
-  'adopt',
-] as const;
+export const RUN_COMMANDS = ['provision', 'migrate', 'rollback', 'deprovision', 'suspend', 'resume', 'repair', 'adopt'] as const;
 
 export type RunCommand = (typeof RUN_COMMANDS)[number];
 
@@ -95,7 +77,17 @@ export type RunEvent =
     }
   | { readonly type: 'run.warned'; readonly code: string; readonly message: string; readonly tenant?: string }
   | { readonly type: 'tenant.started'; readonly tenant: string; readonly cluster: string; readonly steps: readonly StepName[] }
-  | { readonly type: 'tenant.planned'; readonly tenant: string; readonly cluster: string; readonly driver: DriverName; readonly name: string; readonly from: string | null; readonly to: string | null; readonly steps: readonly StepName[]; readonly migrations: readonly string[] }
+  | {
+      readonly type: 'tenant.planned';
+      readonly tenant: string;
+      readonly cluster: string;
+      readonly driver: DriverName;
+      readonly name: string;
+      readonly from: string | null;
+      readonly to: string | null;
+      readonly steps: readonly StepName[];
+      readonly migrations: readonly string[];
+    }
   | { readonly type: 'step.started'; readonly tenant: string; readonly step: StepName }
   | {
       readonly type: 'step.finished';
@@ -106,7 +98,13 @@ export type RunEvent =
       readonly ms: number;
       readonly detail?: string;
     }
-  | { readonly type: 'migration.finished'; readonly tenant: string; readonly migration: string; readonly ms: number; readonly direction: 'up' | 'down' }
+  | {
+      readonly type: 'migration.finished';
+      readonly tenant: string;
+      readonly migration: string;
+      readonly ms: number;
+      readonly direction: 'up' | 'down';
+    }
   | {
       /** Where a provisioned or adopted tenant lives: emitted once, before its `tenant.finished`, also where there was nothing to do. */
       readonly type: 'tenant.located';
@@ -121,9 +119,20 @@ export type RunEvent =
       /** What has to be done first: start the embedded server, say. */
       readonly note?: string;
     }
-  | { readonly type: 'tenant.retried'; readonly tenant: string; readonly attempt: number; readonly delayMs: number; readonly error: OutcomeError }
+  | {
+      readonly type: 'tenant.retried';
+      readonly tenant: string;
+      readonly attempt: number;
+      readonly delayMs: number;
+      readonly error: OutcomeError;
+    }
   | ({ readonly type: 'tenant.finished' } & TenantOutcome)
-  | { readonly type: 'run.draining'; readonly reason: 'interrupted' | 'terminated' | 'max-failures' | 'resources' | 'lease-lost'; readonly inFlight: number; readonly notStarted: number | null }
+  | {
+      readonly type: 'run.draining';
+      readonly reason: 'interrupted' | 'terminated' | 'max-failures' | 'resources' | 'lease-lost';
+      readonly inFlight: number;
+      readonly notStarted: number | null;
+    }
   | {
       readonly type: 'run.finished';
       readonly command: RunCommand | null;

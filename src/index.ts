@@ -17,13 +17,22 @@ export type {
   TenancyConfigFunction,
   UrlSource,
 } from './config/types.js';
-export { isTenancyError, TenancyError, type TenancyErrorCode } from './errors.js';
+export { type CreateTenancyOptions, createTenancy } from './create-tenancy.js';
 export { EXIT, type ExitCode } from './errors/define.js';
-export type { OutcomeCounts, OutcomeError, RunCommand, RunEvent, StampedRunEvent, StepName, TenantOutcome, TenantOutcomeType } from './events.js';
+export { isTenancyError, TenancyError, type TenancyErrorCode } from './errors.js';
+export type {
+  OutcomeCounts,
+  OutcomeError,
+  RunCommand,
+  RunEvent,
+  StampedRunEvent,
+  StepName,
+  TenantOutcome,
+  TenantOutcomeType,
+} from './events.js';
 export type { TenantSelection } from './fleet/selection.js';
 export type { TenantDb } from './migrations/migration.js';
 export type { Run, TenantFilter, TenantSummary } from './registry/registry.js';
 export type { RunReport } from './runs/report.js';
-export type { DriverName, Lease, Placement, Tenant, TenantFailure, TenantId, TenantSeed, TenantStatus } from './tenant.js';
-export { createTenancy, type CreateTenancyOptions } from './create-tenancy.js';
 export type { Tenancy, TenancyOptions } from './tenancy.js';
+export type { DriverName, Lease, Placement, Tenant, TenantFailure, TenantId, TenantSeed, TenantStatus } from './tenant.js';

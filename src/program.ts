@@ -184,7 +184,9 @@ function addRegistryCommands(registry: Command, choose: Choose): void {
     .description('bring existing schemas or databases in, after showing and counting them')
     .requiredOption('--pattern <pattern>', "physical names, with {id} for the tenant's id: 'tenant_{id}'")
     .option('--cluster <name>', 'where they are; without it, the first cluster of the config')
-    .addOption(new Option('--driver <driver>', 'what they are').choices(['postgres-schema', 'postgres-database']).default('postgres-schema'))
+    .addOption(
+      new Option('--driver <driver>', 'what they are').choices(['postgres-schema', 'postgres-database']).default('postgres-schema'),
+    )
     .option('--applied-up-to <version>', 'declare the migrations up to this one as applied, where there is no history of ours')
     .option('--label <key=value>', 'label for the adopted tenants (repeatable)', collect)
     .option('--dry-run', 'show what would be adopted; writes nothing')
@@ -199,19 +201,25 @@ function addEmbeddedCommands(embedded: Command, choose: Choose): void {
     .description('start it and keep it up')
     .argument('[cluster]')
     .option(...url)
-    .action((cluster, flags) => choose(async (context) => (await import('./commands/embedded.js')).runEmbeddedStart(context, cluster, flags)));
+    .action((cluster, flags) =>
+      choose(async (context) => (await import('./commands/embedded.js')).runEmbeddedStart(context, cluster, flags)),
+    );
   embedded
     .command('stop')
     .description('stop it')
     .argument('[cluster]')
     .option('--force', 'also where others are connected')
-    .action((cluster, flags) => choose(async (context) => (await import('./commands/embedded.js')).runEmbeddedStop(context, cluster, flags)));
+    .action((cluster, flags) =>
+      choose(async (context) => (await import('./commands/embedded.js')).runEmbeddedStop(context, cluster, flags)),
+    );
   embedded
     .command('status')
     .description('whether it runs, and where')
     .argument('[cluster]')
     .option(...url)
-    .action((cluster, flags) => choose(async (context) => (await import('./commands/embedded.js')).runEmbeddedStatus(context, cluster, flags)));
+    .action((cluster, flags) =>
+      choose(async (context) => (await import('./commands/embedded.js')).runEmbeddedStatus(context, cluster, flags)),
+    );
 }
 
 /** Limits that every run over tenants takes. */

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import type { ResolvedConfig } from './config/types.js';
+import { TenancyError } from './errors.js';
 import type { StampedRunEvent } from './events.js';
 import type { TenantSelection } from './fleet/selection.js';
 import type { Run, TenantFilter, TenantSummary } from './registry/registry.js';
@@ -10,12 +11,11 @@ import { readTenants } from './runs/lanes.js';
 import type { MigrateOptions } from './runs/migrate-run.js';
 import type { ProvisionOptions } from './runs/provision-run.js';
 import type { RunReport } from './runs/report.js';
-import type { RetryOptions } from './runs/retry-run.js';
 import { requireTenant } from './runs/require-tenant.js';
+import type { RetryOptions } from './runs/retry-run.js';
 import type { TenantRunOptions } from './runs/tenant-runs.js';
 import { createWorkspace, type Workspace } from './runs/workspace.js';
 import { parseTenantId, type Tenant } from './tenant.js';
-import { TenancyError } from './errors.js';
 
 /** Signals are optional here: without them a run goes on to its end. */
 type Loose<Options extends { readonly signals: RunSignals }> = Omit<Options, 'signals' | 'confirm'> & {
@@ -35,7 +35,10 @@ export interface Tenancy {
   /** `to` stays applied; `none` takes everything back. */
   rollback(selection: TenantSelection, options: Loose<MigrateOptions> & { readonly to: string }): Promise<RunReport>;
   /** Removes one tenant and its data for good. `confirm` has to be the same id again. */
-  deprovision(id: string, options: Omit<Loose<DeprovisionOptions>, 'confirm'> & { readonly confirm: string | DeprovisionOptions['confirm'] }): Promise<RunReport>;
+  deprovision(
+    id: string,
+    options: Omit<Loose<DeprovisionOptions>, 'confirm'> & { readonly confirm: string | DeprovisionOptions['confirm'] },
+  ): Promise<RunReport>;
   suspend(id: string, options?: Loose<TenantRunOptions>): Promise<RunReport>;
   resume(id: string, options?: Loose<TenantRunOptions>): Promise<RunReport>;
   repair(id: string, options?: Loose<TenantRunOptions> & { readonly answer?: 'applied' | 'rerun' }): Promise<RunReport>;
@@ -79,14 +82,21 @@ export function openTenancy(config: ResolvedConfig, options: TenancyOptions = {}
   return {
     config,
     workspace,
-    provision: async (ids, asked = {}) => (await import('./runs/provision-run.js')).provisionTenants(workspace, typeof ids === 'string' ? [ids] : ids, withSignals(asked)),
-    migrate: async (selection, asked = {}) => (await import('./runs/migrate-run.js')).migrateTenants(workspace, 'migrate', selection, withSignals(asked)),
-    rollback: async (selection, asked) => (await import('./runs/migrate-run.js')).migrateTenants(workspace, 'rollback', selection, withSignals(asked)),
+    provision: async (ids, asked = {}) =>
+      (await import('./runs/provision-run.js')).provisionTenants(workspace, typeof ids === 'string' ? [ids] : ids, withSignals(asked)),
+    migrate: async (selection, asked = {}) =>
+      (await import('./runs/migrate-run.js')).migrateTenants(workspace, 'migrate', selection, withSignals(asked)),
+    rollback: async (selection, asked) =>
+      (await import('./runs/migrate-run.js')).migrateTenants(workspace, 'rollback', selection, withSignals(asked)),
     deprovision: async (id, { confirm, ...asked }) =>
-      (await import('./runs/deprovision-run.js')).deprovisionOne(workspace, [id], { ...withSignals(asked), confirm: typeof confirm === 'function' ? confirm : confirmById(confirm) }),
+      (await import('./runs/deprovision-run.js')).deprovisionOne(workspace, [id], {
+        ...withSignals(asked),
+        confirm: typeof confirm === 'function' ? confirm : confirmById(confirm),
+      }),
     suspend: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).suspendOne(workspace, id, withSignals(asked)),
     resume: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).resumeOne(workspace, id, withSignals(asked)),
-    repair: async (id, { answer, ...asked } = {}) => (await import('./runs/tenant-runs.js')).repairOne(workspace, id, answer ?? null, withSignals(asked)),
+    repair: async (id, { answer, ...asked } = {}) =>
+      (await import('./runs/tenant-runs.js')).repairOne(workspace, id, answer ?? null, withSignals(asked)),
     setProtected: (id, isProtected) => setProtected(workspace, id, isProtected),
     unlock: async (id) => {
       const registry = await workspace.registry();
@@ -97,14 +107,20 @@ export function openTenancy(config: ResolvedConfig, options: TenancyOptions = {}
     list: (filter = {}) => listTenants(workspace, filter),
     count: async (filter = {}) => (await workspace.registry()).countTenants(filter),
     summarize: async (filter = {}) => (await workspace.registry()).summarize(filter),
-    adopt: async (asked) => (await import('./runs/adopt-run.js')).adoptHomes(workspace, { ...withSignals(asked), confirm: asked.confirm ?? (async () => undefined) }),
+    adopt: async (asked) =>
+      (await import('./runs/adopt-run.js')).adoptHomes(workspace, {
+        ...withSignals(asked),
+        confirm: asked.confirm ?? (async () => undefined),
+      }),
     findRun: async (id) => (await import('./runs/retry-run.js')).findRun(await workspace.registry(), id),
     retryRun: async (id, asked = {}) => (await import('./runs/retry-run.js')).retryRun(workspace, id, withSignals(asked)),
     close: () => workspace.close(),
   };
 }
 
-function withSignals<Options extends { readonly signals?: Partial<RunSignals> }>(options: Options): Omit<Options, 'signals'> & { readonly signals: RunSignals } {
+function withSignals<Options extends { readonly signals?: Partial<RunSignals> }>(
+  options: Options,
+): Omit<Options, 'signals'> & { readonly signals: RunSignals } {
   const never = new AbortController().signal;
   return { ...options, signals: { drain: options.signals?.drain ?? never, abort: options.signals?.abort ?? never } };
 }
@@ -121,7 +137,9 @@ async function setProtected(workspace: Workspace, rawId: string, isProtected: bo
   const tenant = await requireTenant(registry, parseTenantId(rawId));
   if (tenant.isProtected === isProtected) return false;
   const event = isProtected ? 'tenant.protected' : 'tenant.unprotected';
-  const changed = await registry.updateTenants([{ id: tenant.id, fence: null, from: [tenant.status], set: { isProtected }, runId: null, event }]);
+  const changed = await registry.updateTenants([
+    { id: tenant.id, fence: null, from: [tenant.status], set: { isProtected }, runId: null, event },
+  ]);
   if (changed.length === 0) throw new TenancyError('TENANCY_STATE_MOVED', { tenant: tenant.id });
   return true;
 }

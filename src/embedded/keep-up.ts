@@ -2,8 +2,8 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { TenancyError } from '../errors.js';
 import { type AcquireOptions, findNative, joinServer } from './acquire.js';
-import { exists, findServer, type FoundServer, folderDenied, layOut } from './layout.js';
-import { openSession, type OpenedSession, serverUrl } from './lock-session.js';
+import { exists, type FoundServer, findServer, folderDenied, layOut } from './layout.js';
+import { type OpenedSession, openSession, serverUrl } from './lock-session.js';
 import { now, pause } from './machine.js';
 import { findPostmaster, type PostmasterFile, requestStop, waitUntilStopped } from './postmaster.js';
 

@@ -1,7 +1,7 @@
 /**
  * The one place of the embedded server that touches this machine: users, processes, the clock, chance.
  */
-import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
@@ -33,7 +33,10 @@ export function currentAccount(): Account | undefined {
 export async function unprivilegedAccount(): Promise<Account> {
   const passwd = await readFile('/etc/passwd', 'utf8').catch(() => '');
   for (const name of ['nobody', 'postgres']) {
-    const entry = passwd.split('\n').find((line) => line.startsWith(`${name}:`))?.split(':');
+    const entry = passwd
+      .split('\n')
+      .find((line) => line.startsWith(`${name}:`))
+      ?.split(':');
     const [uid, gid] = [Number(entry?.[2]), Number(entry?.[3])];
     if (entry !== undefined && Number.isInteger(uid) && uid !== 0) return { uid, gid };
   }

@@ -3,8 +3,8 @@ import path from 'node:path';
 import { type Binaries, binaryPath } from './find-binaries.js';
 import {
   isProcessPresent,
-  launchDetached,
   type LaunchedProcess,
+  launchDetached,
   mayHaveOpen,
   now,
   pause,

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { type Binaries, findBinaries, readBinaries } from './find-binaries.js';
 import { START_TIMEOUT_MS } from './acquire.js';
+import { type Binaries, findBinaries, readBinaries } from './find-binaries.js';
 import { initialise } from './initialise.js';
 import { findServer, layOut, prepareFolder } from './layout.js';
 import { serverUrl } from './lock-session.js';

@@ -1,7 +1,7 @@
 import { open, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { folderDenied } from './layout.js';
-import { currentProcess, isProcessAlive, now, pause, type ProcessIdentity, randomToken } from './machine.js';
+import { currentProcess, isProcessAlive, now, type ProcessIdentity, pause, randomToken } from './machine.js';
 
 /**
  * The lock of the one command that may make the database or start the server.

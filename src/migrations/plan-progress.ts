@@ -7,7 +7,12 @@ import type { LocalMigration, MigrationProgress } from './migration.js';
  * @param next the migration that would run first; null: none.
  * @throws TenancyError `TENANCY_MIGRATION_PROGRESS_DRIFTED`.
  */
-export function checkProgress(progress: MigrationProgress, next: LocalMigration | null, direction: 'up' | 'down', isApplied: boolean): void {
+export function checkProgress(
+  progress: MigrationProgress,
+  next: LocalMigration | null,
+  direction: 'up' | 'down',
+  isApplied: boolean,
+): void {
   if (isApplied && direction === 'up') {
     refuse(progress, 'that was its rollback', 'finish it with `tenancy tenant rollback` first');
   }

@@ -38,7 +38,12 @@ export function planMigrations(input: PlanInput): TenantMigrationPlan {
   return planUp(input, pending, target, drift);
 }
 
-function planUp({ local, allowOutOfOrder }: PlanInput, pending: readonly LocalMigration[], target: string | null, drift: MigrationDrift): TenantMigrationPlan {
+function planUp(
+  { local, allowOutOfOrder }: PlanInput,
+  pending: readonly LocalMigration[],
+  target: string | null,
+  drift: MigrationDrift,
+): TenantMigrationPlan {
   const { newestApplied, order, ahead } = drift;
   // Below an `ahead` tenant the newest file is no step back: the warning says what is to be said.
   const isStepBack = target !== null && newestApplied !== null && target !== local.at(-1)?.name && order(target, newestApplied) < 0;

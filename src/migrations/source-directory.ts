@@ -24,7 +24,11 @@ async function readNames(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);
   } catch (cause) {
-    throw new TenancyError('TENANCY_MIGRATIONS_DIRECTORY_REJECTED', { directory: showPath(directory), reason: explain(cause), advice }, { cause });
+    throw new TenancyError(
+      'TENANCY_MIGRATIONS_DIRECTORY_REJECTED',
+      { directory: showPath(directory), reason: explain(cause), advice },
+      { cause },
+    );
   }
 }
 

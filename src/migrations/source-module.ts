@@ -12,7 +12,11 @@ type Direction = 'up' | 'down';
  * A module's scripts, known from its text: it is imported only when one of them is to run, so that a run with nothing
  * to do loads no code. What the text promised is checked against the module then.
  */
-export function createModuleScripts(path: string, text: string, importModule: ImportModule): { up: ModuleScript; down: ModuleScript | null } {
+export function createModuleScripts(
+  path: string,
+  text: string,
+  importModule: ImportModule,
+): { up: ModuleScript; down: ModuleScript | null } {
   const isTransactional = !switchesTransactionOff(text);
   const script = (direction: Direction): ModuleScript => ({
     type: 'module',
@@ -50,7 +54,11 @@ async function loadExports(path: string, importModule: ImportModule): Promise<Re
     module = await importModule(path);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new TenancyError('TENANCY_MIGRATION_MODULE_REJECTED', { file: showPath(path), reason: `it can't be loaded: ${reason}` }, { cause });
+    throw new TenancyError(
+      'TENANCY_MIGRATION_MODULE_REJECTED',
+      { file: showPath(path), reason: `it can't be loaded: ${reason}` },
+      { cause },
+    );
   }
   const named = isRecord(module) ? module : {};
   // CommonJS, and `export default { up, down }`.
@@ -61,7 +69,7 @@ function checkTransaction(path: string, module: Readonly<Record<string, unknown>
   if ((module['transaction'] !== false) === isTransactional) return;
   throw new TenancyError('TENANCY_MIGRATION_MODULE_REJECTED', {
     file: showPath(path),
-    reason: 'its `transaction` can\'t be read without running it',
+    reason: "its `transaction` can't be read without running it",
     advice: 'write it on a line of its own: `export const transaction = false`',
   });
 }

@@ -21,7 +21,8 @@ export function checkNames(found: readonly FoundMigration[], order: NameOrder): 
 function checkName({ name, up }: FoundMigration): void {
   const length = [...name].length;
   if (name.trim() === '') refuse(up.path, 'it has no name', 'name it, as in 0002_invoices.sql');
-  if (length > MAX_NAME_LENGTH) refuse(up.path, `its name has ${length} characters, and ${MAX_NAME_LENGTH} is the most`, 'give it a shorter name');
+  if (length > MAX_NAME_LENGTH)
+    refuse(up.path, `its name has ${length} characters, and ${MAX_NAME_LENGTH} is the most`, 'give it a shorter name');
   if (/\p{Cc}/u.test(name)) refuse(up.path, 'its name has a control character', 'rename it');
 }
 

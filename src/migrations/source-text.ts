@@ -15,7 +15,8 @@ export async function readSourceText(path: string): Promise<SourceText> {
   const bytes = await readBytes(path);
   if (bytes.includes(0)) refuse(path, 'it has NUL bytes', 'save it as plain text in UTF-8');
   const text = normaliseText(decode(path, bytes));
-  if (text.trim() === '') refuse(path, 'it is empty', 'write the migration, or delete the file; a comment is enough where nothing is to be done');
+  if (text.trim() === '')
+    refuse(path, 'it is empty', 'write the migration, or delete the file; a comment is enough where nothing is to be done');
   return { text, checksum: checksumOf(text) };
 }
 

@@ -1,13 +1,13 @@
 import { resolve } from 'node:path';
 import type { SqlMigrationsOptions } from '../config/types.js';
 import { TenancyError } from '../errors.js';
-import { chooseFormat } from './formats/index.js';
 import type { FoundFile, FoundMigration } from './formats/format.js';
+import { chooseFormat } from './formats/index.js';
 import { historyDigest } from './history-digest.js';
 import type { LocalMigration, MigrationScript } from './migration.js';
 import { byName, chooseOrder } from './order.js';
-import { readEntries, showPath } from './source-directory.js';
 import { readDirectives } from './source-directives.js';
+import { readEntries, showPath } from './source-directory.js';
 import { createModuleScripts, type ImportModule } from './source-module.js';
 import { checkNames } from './source-names.js';
 import { readSourceText } from './source-text.js';

@@ -148,6 +148,8 @@ export interface TenantChange {
   /** Null: whatever the fence is (only for changes that no work depends on: protect, labels). */
   readonly fence: number | null;
   readonly from: readonly TenantStatus[];
+  /** Matches only where the tenant's protection is this. @default either */
+  readonly ifProtected?: boolean;
   readonly to?: TenantStatus;
   readonly set?: Partial<{
     readonly isProtected: boolean;

@@ -3,7 +3,10 @@ import { wallClock } from './clock.js';
 
 /** A random name for one operation on one tenant: 26 characters of a-z0-9, fit for a part of a database's name. */
 export function createOperationId(): string {
-  return BigInt(`0x1${randomUUID().replaceAll('-', '')}`).toString(36).padStart(26, '0').slice(-26);
+  return BigInt(`0x1${randomUUID().replaceAll('-', '')}`)
+    .toString(36)
+    .padStart(26, '0')
+    .slice(-26);
 }
 
 /** `20261121-013012-k3x9`: sorts by time, and can be read out over the telephone. */

@@ -20,7 +20,10 @@ export async function benchMigrate(root: string, serverUrl: string): Promise<rea
     const what = `${TENANTS} schemas × 12 migrations at concurrency ${CONCURRENCY}`;
     return [
       figure(`${what}, loopback ÷ bare script, one message a tenant`, near.tenancy, near['one-message'], { type: 'at-most', ratio: 1.15 }),
-      figure(`${what}, +${DELAY_MS} ms each way ÷ bare script, one message a tenant`, far.tenancy, far['one-message'], { type: 'at-most', ratio: 1.2 }),
+      figure(`${what}, +${DELAY_MS} ms each way ÷ bare script, one message a tenant`, far.tenancy, far['one-message'], {
+        type: 'at-most',
+        ratio: 1.2,
+      }),
       figure(`plain loop of umzug ÷ tenancy, +${DELAY_MS} ms each way`, far.umzug, far.tenancy, { type: 'at-least', ratio: 5 }),
     ];
   } finally {

@@ -15,7 +15,14 @@ export async function benchSleep(root: string, serverUrl: string): Promise<reado
   let left = 0;
   for (let round = 0; round < ROUNDS; round += 1) {
     const migrations = [{ name: '0001_sleep', sql: `SELECT pg_sleep(${SLEEP_S});\n` }];
-    const fleet = await createFleetProject({ root, serverUrl, measuredUrl: serverUrl, tenants: TENANTS, concurrency: CONCURRENCY, migrations });
+    const fleet = await createFleetProject({
+      root,
+      serverUrl,
+      measuredUrl: serverUrl,
+      tenants: TENANTS,
+      concurrency: CONCURRENCY,
+      migrations,
+    });
     const database = new URL(fleet.databaseUrl).pathname.slice(1);
     const sampler = sampleConnections(serverUrl, database);
     times.push(await fleet.run(['tenant', 'migrate', '--all', '--quiet']));
@@ -47,7 +54,10 @@ function sampleConnections(serverUrl: string, database: string): { stop(): Promi
   let peak = 0;
   let isStopped = false;
   const count = async (): Promise<number> => {
-    const [row] = await query(serverUrl, `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = '${database}' AND application_name <> 'bench'`);
+    const [row] = await query(
+      serverUrl,
+      `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = '${database}' AND application_name <> 'bench'`,
+    );
     return Number(row?.['n']);
   };
   const sampling = (async () => {

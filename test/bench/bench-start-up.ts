@@ -1,5 +1,5 @@
-import { execa } from 'execa';
 import path from 'node:path';
+import { execa } from 'execa';
 import { type Figure, median } from './figure.js';
 import { createFleetProject } from './fleet-project.js';
 import { timeCommand } from './time-command.js';
@@ -22,10 +22,21 @@ export async function benchStartUp(root: string, serverUrl: string): Promise<rea
         }
       }
       const bare = median(times.bare);
-      const detail = (key: 'help' | 'list'): string => `median of ${ROUNDS}: ${median(times[key]).toFixed(0)} ms against ${bare.toFixed(0)} ms`;
+      const detail = (key: 'help' | 'list'): string =>
+        `median of ${ROUNDS}: ${median(times[key]).toFixed(0)} ms against ${bare.toFixed(0)} ms`;
       figures.push(
-        { what: `${name}: \`tenancy --help\` ÷ \`node -e ''\``, ratio: median(times.help) / bare, goal: { type: 'at-most', ratio: goals.help }, detail: detail('help') },
-        { what: `${name}: \`tenancy tenant list\`, 10 tenants ÷ \`node -e ''\``, ratio: median(times.list) / bare, goal: { type: 'at-most', ratio: goals.list }, detail: detail('list') },
+        {
+          what: `${name}: \`tenancy --help\` ÷ \`node -e ''\``,
+          ratio: median(times.help) / bare,
+          goal: { type: 'at-most', ratio: goals.help },
+          detail: detail('help'),
+        },
+        {
+          what: `${name}: \`tenancy tenant list\`, 10 tenants ÷ \`node -e ''\``,
+          ratio: median(times.list) / bare,
+          goal: { type: 'at-most', ratio: goals.list },
+          detail: detail('list'),
+        },
       );
     }
     return figures;
@@ -43,7 +54,11 @@ interface NodeUnderTest {
 /** This Node, and Node 24 where npm can bring it. */
 async function findNodes(): Promise<readonly NodeUnderTest[]> {
   const goalsOf = (major: number): NodeUnderTest['goals'] => (major >= 22 ? { help: 1.5, list: 3.5 } : { help: 2, list: 8 });
-  const here: NodeUnderTest = { name: `Node ${process.versions.node}`, file: process.execPath, goals: goalsOf(Number.parseInt(process.versions.node, 10)) };
+  const here: NodeUnderTest = {
+    name: `Node ${process.versions.node}`,
+    file: process.execPath,
+    goals: goalsOf(Number.parseInt(process.versions.node, 10)),
+  };
   const { stdout, exitCode } = await execa('npx', ['-y', '-p', 'node@24', '-c', 'node -p process.execPath'], { reject: false });
   const file = stdout.trim().split('\n').at(-1) ?? '';
   if (exitCode !== 0 || file === '' || file === process.execPath) {

@@ -4,7 +4,11 @@ import { execa } from 'execa';
 const env = { NODE_EXTRA_CA_CERTS: undefined, NODE_OPTIONS: undefined, NO_COLOR: '1' };
 
 /** Runs a command to its end; the answer is its wall-clock time in milliseconds. A failing command is an error. */
-export async function timeCommand(file: string, args: readonly string[], options: { readonly cwd: string; readonly env?: Record<string, string> }): Promise<number> {
+export async function timeCommand(
+  file: string,
+  args: readonly string[],
+  options: { readonly cwd: string; readonly env?: Record<string, string> },
+): Promise<number> {
   const startedMs = performance.now();
   const { exitCode, stderr } = await execa(file, args, {
     cwd: options.cwd,

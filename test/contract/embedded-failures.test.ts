@@ -3,8 +3,8 @@ import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { acquireEmbedded } from '../../src/embedded/index.js';
 import { findBinaries } from '../../src/embedded/find-binaries.js';
+import { acquireEmbedded } from '../../src/embedded/index.js';
 import { root } from './embedded-actor.js';
 
 let scratch: string;

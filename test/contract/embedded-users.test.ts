@@ -1,10 +1,20 @@
-import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
 import { spawnSync } from 'node:child_process';
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type ActorOptions, buildActor, endActors, installWithoutScripts, isRoot, makeEnterableDirectory, provideNode, root, startActor } from './embedded-actor.js';
+import {
+  type ActorOptions,
+  buildActor,
+  endActors,
+  installWithoutScripts,
+  isRoot,
+  makeEnterableDirectory,
+  provideNode,
+  root,
+  startActor,
+} from './embedded-actor.js';
 
 const nobody = { uid: 65534, gid: 65534 };
 
@@ -34,7 +44,8 @@ describe('an ordinary user', () => {
 
   test('runs it as themselves, from a package whose install scripts did not run', async () => {
     const library = path.join(installed, 'native/lib');
-    const links = async (): Promise<number> => (await readdir(library, { withFileTypes: true })).filter((entry) => entry.isSymbolicLink()).length;
+    const links = async (): Promise<number> =>
+      (await readdir(library, { withFileTypes: true })).filter((entry) => entry.isSymbolicLink()).length;
     expect(await links()).toBe(0);
     const directory = path.join(project, '.tenancy/postgres');
     const actor = startActor(user);

@@ -6,7 +6,14 @@ import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type AcquireOptions, acquireEmbedded, readEmbeddedStatus, startEmbedded, startPrivateServer, stopEmbedded } from '../../src/embedded/index.js';
+import {
+  type AcquireOptions,
+  acquireEmbedded,
+  readEmbeddedStatus,
+  startEmbedded,
+  startPrivateServer,
+  stopEmbedded,
+} from '../../src/embedded/index.js';
 import { buildActor, endActors, root, startActor } from './embedded-actor.js';
 
 let scratch: string;
@@ -73,7 +80,12 @@ describe('sharing', () => {
     newFolder();
     const first = await acquireEmbedded(options);
     await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
-    expect(await query(first.url, `SELECT current_setting('server_encoding') AS encoding, datcollate FROM pg_database WHERE datname = 'postgres'`)).toEqual({
+    expect(
+      await query(
+        first.url,
+        `SELECT current_setting('server_encoding') AS encoding, datcollate FROM pg_database WHERE datname = 'postgres'`,
+      ),
+    ).toEqual({
       encoding: 'UTF8',
       datcollate: 'C',
     });
@@ -134,7 +146,8 @@ describe('after a SIGKILL', () => {
     const user = startActor({ program });
     await user.ask('acquire', options);
     const sleeping = user.ask('query', { text: 'SELECT pg_sleep(60)' }).catch(() => undefined);
-    while ((await query(server.url, `SELECT count(*)::int AS n FROM pg_stat_activity WHERE query LIKE '%sleep(60)'`))['n'] === 0) await delay(10);
+    while ((await query(server.url, `SELECT count(*)::int AS n FROM pg_stat_activity WHERE query LIKE '%sleep(60)'`))['n'] === 0)
+      await delay(10);
     await user.kill();
     await sleeping;
     while ((await readEmbeddedStatus(options).then((found) => (found.status === 'running' ? found.clients : 0))) > 1) await delay(20);
@@ -146,7 +159,8 @@ describe('after a SIGKILL', () => {
     newFolder();
     const starter = startActor({ program });
     const acquiring = starter.ask('acquire', options).catch(() => undefined);
-    const isMaking = async (): Promise<boolean> => (await readdir(options.directory).catch(() => [])).some((name) => name.startsWith('making-'));
+    const isMaking = async (): Promise<boolean> =>
+      (await readdir(options.directory).catch(() => [])).some((name) => name.startsWith('making-'));
     while (!(await isMaking())) await delay(2);
     await starter.kill();
     await acquiring;
@@ -183,7 +197,14 @@ describe('kept up', () => {
     expect(started.wasStarted).toBe(true);
     const user = await acquireEmbedded(options);
     await user.release();
-    expect(await readEmbeddedStatus(options)).toMatchObject({ status: 'running', url: started.url, pid: started.pid, isKeptUp: true, clients: 0, version: expect.stringMatching(/^18\./) });
+    expect(await readEmbeddedStatus(options)).toMatchObject({
+      status: 'running',
+      url: started.url,
+      pid: started.pid,
+      isKeptUp: true,
+      clients: 0,
+      version: expect.stringMatching(/^18\./),
+    });
     expect(await startEmbedded(options)).toMatchObject({ wasStarted: false, pid: started.pid });
     expect(await stopEmbedded(options)).toEqual({ wasRunning: true });
     expect(await readEmbeddedStatus(options)).toMatchObject({ status: 'stopped', isKeptUp: false, version: '18' });
@@ -250,9 +271,11 @@ test('a private server of the old major takes settings, and is gone with its dat
   newFolder();
   const directory = path.join(scratch, 'private');
   const server = await startPrivateServer({ binaries: '15', directory, resolveFrom: root, settings: { max_connections: 31 } });
-  expect(await query(server.url, `SELECT current_setting('max_connections') AS n, current_setting('fsync') AS fsync`)).toEqual({ n: '31', fsync: 'off' });
+  expect(await query(server.url, `SELECT current_setting('max_connections') AS n, current_setting('fsync') AS fsync`)).toEqual({
+    n: '31',
+    fsync: 'off',
+  });
   expect(server.version).toMatch(/^15\./);
   await server.stop();
   expect((await readdir(directory)).sort()).toEqual(['.gitignore', 'server.log']);
 });
-

@@ -22,7 +22,9 @@ export async function checksumHome(clusterUrl: string, home: Home): Promise<stri
     const { rows: tables } = await client.query<{ schema: string; name: string }>(TABLES, [schemas]);
     for (const { schema, name } of tables) {
       const table = `${escapeIdentifier(schema)}.${escapeIdentifier(name)}`;
-      const { rows } = await client.query<{ digest: string }>(`SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text COLLATE "C")) AS digest FROM ${table} t`);
+      const { rows } = await client.query<{ digest: string }>(
+        `SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text COLLATE "C")) AS digest FROM ${table} t`,
+      );
       hash.update(`${table} ${rows[0]?.digest ?? ''}\n`);
     }
     return hash.digest('hex');

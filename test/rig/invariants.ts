@@ -68,7 +68,8 @@ async function findViolations(options: InvariantsOptions): Promise<string[]> {
   for (const { name, marker } of homes) {
     const owner = live.find((tenant) => tenant.name === name);
     if (owner === undefined) violations.push(`${name} is an orphan: it carries the marker of ${marker.tenant}, which doesn't live there`);
-    else if (owner.id !== marker.tenant || owner.home_operation_id !== marker.operation) violations.push(`${name} of ${owner.id} carries another marker`);
+    else if (owner.id !== marker.tenant || owner.home_operation_id !== marker.operation)
+      violations.push(`${name} of ${owner.id} carries another marker`);
   }
   violations.push(...(await findLeftovers(options)));
   for (const [id, checksum] of options.bystanders ?? []) {
@@ -101,10 +102,13 @@ async function checkHome({ adminUrl, counterTable = 'counts' }: InvariantsOption
   try {
     const history = `${isDatabase ? '_tenancy' : `"${home.name}"`}`;
     const counter = `${isDatabase ? 'public' : `"${home.name}"`}.${counterTable}`;
-    const isThere = async (table: string): Promise<boolean> => (await client.query('SELECT to_regclass($1) IS NOT NULL AS is_there', [table])).rows[0]?.is_there === true;
+    const isThere = async (table: string): Promise<boolean> =>
+      (await client.query('SELECT to_regclass($1) IS NOT NULL AS is_there', [table])).rows[0]?.is_there === true;
     const hasHistory = await isThere(`${history}._tenancy_migrations`);
     const applied = hasHistory
-      ? await rowsOf<{ name: string; checksum: string; position: number }>(`SELECT name, checksum, position FROM ${history}._tenancy_migrations ORDER BY position`)
+      ? await rowsOf<{ name: string; checksum: string; position: number }>(
+          `SELECT name, checksum, position FROM ${history}._tenancy_migrations ORDER BY position`,
+        )
       : [];
     const state = hasHistory ? await rowsOf<{ type: string; name: string | null }>(`SELECT type, name FROM ${history}._tenancy_state`) : [];
     if (applied.some(({ position }, index) => position !== index + 1)) violate(`the history has gaps: ${JSON.stringify(applied)}`);
@@ -112,12 +116,18 @@ async function checkHome({ adminUrl, counterTable = 'counts' }: InvariantsOption
     const progress = state.find(({ type }) => type === 'progress');
     if (progress) violate(`${progress.name ?? ''} is still under way`);
     const newest = applied.at(-1)?.name ?? null;
-    if (tenant.schema_version !== newest) violate(`the registry says ${tenant.schema_version ?? 'nothing'}, the tenant ${newest ?? 'nothing'}`);
+    if (tenant.schema_version !== newest)
+      violate(`the registry says ${tenant.schema_version ?? 'nothing'}, the tenant ${newest ?? 'nothing'}`);
     if (tenant.migrations_hash !== historyDigest(applied)) violate("the registry's hash isn't that of the history");
 
     if (await isThere(counter)) {
-      const counted = await rowsOf<{ name: string; times: number }>(`SELECT name, count(*)::integer AS times FROM ${counter} GROUP BY name`);
-      const recorded = [...applied.map(({ name }) => name), ...state.flatMap(({ type, name }) => (type === 'seed' && name !== null ? [name] : []))];
+      const counted = await rowsOf<{ name: string; times: number }>(
+        `SELECT name, count(*)::integer AS times FROM ${counter} GROUP BY name`,
+      );
+      const recorded = [
+        ...applied.map(({ name }) => name),
+        ...state.flatMap(({ type, name }) => (type === 'seed' && name !== null ? [name] : [])),
+      ];
       for (const { name, times } of counted) {
         if (times !== 1) violate(`${name} ran ${times} times`);
         if (!recorded.includes(name.split('#')[0] ?? '')) violate(`${name} ran and is not recorded`);
@@ -154,14 +164,19 @@ async function findHomes(adminUrl: string, registry: string): Promise<FoundHome[
 
 /** Half-made databases, and steps that are not over of operations that are. */
 async function findLeftovers({ adminUrl, registryUrl, unfinished = [] }: InvariantsOptions): Promise<string[]> {
-  const drafts = await query<{ name: string }>(adminUrl, `SELECT datname AS name FROM pg_database WHERE starts_with(datname, 'tenancy_op_')`);
+  const drafts = await query<{ name: string }>(
+    adminUrl,
+    `SELECT datname AS name FROM pg_database WHERE starts_with(datname, 'tenancy_op_')`,
+  );
   const operations = await query<{ id: string; tenant: string; is_over: boolean }>(
     registryUrl,
     `SELECT DISTINCT o.id, o.tenant, t.operation ->> 'id' IS DISTINCT FROM o.id AS is_over
        FROM (SELECT data -> 'operation' ->> 'id' AS id, tenant FROM tenancy.events WHERE type = 'tenant.registered'
              UNION SELECT home_operation_id, id FROM tenancy.tenants) o LEFT JOIN tenancy.tenants t ON t.id = o.tenant`,
   );
-  const ours = drafts.filter(({ name }) => operations.some(({ id, tenant }) => name === `tenancy_op_${id}` && !unfinished.includes(tenant)));
+  const ours = drafts.filter(({ name }) =>
+    operations.some(({ id, tenant }) => name === `tenancy_op_${id}` && !unfinished.includes(tenant)),
+  );
   const steps = await query<{ what: string }>(
     registryUrl,
     `SELECT tenant || ': the step ' || step || ' of ' || operation || ' is still ' || state AS what FROM tenancy.steps s

@@ -53,7 +53,13 @@ const configSource = (options: SandboxProjectOptions): string => `export default
   clusters: { main: { url: process.env.SANDBOX_URL, concurrency: ${options.concurrency ?? 4} } },
   placement: ({ id }) => ({ cluster: 'main', driver: process.env.SANDBOX_DRIVER, name: process.env.SANDBOX_PREFIX + id }),
   migrations: { directory: './migrations' },
-  ${options.seeds ? `seeds: [${Object.keys(options.seeds).map((file) => `'./seeds/${file}'`).join(', ')}],` : ''}
+  ${
+    options.seeds
+      ? `seeds: [${Object.keys(options.seeds)
+          .map((file) => `'./seeds/${file}'`)
+          .join(', ')}],`
+      : ''
+  }
   ${options.configExtra ?? ''}
 };
 `;
@@ -79,7 +85,11 @@ async function openSandbox(project: TestProject, serverUrl: string, driver: Sand
   const name = `f_${randomBytes(5).toString('hex')}`;
   const url = withDatabase(serverUrl, name);
   const prefix = driver === 'postgres-schema' ? 'tenant_' : `${name}_`;
-  const environment = (through: string): Record<string, string> => ({ SANDBOX_URL: through, SANDBOX_DRIVER: driver, SANDBOX_PREFIX: prefix });
+  const environment = (through: string): Record<string, string> => ({
+    SANDBOX_URL: through,
+    SANDBOX_DRIVER: driver,
+    SANDBOX_PREFIX: prefix,
+  });
   const proxies: CrashProxy[] = [];
   await query(serverUrl, `CREATE DATABASE ${escapeIdentifier(name)} TEMPLATE template0`);
 
@@ -123,7 +133,8 @@ async function openSandbox(project: TestProject, serverUrl: string, driver: Sand
     },
     expireLeases: async () => {
       const [registry] = await query<{ is_there: boolean }>(url, `SELECT to_regclass('tenancy.tenants') IS NOT NULL AS is_there`);
-      if (registry?.is_there) await query(url, `UPDATE tenancy.tenants SET lease_expires_at = clock_timestamp() WHERE lease_owner IS NOT NULL`);
+      if (registry?.is_there)
+        await query(url, `UPDATE tenancy.tenants SET lease_expires_at = clock_timestamp() WHERE lease_owner IS NOT NULL`);
     },
     query: (sql, params) => query(url, sql, params) as Promise<never>,
     homeUrl: (id) => (driver === 'postgres-schema' ? url : withDatabase(url, prefix + id)),

@@ -13,15 +13,19 @@ describe('the no-transaction directive', () => {
     expect(read(sql)).toBe(false);
   });
 
-  test.each(['SELECT 1;', '-- about tenancy: nothing\nSELECT 1;', '-- the tenancy\nSELECT 1;', '/* -- tenancy: no */ SELECT 1; -- tenancy: no-transaction'])(
-    'is not seen in %j',
-    (sql) => {
-      expect(read(sql)).toBe(true);
-    },
-  );
+  test.each([
+    'SELECT 1;',
+    '-- about tenancy: nothing\nSELECT 1;',
+    '-- the tenancy\nSELECT 1;',
+    '/* -- tenancy: no */ SELECT 1; -- tenancy: no-transaction',
+  ])('is not seen in %j', (sql) => {
+    expect(read(sql)).toBe(true);
+  });
 
   test('is refused after the first statement, naming the line', () => {
-    expect(() => read('SELECT 1;\n-- tenancy: no-transaction\n')).toThrow(/1_a\.sql: the directive on line 2 stands after the first statement/);
+    expect(() => read('SELECT 1;\n-- tenancy: no-transaction\n')).toThrow(
+      /1_a\.sql: the directive on line 2 stands after the first statement/,
+    );
   });
 
   test.each([

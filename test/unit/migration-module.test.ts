@@ -37,7 +37,7 @@ describe('a migration module', () => {
     await expect(scripts.up.run(db, context)).rejects.toThrow(/gone\.ts: it can't be loaded: imported/);
   });
 
-  test('is handed the tenant\'s client and context', async () => {
+  test("is handed the tenant's client and context", async () => {
     const scripts = await create(up);
     await scripts.up.run(db, context);
     expect(sent.splice(0)).toEqual(['up acme']);
@@ -69,17 +69,25 @@ describe('a migration module', () => {
     expect((await create(`${up}// export function down() {}\n// write it down\n`)).down).toBeNull();
   });
 
-  test.each(['export const transaction = false', 'export const transaction: boolean = false', 'export const transaction=false;'])('leaves the transaction out: %s', async (text) => {
-    expect((await create(`${text}\n${up}`, '.ts')).up.isTransactional).toBe(false);
-  });
+  test.each(['export const transaction = false', 'export const transaction: boolean = false', 'export const transaction=false;'])(
+    'leaves the transaction out: %s',
+    async (text) => {
+      expect((await create(`${text}\n${up}`, '.ts')).up.isTransactional).toBe(false);
+    },
+  );
 
-  test.each(['export const transaction = true', '// export const transaction = false', 'const options = {\n  transaction: false,\n}'])('keeps the transaction: %s', async (text) => {
-    expect((await create(`${text}\n${up}`, '.ts')).up.isTransactional).toBe(true);
-  });
+  test.each(['export const transaction = true', '// export const transaction = false', 'const options = {\n  transaction: false,\n}'])(
+    'keeps the transaction: %s',
+    async (text) => {
+      expect((await create(`${text}\n${up}`, '.ts')).up.isTransactional).toBe(true);
+    },
+  );
 
   test('says so where its transaction can only be known by running it', async () => {
     const scripts = await create(`const no = false\nexport { no as transaction }\n${up}`);
-    await expect(scripts.up.run(db, context)).rejects.toMatchObject({ hint: expect.stringContaining('`export const transaction = false`') });
+    await expect(scripts.up.run(db, context)).rejects.toMatchObject({
+      hint: expect.stringContaining('`export const transaction = false`'),
+    });
     expect(sent).toEqual([]);
   });
 

@@ -79,7 +79,10 @@ describe.each<[PostgresVersion, 'schema' | 'database']>([
     const { rows } = await client.query("SELECT string_agg(handle::text, ' ' ORDER BY id) AS handles FROM members");
     expect(rows).toEqual([{ handles: 'ada-lovelace ada-lovelace-2 member' }]);
     const totals = await client.query('SELECT total_cents::int AS total, issued_on IS NOT NULL AS dated FROM invoices ORDER BY id');
-    expect(totals.rows).toEqual([{ total: 24500, dated: true }, { total: 0, dated: false }]);
+    expect(totals.rows).toEqual([
+      { total: 24500, dated: true },
+      { total: 0, dated: false },
+    ]);
     const facts = await client.query(`SELECT
       (SELECT count(*)::int FROM plans) AS plans,
       (SELECT count(*)::int FROM accounts WHERE billing_email = 'BILLS@ACME.TEST') AS citext,

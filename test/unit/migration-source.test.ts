@@ -60,14 +60,21 @@ describe('the order of files', () => {
 
   test('mixes SQL and modules', async () => {
     const local = await loadFiles({ '2_b.ts': 'export const up = () => {}', '1_a.sql': one, '3_c.mjs': 'export const up = () => {}' });
-    expect(local.map(({ name, up }) => [name, up.type])).toEqual([['1_a', 'sql'], ['2_b', 'module'], ['3_c', 'module']]);
+    expect(local.map(({ name, up }) => [name, up.type])).toEqual([
+      ['1_a', 'sql'],
+      ['2_b', 'module'],
+      ['3_c', 'module'],
+    ]);
   });
 
   test.each([
-    [{ '0007_a.sql': one, '7_b.sql': one, '8_c.sql': one, '08_d.ts': one }, '0007_a.sql and 7_b.sql have the same number; 08_d.ts and 8_c.sql have the same number'],
+    [
+      { '0007_a.sql': one, '7_b.sql': one, '8_c.sql': one, '08_d.ts': one },
+      '0007_a.sql and 7_b.sql have the same number; 08_d.ts and 8_c.sql have the same number',
+    ],
     [{ '1_a.sql': one, '1_a.ts': one }, '1_a.sql and 1_a.ts have names that differ at most in case'],
     [{ 'Users.sql': one, 'users.sql': one }, 'Users.sql and users.sql have names that differ at most in case'],
-  ])('refuses what can\'t be told apart: %o', async (files, message) => {
+  ])("refuses what can't be told apart: %o", async (files, message) => {
     expect(await explainRefusal(files)).toContain(message);
   });
 });
@@ -100,7 +107,7 @@ describe('the checksum', () => {
 });
 
 describe('what lies beside migrations', () => {
-  test('is ignored where it can\'t be meant as one', async () => {
+  test("is ignored where it can't be meant as one", async () => {
     const local = await loadFiles({
       '1_a.sql': one,
       '.1_a.sql.swp': 'x',
@@ -144,7 +151,7 @@ describe('what lies beside migrations', () => {
   });
 });
 
-describe('a file that can\'t be run', () => {
+describe("a file that can't be run", () => {
   test.each([
     ['NUL bytes', 'SELECT 1;\0', 'it has NUL bytes'],
     ['UTF-16', Buffer.from('\uFEFFSELECT 1;', 'utf16le'), 'it has NUL bytes'],
@@ -173,9 +180,15 @@ describe('a file that can\'t be run', () => {
 describe('the directory', () => {
   test('must exist, be one, and hold a migration', async () => {
     const root = await createRoot({ 'README.md': 'x' });
-    await expect(load(root)).rejects.toMatchObject({ code: 'TENANCY_MIGRATIONS_DIRECTORY_REJECTED', message: expect.stringContaining('has no migrations'), hint: expect.stringContaining('0001_') });
+    await expect(load(root)).rejects.toMatchObject({
+      code: 'TENANCY_MIGRATIONS_DIRECTORY_REJECTED',
+      message: expect.stringContaining('has no migrations'),
+      hint: expect.stringContaining('0001_'),
+    });
     await expect(loadMigrations({ root, directory: 'nowhere' }, { importModule })).rejects.toThrow(/nowhere does not exist/);
-    await expect(loadMigrations({ root, directory: 'migrations/README.md' }, { importModule })).rejects.toThrow(/README\.md is not a directory/);
+    await expect(loadMigrations({ root, directory: 'migrations/README.md' }, { importModule })).rejects.toThrow(
+      /README\.md is not a directory/,
+    );
   });
 
   test('may be a loop of links, which is said', async () => {
@@ -185,12 +198,20 @@ describe('the directory', () => {
   });
 });
 
-describe('Prisma\'s folders', () => {
-  const files = { '20240102030405_b/migration.sql': one, '20230102030405_a/migration.sql': one, '20230102030405_a/down.sql': 'SELECT 2;', 'migration_lock.toml': 'x' };
+describe("Prisma's folders", () => {
+  const files = {
+    '20240102030405_b/migration.sql': one,
+    '20230102030405_a/migration.sql': one,
+    '20230102030405_a/down.sql': 'SELECT 2;',
+    'migration_lock.toml': 'x',
+  };
 
   test('are recognised, in the order of their names', async () => {
     const local = await loadFiles(files);
-    expect(local.map(({ name, down }) => [name, down !== null])).toEqual([['20230102030405_a', true], ['20240102030405_b', false]]);
+    expect(local.map(({ name, down }) => [name, down !== null])).toEqual([
+      ['20230102030405_a', true],
+      ['20240102030405_b', false],
+    ]);
   });
 
   test('may share a timestamp, as Prisma allows', async () => {
@@ -200,7 +221,7 @@ describe('Prisma\'s folders', () => {
 
   test('without a migration.sql are refused, and so are files beside them', async () => {
     expect(await explainRefusal({ ...files, '2025_c/notes.md': 'x' })).toContain('2025_c: the folder has no migration.sql');
-    expect(await explainRefusal({ ...files, '2025_c.sql': one })).toContain('a file beside Prisma\'s folders');
+    expect(await explainRefusal({ ...files, '2025_c.sql': one })).toContain("a file beside Prisma's folders");
   });
 
   test('are not taken for files, nor files for them', async () => {

@@ -78,7 +78,7 @@ describe('ahead', () => {
     expect(refusal(() => plan('1_a 3_c', '1_a 2_b 3_c 4_d'))).toMatchObject({ code: 'MISSING' });
   });
 
-  test('reads the order of names, as of Prisma\'s folders, from the files', () => {
+  test("reads the order of names, as of Prisma's folders, from the files", () => {
     // By number 4_c would be the oldest.
     expect(show(plan('20230101_a 3_b', '20230101_a 3_b 4_c'))).toBe('4_c -> 4_c: (ahead: 4_c)');
   });
@@ -94,11 +94,17 @@ describe('drift', () => {
   });
 
   test('names every missing migration', () => {
-    expect(refusal(() => plan('1_a 5_e', '1_a 2_b 3_c 5_e'))).toMatchObject({ code: 'MISSING', message: 'applied, but no longer among the local files: 2_b, 3_c' });
+    expect(refusal(() => plan('1_a 5_e', '1_a 2_b 3_c 5_e'))).toMatchObject({
+      code: 'MISSING',
+      message: 'applied, but no longer among the local files: 2_b, 3_c',
+    });
   });
 
   test('recognises a renamed file by its text', () => {
-    expect(refusal(() => plan('1_a 2_better=2_b 3_c', '1_a 2_b 3_c'))).toMatchObject({ code: 'MISSING', hint: 'give 2_better its old name 2_b: the text is the same' });
+    expect(refusal(() => plan('1_a 2_better=2_b 3_c', '1_a 2_b 3_c'))).toMatchObject({
+      code: 'MISSING',
+      hint: 'give 2_better its old name 2_b: the text is the same',
+    });
   });
 
   test('names everything that came in below the newest applied', () => {
@@ -127,11 +133,17 @@ describe('--to', () => {
     ['', '--to takes the name of a migration, or the number that it begins with'],
     ['latest', '--to takes the name of a migration, or the number that it begins with'],
   ])('%j is unknown, also where the tenant has drifted', (to, hint) => {
-    expect(refusal(() => plan('0001_accounts=x 0002_members 0003_invoices', '0001_accounts', { to }))).toMatchObject({ code: 'TARGET_UNKNOWN', hint });
+    expect(refusal(() => plan('0001_accounts=x 0002_members 0003_invoices', '0001_accounts', { to }))).toMatchObject({
+      code: 'TARGET_UNKNOWN',
+      hint,
+    });
   });
 
   test('is refused as a number that more than one has', () => {
-    expect(refusal(() => plan('1_a 1_b x', '', { to: '1' }))).toMatchObject({ code: 'TARGET_UNKNOWN', message: expect.stringContaining('1_a, 1_b') });
+    expect(refusal(() => plan('1_a 1_b x', '', { to: '1' }))).toMatchObject({
+      code: 'TARGET_UNKNOWN',
+      message: expect.stringContaining('1_a, 1_b'),
+    });
   });
 
   test('older than what is applied points to rollback', () => {
@@ -173,8 +185,14 @@ describe('rollback', () => {
   });
 
   test('names every migration without a way back', () => {
-    expect(refusal(() => plan('1_a 2_b! 3_c 4_d!', '1_a 2_b 3_c 4_d', down('1_a')))).toMatchObject({ code: 'IRREVERSIBLE', message: expect.stringContaining('4_d, 2_b (they have no down files)') });
-    expect(refusal(() => plan('1_a 2_b', '1_a 2_b 3_c', down('1_a')))).toMatchObject({ code: 'IRREVERSIBLE', message: expect.stringContaining('3_c (not among the local files') });
+    expect(refusal(() => plan('1_a 2_b! 3_c 4_d!', '1_a 2_b 3_c 4_d', down('1_a')))).toMatchObject({
+      code: 'IRREVERSIBLE',
+      message: expect.stringContaining('4_d, 2_b (they have no down files)'),
+    });
+    expect(refusal(() => plan('1_a 2_b', '1_a 2_b 3_c', down('1_a')))).toMatchObject({
+      code: 'IRREVERSIBLE',
+      message: expect.stringContaining('3_c (not among the local files'),
+    });
   });
 
   test('refuses a target that is not applied, and drift', () => {
@@ -202,7 +220,10 @@ describe('an interrupted migration', () => {
     ['1_a 2_b', '1_a 2_b', 'that was its rollback', { progress: { name: '2_b' } }],
     ['1_a 2_b', '1_a', 'it is not applied yet', { ...down('none'), progress: { name: '2_b' } }],
   ])('files %s, applied %s: %s', (local, applied, message, options) => {
-    expect(refusal(() => plan(local, applied, options))).toMatchObject({ code: 'PROGRESS_DRIFTED', message: expect.stringContaining(message) });
+    expect(refusal(() => plan(local, applied, options))).toMatchObject({
+      code: 'PROGRESS_DRIFTED',
+      message: expect.stringContaining(message),
+    });
   });
 
   test('may be edited while none of it has run', () => {
@@ -210,7 +231,9 @@ describe('an interrupted migration', () => {
   });
 
   test('may be one that was being rolled back', () => {
-    expect(show(plan('1_a 2_b', '1_a 2_b', { ...down('1_a'), progress: { name: '2_b', checksum: 'of the down file' } }))).toBe('2_b -> 1_a: 2_b');
+    expect(show(plan('1_a 2_b', '1_a 2_b', { ...down('1_a'), progress: { name: '2_b', checksum: 'of the down file' } }))).toBe(
+      '2_b -> 1_a: 2_b',
+    );
   });
 });
 
@@ -249,10 +272,21 @@ function checkSeed(seed: number): void {
     const { from, to, steps, ahead } = plan(local.join(' '), applied.join(' '), options);
     const names = steps.map(({ name }) => name);
     const after = [...applied, ...names].sort(order);
-    expect({ from, to, names }, `seed ${seed}`).toEqual({ from: newestApplied ?? null, to: after.at(-1) ?? null, names: [...names].sort(order) });
+    expect({ from, to, names }, `seed ${seed}`).toEqual({
+      from: newestApplied ?? null,
+      to: after.at(-1) ?? null,
+      names: [...names].sort(order),
+    });
     expect(new Set(after).size, `seed ${seed}`).toBe(after.length);
-    expect(after.filter((name) => !local.includes(name)), `seed ${seed}`).toEqual(ahead);
-    if (options.to === null) expect(local.every((name) => after.includes(name)), `seed ${seed}`).toBe(true);
+    expect(
+      after.filter((name) => !local.includes(name)),
+      `seed ${seed}`,
+    ).toEqual(ahead);
+    if (options.to === null)
+      expect(
+        local.every((name) => after.includes(name)),
+        `seed ${seed}`,
+      ).toBe(true);
     expect(plan(local.join(' '), after.join(' '), options), `seed ${seed}`).toEqual({ direction: 'up', from: to, to, steps: [], ahead });
   } else {
     expect({ code: result.code, to: options.to !== null }, `seed ${seed}`).toEqual({ code: 'TARGET_OLDER', to: true });

@@ -42,7 +42,8 @@ function pair(files: readonly Entry[]): FoundMigration[] {
   const downOf = new Map<string, Entry>();
   for (const { entry, stem } of downs) {
     const name = stem.replace(DOWN, '');
-    if (!SQL.test(entry.name)) refuse(entry, 'a down migration of its own is written in SQL', 'export `down` from the module that exports `up`');
+    if (!SQL.test(entry.name))
+      refuse(entry, 'a down migration of its own is written in SQL', 'export `down` from the module that exports `up`');
     const up = ups.find((candidate) => candidate.stem === name);
     if (up === undefined) refuse(entry, 'it has no up migration', `add ${name}.sql, or delete this file`);
     if (!SQL.test(up.entry.name)) refuse(entry, `${up.entry.name} is a module`, 'export `down` from the module, and delete this file');
@@ -67,7 +68,7 @@ function refuseStranger(entry: Entry): void {
   const { name } = entry;
   if (/\.up\.sql$/i.test(name)) refuse(entry, 'an up migration carries no `.up`', `name it ${name.replace(/\.up\.sql$/i, '.sql')}`);
   if (/^[VUR][\d._]*__.*\.sql$/i.test(name)) {
-    refuse(entry, 'Flyway\'s names don\'t sort (V10__ comes before V2__)', 'begin each name with its number, as in 0002_invoices.sql');
+    refuse(entry, "Flyway's names don't sort (V10__ comes before V2__)", 'begin each name with its number, as in 0002_invoices.sql');
   }
   if (isMigration(name)) return;
   if (/\.(sql|[cm]?[jt]s)$/i.test(name)) {
@@ -81,7 +82,8 @@ function refuseStranger(entry: Entry): void {
 async function refuseFolders(folders: readonly Entry[]): Promise<void> {
   for (const folder of folders) {
     const inside = (await readEntries(folder.path)).find(({ name, type }) => type === 'file' && isMigration(name) && !isIgnored(name));
-    if (inside !== undefined) refuse(inside, 'migrations in sub-folders are not read', 'move it up into the migrations directory, or out of it');
+    if (inside !== undefined)
+      refuse(inside, 'migrations in sub-folders are not read', 'move it up into the migrations directory, or out of it');
   }
 }
 

@@ -14,7 +14,8 @@ export const prismaFormat: MigrationFormat = {
   },
   async find(entries) {
     const stray = entries.find(({ type, name }) => type === 'file' && !name.startsWith('.') && /\.(sql|[cm]?[jt]s)$/.test(name));
-    if (stray !== undefined) refuse(stray.path, 'a file beside Prisma\'s folders', 'put it into a folder of its own, as <timestamp>_<name>/migration.sql');
+    if (stray !== undefined)
+      refuse(stray.path, "a file beside Prisma's folders", 'put it into a folder of its own, as <timestamp>_<name>/migration.sql');
     return Promise.all(entries.filter(isCandidate).map(findInFolder));
   },
 };

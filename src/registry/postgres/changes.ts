@@ -22,7 +22,7 @@ function toInput(change: TenantChange): Record<string, unknown> {
   const { lastError } = change.set ?? {};
   // Failures are promised to carry no secret; one that slipped through must not be kept.
   const set = lastError ? { ...change.set, lastError: { ...lastError, message: redact(lastError.message) } } : (change.set ?? {});
-  return { id: change.id, fence: change.fence, from: change.from, to: change.to ?? null, set, run: change.runId, event: change.event };
+  return { id: change.id, fence: change.fence, from: change.from, if_protected: change.ifProtected ?? null, to: change.to ?? null, set, run: change.runId, event: change.event };
 }
 
 /** What is in `set` under a name, or else what the row has. */
@@ -36,7 +36,7 @@ function setOrKeep(name: string, column: string, read: string): string {
  */
 const UPDATE = `
   WITH change AS (
-    SELECT * FROM jsonb_to_recordset($1::jsonb) AS c(id text, fence bigint, "from" text[], "to" text, set jsonb, run text, event text)
+    SELECT * FROM jsonb_to_recordset($1::jsonb) AS c(id text, fence bigint, "from" text[], if_protected boolean, "to" text, set jsonb, run text, event text)
   ), locked AS (
     SELECT t.* FROM tenancy.tenants t JOIN change c ON c.id = t.id ORDER BY t.id FOR UPDATE OF t
   ), updated AS (
@@ -54,6 +54,7 @@ const UPDATE = `
       change_id = $2::uuid
       FROM change c JOIN locked l ON l.id = c.id
      WHERE t.id = c.id AND l.change_id IS DISTINCT FROM $2::uuid AND l.status = ANY (c."from") AND (c.fence IS NULL OR c.fence = l.fence)
+       AND (c.if_protected IS NULL OR c.if_protected = l.is_protected)
     RETURNING t.*
   ), logged AS (
     INSERT INTO tenancy.events (run_id, tenant, type, data, change_id)
