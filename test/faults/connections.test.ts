@@ -73,7 +73,9 @@ describe('the connections of a fan-out', { timeout: 120_000 }, () => {
       const result = await meanwhile(command, 200, async () => {
         // The last run is left in peace.
         if (run === 2) return;
-        const { rowCount } = await watcher.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${OURS} ORDER BY random() LIMIT 2`);
+        const { rowCount } = await watcher.query(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${OURS} ORDER BY random() LIMIT 2`,
+        );
         terminated += rowCount ?? 0;
       });
       exitCode = result.exitCode;
@@ -83,6 +85,8 @@ describe('the connections of a fan-out', { timeout: 120_000 }, () => {
     expect(exitCode, told.join('\n')).toBe(0);
     expect(terminated, told.join('\n')).toBeGreaterThan(10);
     await checkInvariants({ adminUrl: sandbox.url, registryUrl: sandbox.url });
-    expect(await sandbox.query(`SELECT id FROM tenancy.tenants WHERE schema_version <> '0003_notes' OR last_error IS NOT NULL`)).toEqual([]);
+    expect(await sandbox.query(`SELECT id FROM tenancy.tenants WHERE schema_version <> '0003_notes' OR last_error IS NOT NULL`)).toEqual(
+      [],
+    );
   });
 });

@@ -2,36 +2,17 @@ import process from 'node:process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type PrivateServer, startPrivateServer } from '../rig/private-server.js';
 import { createSandboxProject, type SandboxProject } from '../rig/sandbox.js';
-import { complete, newest, pending } from './fixtures.js';
-import { isWholeSweep, seed, sweep, type SweepResult, type SweptCommand } from './sweep.js';
-
-const provision: SweptCommand = {
-  name: 'provision',
-  args: ['tenant', 'provision', 'acme'],
-  prepared: ['bystander'],
-  ends: { status: 'active', schema_version: newest },
-};
-/** The registry is made by it too. */
-const first: SweptCommand = { ...provision, name: 'the first provision', prepared: [] };
-const migrate: SweptCommand = {
-  name: 'migrate',
-  args: ['tenant', 'migrate', 'acme'],
-  prepared: ['bystander', 'acme'],
-  ends: { status: 'active', schema_version: newest },
-};
-const deprovision: SweptCommand = {
-  name: 'deprovision',
-  args: ['tenant', 'deprovision', 'acme', '--skip-backup', '--confirm', 'acme'],
-  prepared: ['bystander', 'acme'],
-  ends: { status: 'deprovisioned', schema_version: null },
-};
+import { byDriver, complete, deprovision, firstProvision, migrate, pending, provision } from './fixtures.js';
+import { isWholeSweep, type SweepResult, seed, sweep } from './sweep.js';
 
 /** The lease, and what a takeover may take beyond it. */
 const TAKEOVER_MS = 20_000;
 /** Starting a process, and doing the work, on a machine that is busy with all the others. */
 const WORK_MS = 10_000;
 
-describe('a command that was killed anywhere, run once more, ends as if nothing had happened', { timeout: isWholeSweep ? 3_600_000 : 480_000 }, () => {
+describe('a command that was killed anywhere, run once more, ends as if nothing had happened', {
+  timeout: isWholeSweep ? 3_600_000 : 480_000,
+}, () => {
   const results: [string, SweepResult][] = [];
   let server: PrivateServer;
   let whole: SandboxProject;
@@ -50,15 +31,7 @@ describe('a command that was killed anywhere, run once more, ends as if nothing 
     await Promise.all([whole?.remove(), behind?.remove(), server?.stop()]);
   });
 
-  const swept = [
-    { driver: 'postgres-schema', command: first },
-    { driver: 'postgres-schema', command: provision },
-    { driver: 'postgres-database', command: provision },
-    { driver: 'postgres-schema', command: migrate },
-    { driver: 'postgres-database', command: migrate },
-    { driver: 'postgres-schema', command: deprovision },
-    { driver: 'postgres-database', command: deprovision },
-  ] as const;
+  const swept = [{ driver: 'postgres-schema' as const, command: firstProvision }, ...byDriver([provision, migrate, deprovision])];
   it.concurrent.each(swept)('$command.name by $driver', async ({ driver, command }) => {
     const result = await sweep(command === migrate ? behind : whole, server.url, driver, command);
     results.push([`${command.name} by ${driver}`, result]);

@@ -2,22 +2,8 @@ import pLimit from 'p-limit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type PrivateServer, startPrivateServer } from '../rig/private-server.js';
 import { createSandboxProject, type SandboxDriver, type SandboxProject } from '../rig/sandbox.js';
-import { newest, pending } from './fixtures.js';
-import { assertEnd, checksumBystanders, countRequests, isWholeSweep, seed, type SweptCommand } from './sweep.js';
-
-const provision: SweptCommand = {
-  name: 'provision',
-  args: ['tenant', 'provision', 'acme'],
-  prepared: ['bystander'],
-  ends: { status: 'active', schema_version: newest },
-};
-const migrate: SweptCommand = { ...provision, name: 'migrate', args: ['tenant', 'migrate', 'acme'], prepared: ['bystander', 'acme'] };
-const deprovision: SweptCommand = {
-  name: 'deprovision',
-  args: ['tenant', 'deprovision', 'acme', '--skip-backup', '--confirm', 'acme'],
-  prepared: ['bystander', 'acme'],
-  ends: { status: 'deprovisioned', schema_version: null },
-};
+import { byDriver, deprovision, migrate, pending, provision } from './fixtures.js';
+import { assertEnd, checksumBystanders, countRequests, isWholeSweep, type SweptCommand, seed } from './sweep.js';
 
 const PAIRS = isWholeSweep ? 40 : 6;
 const limit = pLimit(10);
@@ -57,10 +43,7 @@ describe('a recovery that is killed too is recovered from', { timeout: isWholeSw
     }
   }
 
-  const swept = (['postgres-schema', 'postgres-database'] as const).flatMap((driver) =>
-    [provision, migrate, deprovision].map((command) => ({ driver, command })),
-  );
-  it.concurrent.each(swept)('$command.name by $driver', async ({ driver, command }) => {
+  it.concurrent.each(byDriver([provision, migrate, deprovision]))('$command.name by $driver', async ({ driver, command }) => {
     const count = await countRequests(project, server.url, driver, command);
     // Spread over the first run; the second is killed anywhere.
     const pairs = Array.from({ length: PAIRS }, (_, index) => {

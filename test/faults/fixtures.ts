@@ -1,7 +1,8 @@
-import type { SandboxProjectOptions } from '../rig/sandbox.js';
+import type { SandboxDriver, SandboxProjectOptions } from '../rig/sandbox.js';
+import type { SweptCommand } from './sweep.js';
 
 /** One of each kind. Each leaves a row in `counts`, so that one that ran twice shows. */
-export const migrations: Readonly<Record<string, string>> = {
+const migrations: Readonly<Record<string, string>> = {
   '0001_accounts.sql': `CREATE TABLE counts (name text NOT NULL);
 CREATE TABLE accounts (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);
 INSERT INTO accounts (name) SELECT 'account ' || n FROM generate_series(1, 100) n;
@@ -32,7 +33,7 @@ INSERT INTO counts VALUES ('0006_notes');
 
 export const newest = '0006_notes';
 
-export const seeds: Readonly<Record<string, string>> = {
+const seeds: Readonly<Record<string, string>> = {
   'plans.sql': `INSERT INTO plans VALUES ('free'), ('pro');
 INSERT INTO counts VALUES ('plans.sql');
 `,
@@ -42,6 +43,35 @@ INSERT INTO counts VALUES ('plans.sql');
 export const pending: SandboxProjectOptions = { migrations, before: ['0001_accounts.sql', '0002_plans.sql'] };
 /** Prepared tenants have them all. */
 export const complete: SandboxProjectOptions = { migrations, seeds };
+
+export const provision: SweptCommand = {
+  name: 'provision',
+  args: ['tenant', 'provision', 'acme'],
+  prepared: ['bystander'],
+  ends: { status: 'active', schema_version: newest },
+};
+
+/** The registry is made by it too. */
+export const firstProvision: SweptCommand = { ...provision, name: 'the first provision', prepared: [] };
+
+export const migrate: SweptCommand = {
+  name: 'migrate',
+  args: ['tenant', 'migrate', 'acme'],
+  prepared: ['bystander', 'acme'],
+  ends: { status: 'active', schema_version: newest },
+};
+
+export const deprovision: SweptCommand = {
+  name: 'deprovision',
+  args: ['tenant', 'deprovision', 'acme', '--skip-backup', '--confirm', 'acme'],
+  prepared: ['bystander', 'acme'],
+  ends: { status: 'deprovisioned', schema_version: null },
+};
+
+/** Every command over both kinds of home, for `it.each`. */
+export function byDriver(commands: readonly SweptCommand[]): { readonly driver: SandboxDriver; readonly command: SweptCommand }[] {
+  return (['postgres-schema', 'postgres-database'] as const).flatMap((driver) => commands.map((command) => ({ driver, command })));
+}
 
 /** For fleets, where one of each kind would only take time. */
 export const plain: Readonly<Record<string, string>> = {

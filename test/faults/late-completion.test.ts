@@ -49,7 +49,11 @@ describe('an index that is being built when the command is killed', { timeout: 1
     await checkInvariants({ adminUrl: sandbox.url, registryUrl: sandbox.url });
     expect(await sandbox.query('SELECT schema_version FROM tenancy.tenants')).toEqual([{ schema_version: newest }]);
     const indexes = `SELECT indexname FROM pg_indexes WHERE schemaname = 'tenant_acme' AND tablename = 'accounts' ORDER BY 1`;
-    expect(await sandbox.query(indexes)).toEqual([{ indexname: 'accounts_email' }, { indexname: 'accounts_name' }, { indexname: 'accounts_pkey' }]);
+    expect(await sandbox.query(indexes)).toEqual([
+      { indexname: 'accounts_email' },
+      { indexname: 'accounts_name' },
+      { indexname: 'accounts_pkey' },
+    ]);
   }
 
   it('is built anew where the server gave it up', async () => {
@@ -65,7 +69,11 @@ describe('an index that is being built when the command is killed', { timeout: 1
   it('is waited for where the server still builds it', async () => {
     await killInTheBuild();
     const again = await sandbox.start(['tenant', 'migrate', 'acme', '--lock-timeout', '30s']);
-    await until(async () => (await sandbox.query(`SELECT FROM tenancy.tenants WHERE lease_owner IS NOT NULL AND lease_expires_at > now()`)).length === 1, 'the recovery to begin');
+    await until(
+      async () =>
+        (await sandbox.query(`SELECT FROM tenancy.tenants WHERE lease_owner IS NOT NULL AND lease_expires_at > now()`)).length === 1,
+      'the recovery to begin',
+    );
     await reader.query('COMMIT');
     const result = await again.result;
     expect(result.exitCode, result.stderr).toBe(0);

@@ -36,12 +36,22 @@ describe('seven broken tenants of five hundred', { timeout: 120_000 }, () => {
 
     const second = readRun(await sandbox.run(['tenant', 'migrate', '--all', '--json']));
     expect(second.finished).toMatchObject({ exitCode: 1, counts: { applied: 0, failed: broken.length, 'up-to-date': sound } });
-    expect(second.of('tenant.started').map(({ tenant }) => tenant).sort()).toEqual(broken);
+    expect(
+      second
+        .of('tenant.started')
+        .map(({ tenant }) => tenant)
+        .sort(),
+    ).toEqual(broken);
 
     await sandbox.query(broken.map((id) => `DROP TABLE tenant_${id}.notes`).join('; '));
     const third = readRun(await sandbox.run(['run', 'retry', second.id, '--json']));
     expect(third.finished).toMatchObject({ exitCode: 0, counts: { applied: broken.length } });
-    expect(third.of('tenant.started').map(({ tenant }) => tenant).sort()).toEqual(broken);
+    expect(
+      third
+        .of('tenant.started')
+        .map(({ tenant }) => tenant)
+        .sort(),
+    ).toEqual(broken);
     const last = readRun(await sandbox.run(['tenant', 'migrate', '--all', '--json']));
     expect(last.finished).toMatchObject({ exitCode: 0, counts: { 'up-to-date': tenants.length } });
     await checkInvariants({ adminUrl: sandbox.url, registryUrl: sandbox.url });

@@ -1,5 +1,5 @@
-import process from 'node:process';
 import { performance } from 'node:perf_hooks';
+import process from 'node:process';
 import pLimit from 'p-limit';
 import type { KillPoint } from '../rig/crash.js';
 import { checkInvariants, checksumTenants } from '../rig/invariants.js';
@@ -38,11 +38,17 @@ export const seed: number = Number(process.env.TENANCY_FAULTS_SEED ?? Math.floor
 const OUTLIVES = /^\s*(\/\*.*?\*\/\s*)?(CREATE DATABASE|DROP DATABASE|CREATE( UNIQUE)? INDEX CONCURRENTLY)/i;
 
 /** Kills the command at each of the points, runs it once more, and looks whether all is as if nothing had happened. */
-export async function sweep(project: SandboxProject, serverUrl: string, driver: SandboxDriver, command: SweptCommand): Promise<SweepResult> {
+export async function sweep(
+  project: SandboxProject,
+  serverUrl: string,
+  driver: SandboxDriver,
+  command: SweptCommand,
+): Promise<SweepResult> {
   const points = await choosePoints(project, serverUrl, driver, command);
   const failures: string[] = [];
   const takeoversMs: number[] = [];
-  const isReal = (index: number): boolean => Math.floor(((index + 1) * REAL_WAITS) / points.length) > Math.floor((index * REAL_WAITS) / points.length);
+  const isReal = (index: number): boolean =>
+    Math.floor(((index + 1) * REAL_WAITS) / points.length) > Math.floor((index * REAL_WAITS) / points.length);
   let reached = 0;
   await Promise.all(
     points.map((point, index) =>
@@ -73,7 +79,13 @@ export async function sweep(project: SandboxProject, serverUrl: string, driver: 
     ),
   );
   const converged = reached - failures.length;
-  return { points: reached, converged, failures, slowestTakeoverMs: Math.round(Math.max(0, ...takeoversMs)), takeovers: takeoversMs.length };
+  return {
+    points: reached,
+    converged,
+    failures,
+    slowestTakeoverMs: Math.round(Math.max(0, ...takeoversMs)),
+    takeovers: takeoversMs.length,
+  };
 }
 
 export async function assertEnd(sandbox: Sandbox, command: SweptCommand, bystanders: ReadonlyMap<string, string>): Promise<void> {
@@ -89,7 +101,12 @@ export function checksumBystanders(sandbox: Sandbox, { prepared }: SweptCommand)
 }
 
 /** Which of its requests a command is to be killed at. */
-export async function choosePoints(project: SandboxProject, serverUrl: string, driver: SandboxDriver, command: SweptCommand): Promise<KillPoint[]> {
+export async function choosePoints(
+  project: SandboxProject,
+  serverUrl: string,
+  driver: SandboxDriver,
+  command: SweptCommand,
+): Promise<KillPoint[]> {
   const points: KillPoint[] = [];
   for (const [index, sql] of (await listRequests(project, serverUrl, driver, command)).entries()) {
     const request = index + 1;
@@ -104,7 +121,12 @@ export async function countRequests(...asked: Parameters<typeof listRequests>): 
 }
 
 /** One run that nobody kills tells which requests there are. */
-async function listRequests(project: SandboxProject, serverUrl: string, driver: SandboxDriver, command: SweptCommand): Promise<readonly string[]> {
+async function listRequests(
+  project: SandboxProject,
+  serverUrl: string,
+  driver: SandboxDriver,
+  command: SweptCommand,
+): Promise<readonly string[]> {
   const sandbox = await project.open(serverUrl, driver);
   try {
     await sandbox.prepare(command.prepared);

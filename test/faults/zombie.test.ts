@@ -6,23 +6,9 @@ import { checkInvariants, checksumTenants } from '../rig/invariants.js';
 import { type PrivateServer, startPrivateServer } from '../rig/private-server.js';
 import { createSandboxProject, type Sandbox, type SandboxDriver, type SandboxProject } from '../rig/sandbox.js';
 import { createTcpProxy, type RequestVerdict } from '../rig/tcp-proxy.js';
-import { newest, pending } from './fixtures.js';
+import { byDriver, deprovision, migrate, pending, provision } from './fixtures.js';
 import { readRun } from './read-run.js';
-import { choosePoints, isWholeSweep, seed, type SweptCommand } from './sweep.js';
-
-const provision: SweptCommand = {
-  name: 'provision',
-  args: ['tenant', 'provision', 'acme', '--json'],
-  prepared: ['bystander'],
-  ends: { status: 'active', schema_version: newest },
-};
-const migrate: SweptCommand = { ...provision, name: 'migrate', args: ['tenant', 'migrate', 'acme', '--json'], prepared: ['bystander', 'acme'] };
-const deprovision: SweptCommand = {
-  name: 'deprovision',
-  args: ['tenant', 'deprovision', 'acme', '--skip-backup', '--confirm', 'acme', '--json'],
-  prepared: ['bystander', 'acme'],
-  ends: { status: 'deprovisioned', schema_version: null },
-};
+import { choosePoints, isWholeSweep, type SweptCommand, seed } from './sweep.js';
 
 const limit = pLimit(10);
 
@@ -47,7 +33,11 @@ describe('a process that wakes after another has taken over', { timeout: isWhole
   });
   afterAll(() => Promise.all([project?.remove(), server?.stop()]));
 
-  async function stopAt(sandbox: Sandbox, args: readonly string[], { request, phase }: Pick<KillPoint, 'phase'> & { readonly request: number | RegExp }): Promise<Stopped | null> {
+  async function stopAt(
+    sandbox: Sandbox,
+    args: readonly string[],
+    { request, phase }: Pick<KillPoint, 'phase'> & { readonly request: number | RegExp },
+  ): Promise<Stopped | null> {
     let release = (): void => undefined;
     const released = new Promise<void>((resolve) => {
       release = resolve;
@@ -69,7 +59,7 @@ describe('a process that wakes after another has taken over', { timeout: isWhole
         return 'forward';
       },
     });
-    const starting = sandbox.startThrough(proxy, args);
+    const starting = sandbox.startThrough(proxy, [...args, '--json']);
     const zombie = await starting;
     const sql = await Promise.race([reached, zombie.result.then(() => null)]);
     if (sql === null) {
@@ -100,7 +90,7 @@ describe('a process that wakes after another has taken over', { timeout: isWhole
       if (stopped === null) return null;
       what += ` (${stopped.sql.replace(/\s+/g, ' ').trim().slice(0, 100)})`;
       if (!isReal) await sandbox.expireLeases();
-      const second = readRun(await sandbox.run(command.args));
+      const second = readRun(await sandbox.run([...command.args, '--json']));
       // A transaction that the sleeper has open goes on for as long as it sleeps, and holds the tenant's lock: that is said, and no more.
       const isBusy = second.finished.exitCode !== 0 && second.finished.failed[0]?.error?.code === 'TENANCY_TENANT_BUSY';
       if (second.finished.exitCode !== 0 && !isBusy) throw new Error(`the second run failed: ${JSON.stringify(second.finished)}`);
@@ -115,7 +105,7 @@ describe('a process that wakes after another has taken over', { timeout: isWhole
       }
       if (isBusy) {
         await sandbox.expireLeases();
-        const third = readRun(await sandbox.run(command.args));
+        const third = readRun(await sandbox.run([...command.args, '--json']));
         if (third.finished.exitCode !== 0) throw new Error(`the third run failed: ${JSON.stringify(third.finished)}`);
       } else if (hasTakenOver) {
         const after = await readAcme(sandbox);
@@ -147,10 +137,7 @@ describe('a process that wakes after another has taken over', { timeout: isWhole
     }
   });
 
-  const swept = (['postgres-schema', 'postgres-database'] as const).flatMap((driver) =>
-    [provision, migrate, deprovision].map((command) => ({ driver, command })),
-  );
-  it.concurrent.each(swept)('$command.name by $driver', async ({ driver, command }) => {
+  it.concurrent.each(byDriver([provision, migrate, deprovision]))('$command.name by $driver', async ({ driver, command }) => {
     const points = (await choosePoints(project, server.url, driver, command)).filter(({ phase }) => phase !== 'during');
     const middle = Math.floor(points.length / 2);
     const failures = await Promise.all(points.map((point, index) => limit(() => tryPoint(driver, command, point, index === middle))));
@@ -163,6 +150,9 @@ async function readAcme(sandbox: Sandbox): Promise<string> {
   const [row] = await sandbox.query(
     `SELECT status, incarnation, schema_version, migrations_hash, last_error, operation, updated_at FROM tenancy.tenants WHERE id = 'acme'`,
   );
-  const sums = row !== undefined && (row as { status: string }).status === 'active' ? await checksumTenants(sandbox.url, sandbox.url, ['acme']) : new Map();
+  const sums =
+    row !== undefined && (row as { status: string }).status === 'active'
+      ? await checksumTenants(sandbox.url, sandbox.url, ['acme'])
+      : new Map();
   return JSON.stringify([row, ...sums]);
 }
