@@ -20,8 +20,10 @@ export const driverErrors = {
   TENANCY_NAME_TAKEN: defineError<{ name: string; kind: string; owner: string }>({
     exit: EXIT.refused,
     message: ({ name, kind, owner }) => `the ${kind} ${name} is already there, and ${owner}; it was left alone`,
-    hint: ({ kind }) =>
-      `choose another name in \`placement\`; a ${kind} that tenancy did not make can be taken over with \`tenancy registry adopt\``,
+    hint: ({ name, kind, owner }) =>
+      owner.includes('another registry')
+        ? `choose another name in \`placement\`; if that registry is gone for good, take its mark off (\`COMMENT ON ${kind.toUpperCase()} ${JSON.stringify(name)} IS NULL\`) and bring it in with \`tenancy registry adopt\``
+        : `choose another name in \`placement\`; a ${kind} that tenancy did not make can be taken over with \`tenancy registry adopt\``,
   }),
   TENANCY_DROP_REFUSED: defineError<{ name: string; kind: string; reasons: readonly string[] }>({
     exit: EXIT.refused,

@@ -39,12 +39,10 @@ async function runLane<Item>(lane: FleetLane<Item>, everywhere: LimitFunction, o
   const here = pLimit(Math.min(lane.cap, options.concurrency));
   const inFlight = new Set<Promise<void>>();
   let failure: { readonly error: unknown } | null = null;
+  // Not a race of what is in flight: each race would leave its reaction on a tenant that takes long, one for each that passes it by.
+  let onSlotFreed = (): void => undefined;
 
-  for await (const item of lane.tenants) {
-    if (options.drain.aborted) {
-      await options.skip(item);
-      continue;
-    }
+  function start(item: Item): void {
     const started = here(() =>
       everywhere(async () => {
         // The signal may have come while the tenant waited for its slot.
@@ -55,11 +53,29 @@ async function runLane<Item>(lane: FleetLane<Item>, everywhere: LimitFunction, o
       .catch((error: unknown) => {
         failure ??= { error };
       })
-      .finally(() => inFlight.delete(started));
+      .finally(() => {
+        inFlight.delete(started);
+        onSlotFreed();
+      });
     inFlight.add(started);
-    while (inFlight.size >= here.concurrency) await Promise.race(inFlight);
   }
-  await Promise.all(inFlight);
+
+  try {
+    for await (const item of lane.tenants) {
+      if (options.drain.aborted) {
+        await options.skip(item);
+        continue;
+      }
+      start(item);
+      while (inFlight.size >= here.concurrency) {
+        await new Promise<void>((resolve) => {
+          onSlotFreed = resolve;
+        });
+      }
+    }
+  } finally {
+    await Promise.all(inFlight);
+  }
   if (failure) throw (failure as { readonly error: unknown }).error;
 }
 

@@ -1,9 +1,12 @@
 import { TenancyError } from '../errors.js';
 import { historyDigest } from '../migrations/history-digest.js';
+import type { TenantStatus } from '../tenant.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { sessionOptions } from './session-options.js';
 import { runStep } from './steps.js';
 import { MIGRATABLE } from './transitions.js';
+
+const REPAIRABLE: readonly TenantStatus[] = [...MIGRATABLE, 'provisioning', 'failed'];
 
 /**
  * Brings the registry's record of a tenant in line with the tenant, and settles a statement that was interrupted and can't be probed:
@@ -11,6 +14,10 @@ import { MIGRATABLE } from './transitions.js';
  */
 export async function repairTenant(scope: TenantScope, answer: 'applied' | 'rerun' | null): Promise<WorkResult> {
   const { run, tenant, driver, target, fence } = scope;
+  if (!REPAIRABLE.includes(tenant.status)) {
+    const next = tenant.status === 'deprovisioning' ? `finish it first: \`tenancy tenant deprovision ${tenant.id}\`` : `see \`tenancy tenant show ${tenant.id}\``;
+    throw new TenancyError('TENANCY_STATE_REFUSED', { tenant: tenant.id, status: tenant.status, command: 'repaired', next });
+  }
   let result: WorkResult = { outcome: 'up-to-date', from: tenant.schemaVersion, to: tenant.schemaVersion };
   await runStep(scope, 'repair', async () => {
     const presence = await driver.probe(target);
@@ -37,7 +44,7 @@ export async function repairTenant(scope: TenantScope, answer: 'applied' | 'reru
     const changed = await run.changeTenant({
       id: tenant.id,
       fence,
-      from: [...MIGRATABLE, 'provisioning', 'failed'],
+      from: REPAIRABLE,
       set: { lastError: null, ...(run.migrator.type === 'built-in' ? version : {}) },
       runId: run.runId,
       event: 'tenant.repaired',
