@@ -1,5 +1,6 @@
 import type { Hook, HookContext, Migrator } from '../config/types.js';
 import { TenancyError } from '../errors.js';
+import { historyDigest } from '../migrations/history-digest.js';
 import { createHookContext, runHook, withHooks } from './hook-context.js';
 import type { MigratorOptions, RunMigrator } from './migrator.js';
 import type { TenantScope, WorkResult } from './run-context.js';
@@ -40,15 +41,20 @@ export async function createForeignMigrator(hook: Migrator | Hook, options: Migr
     },
     migrate: async (scope): Promise<WorkResult> => {
       const from = await read(scope, createHookContext(scope));
-      if (target !== null && from === target) return { outcome: 'up-to-date', from, to: from };
+      if (target !== null && from === target) return { outcome: 'up-to-date', from, to: from, version: toVersion(from) };
       const context = (): HookContext => createHookContext(scope, { from, to: target });
       await withHooks(scope, 'Migrate', context, () => runHook(scope, 'migrate', (ctx) => migrator.run(ctx), context));
       const to = await read(scope, context());
       if (target !== null && to !== target) {
         const error = new TenancyError('TENANCY_VERSION_UNVERIFIED', { tenant: scope.tenant.id, expected: target, found: to });
-        return { outcome: 'unverified', from, to, error };
+        return { outcome: 'unverified', from, to, error, version: toVersion(to) };
       }
-      return { outcome: 'applied', from, to: to ?? 'unversioned' };
+      return { outcome: 'applied', from, to: to ?? 'unversioned', version: toVersion(to ?? 'unversioned') };
     },
   };
+}
+
+/** For the registry. What the tenant had is known by this one name alone, so the digest is that of no local file. */
+function toVersion(schemaVersion: string | null): NonNullable<WorkResult['version']> {
+  return { schemaVersion, migrationsHash: historyDigest(schemaVersion === null ? [] : [{ name: schemaVersion, checksum: '' }]) };
 }

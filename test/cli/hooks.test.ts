@@ -112,6 +112,28 @@ describe.concurrent('hooks', () => {
     expect([lagging.exitCode, lagging.finished.counts.unverified]).toEqual([1, 1]);
   });
 
+  test('the version that a migrator reads is recorded, whichever way the tenant got there', async (scope) => {
+    const scene = await createScene(scope, (db) => ({
+      config: `const table = 'CREATE TABLE IF NOT EXISTS version AS SELECT 0 AS v';
+      const version = async ({ db }) => (await db.query(table + '; SELECT max(v)::text AS v FROM version')).rows[0].v;
+      export default {
+        clusters: { main: { url: ${JSON.stringify(db.url)} } },
+        placement: ({ id }) => ({ cluster: 'main', driver: 'postgres-schema', name: 'tenant_' + id }),
+        hooks: { migrate: {
+          type: 'migrator', name: 'theirs', target: async () => process.env.NEWEST ?? '1', readVersion: version,
+          run: async ({ db, to }) => { await db.query('INSERT INTO version VALUES (' + to + ')'); },
+        } },
+      };`,
+    }));
+    const versions = () => scene.db.query('SELECT id, schema_version AS v FROM tenancy.tenants ORDER BY id');
+    await scene.ok(['tenant', 'provision', 'acme', 'globex']);
+    expect(await versions()).toEqual([{ id: 'acme', v: '1' }, { id: 'globex', v: '1' }]);
+    await scene.db.query('INSERT INTO tenant_globex.version VALUES (2)');
+    const run = await scene.json(['tenant', 'migrate', '--all'], { env: { NEWEST: '2' } });
+    expect(run.finished.counts).toMatchObject({ applied: 1, 'up-to-date': 1 });
+    expect(await versions()).toEqual([{ id: 'acme', v: '2' }, { id: 'globex', v: '2' }]);
+  });
+
   test('onEvent is told everything, and its failure is one warning', async (scope) => {
     const scene = await createScene(scope, withHooks(`onEvent: async (event) => { const { appendFileSync } = await import('node:fs'); appendFileSync('events.txt', event.type + '\\n'); throw new Error('no pager'); }`));
     const run = await scene.json(['tenant', 'provision', 'acme', 'globex']);
