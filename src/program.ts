@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import type { CommandContext, GlobalOptions } from './commands/context.js';
+import type { CommandContext } from './commands/context.js';
 import type { ExitCode } from './errors/define.js';
 
 /** The global flags as commander gives them; variables and terminals are looked at by `cli.ts`. */
@@ -15,8 +15,6 @@ export interface GlobalFlags {
   readonly input?: boolean;
   readonly acceptCluster?: readonly string[];
 }
-
-export type { GlobalOptions };
 
 /** What a command line asked for: the command itself is only loaded when it is run. */
 export type Invocation = (context: CommandContext) => Promise<ExitCode>;

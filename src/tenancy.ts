@@ -126,7 +126,7 @@ function withSignals<Options extends { readonly signals?: Partial<RunSignals> }>
 }
 
 /** A confirmation that was given beforehand: the id, once more. */
-export function confirmById(given: string): DeprovisionOptions['confirm'] {
+function confirmById(given: string): DeprovisionOptions['confirm'] {
   return async ({ id }) => {
     if (given !== id) throw new TenancyError('TENANCY_CONFIRMATION_MISMATCHED', { expected: id, given });
   };
@@ -137,9 +137,19 @@ async function setProtected(workspace: Workspace, rawId: string, isProtected: bo
   const tenant = await requireTenant(registry, parseTenantId(rawId));
   if (tenant.isProtected === isProtected) return false;
   const event = isProtected ? 'tenant.protected' : 'tenant.unprotected';
-  const changed = await registry.updateTenants([
-    { id: tenant.id, fence: null, from: [tenant.status], set: { isProtected }, runId: null, event },
-  ]);
+  const { status, lease } = tenant;
+  if (status === 'deprovisioned') {
+    const next = 'there is nothing left of it to protect';
+    throw new TenancyError('TENANCY_STATE_REFUSED', { tenant: tenant.id, status, command: 'protected', next });
+  }
+  // Who is just removing it may be past its last look at the protection: to say that it is protected now would be a lie.
+  const isBeingRemoved = status === 'deprovisioning';
+  if (isBeingRemoved && lease && !lease.isExpired) {
+    const { owner, host, since } = lease;
+    throw new TenancyError('TENANCY_LOCK_HELD', { tenant: tenant.id, owner, host, since: since.toISOString() });
+  }
+  const fence = isBeingRemoved ? tenant.fence : null;
+  const changed = await registry.updateTenants([{ id: tenant.id, fence, from: [status], set: { isProtected }, runId: null, event }]);
   if (changed.length === 0) throw new TenancyError('TENANCY_STATE_MOVED', { tenant: tenant.id });
   return true;
 }

@@ -2,7 +2,7 @@ import { TenancyError } from '../errors.js';
 import type { CommandContext } from './context.js';
 
 /** Asks on the terminal. @throws TenancyError `TENANCY_CONFIRMATION_MISSING` where nobody can be asked. */
-export async function ask(context: CommandContext, question: string, unasked: { readonly what: string; readonly flag: string }): Promise<string> {
+async function ask(context: CommandContext, question: string, unasked: { readonly what: string; readonly flag: string }): Promise<string> {
   if (!context.globals.canAsk) throw new TenancyError('TENANCY_CONFIRMATION_MISSING', unasked);
   const { createInterface } = await import('node:readline/promises');
   const terminal = createInterface({ input: context.stdin, output: context.stderr });

@@ -1,4 +1,4 @@
-import type { RunEvent, StampedRunEvent } from '../events.js';
+import type { StampedRunEvent } from '../events.js';
 import type { TenantDb } from '../migrations/migration.js';
 import type { DriverName, Placement, Tenant, TenantSeed } from '../tenant.js';
 
@@ -178,5 +178,3 @@ export interface ResolvedConfig {
   };
   readonly logsDirectory: string;
 }
-
-export type { RunEvent };

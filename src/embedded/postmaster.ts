@@ -22,7 +22,7 @@ export interface PostmasterFile {
 }
 
 /** `undefined` when no server has the folder open, or one has just begun to write the file. */
-export async function readPostmasterFile(data: string): Promise<PostmasterFile | undefined> {
+async function readPostmasterFile(data: string): Promise<PostmasterFile | undefined> {
   const text = await readFile(path.join(data, 'postmaster.pid'), 'utf8').catch(() => '');
   const lines = text.split('\n');
   const [pid, port] = [Number(lines[0]), Number(lines[3])];

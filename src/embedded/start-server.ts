@@ -84,7 +84,7 @@ async function shortenLog(log: string): Promise<number> {
  * @returns false when another server has the folder open: a killed command had started it a moment ago
  * @throws TENANCY_EMBEDDED_START_FAILED with the end of the log, TENANCY_EMBEDDED_DISK_FULL
  */
-export async function launchUntilReady(options: {
+async function launchUntilReady(options: {
   directory: string;
   found: FoundServer;
   binaries: Binaries;

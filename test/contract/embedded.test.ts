@@ -6,14 +6,8 @@ import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type AcquireOptions,
-  acquireEmbedded,
-  readEmbeddedStatus,
-  startEmbedded,
-  startPrivateServer,
-  stopEmbedded,
-} from '../../src/embedded/index.js';
+import type { AcquireOptions } from '../../src/embedded/acquire.js';
+import { acquireEmbedded, readEmbeddedStatus, startEmbedded, stopEmbedded } from '../../src/embedded/index.js';
 import { buildActor, endActors, root, startActor } from './embedded-actor.js';
 
 let scratch: string;
@@ -265,17 +259,4 @@ test('an aborted wait ends with the reason and leaves nothing running', async ()
   controller.abort(reason);
   await expect(acquiring).rejects.toBe(reason);
   expect(await readdir(options.directory)).toEqual(['.gitignore']);
-});
-
-test('a private server of the old major takes settings, and is gone with its data when stopped', async () => {
-  newFolder();
-  const directory = path.join(scratch, 'private');
-  const server = await startPrivateServer({ binaries: '15', directory, resolveFrom: root, settings: { max_connections: 31 } });
-  expect(await query(server.url, `SELECT current_setting('max_connections') AS n, current_setting('fsync') AS fsync`)).toEqual({
-    n: '31',
-    fsync: 'off',
-  });
-  expect(server.version).toMatch(/^15\./);
-  await server.stop();
-  expect((await readdir(directory)).sort()).toEqual(['.gitignore', 'server.log']);
 });

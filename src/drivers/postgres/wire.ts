@@ -69,7 +69,7 @@ export function onServerVersion(client: Client, listener: (version: number) => v
 }
 
 /** `15.18 (Debian …)` → 150018; `18beta1` → 180000. */
-export function parseServerVersion(text: string): number {
+function parseServerVersion(text: string): number {
   const [, major = '0', minor = '0'] = /^(\d+)(?:\.(\d+))?/.exec(text) ?? [];
   return Number(major) * 10_000 + Number(minor);
 }

@@ -50,7 +50,7 @@ function inspectStatement(sql: string, statement: SqlStatement): SqlNote[] {
   return notes;
 }
 
-export function startsWith(words: readonly string[], ...prefix: readonly string[]): boolean {
+function startsWith(words: readonly string[], ...prefix: readonly string[]): boolean {
   return prefix.every((word, index) => words[index] === word);
 }
 

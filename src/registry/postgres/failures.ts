@@ -36,7 +36,7 @@ const SERVER_AWAY = /^(08...|57P01|57P02|57P03|57P05|53300)$/;
 const NODE_PG_SENTENCES =
   /^(Connection terminated|timeout e|Query read timeout|Client has encountered a connection error|Client was closed|read ECONN|write E)/;
 
-export function isConnectionFailure(error: unknown): boolean {
+function isConnectionFailure(error: unknown): boolean {
   const code = codeOf(error);
   if (code !== undefined) return SERVER_AWAY.test(code) || NETWORK_CODES.has(code);
   return error instanceof Error && NODE_PG_SENTENCES.test(error.message);
