@@ -1,10 +1,14 @@
-import { TenancyError } from '../errors.js';
+import { isTenancyError, TenancyError } from '../errors.js';
 import type { StepName } from '../events.js';
 import type { Tenant, TenantOperation } from '../tenant.js';
+import { refuseProtected } from './guard-deprovision.js';
 import { createHookContext, runHook, withHooks } from './hook-context.js';
 import type { TenantScope, WorkResult } from './run-context.js';
-import { noJournal, runStep, runStepOnce } from './steps.js';
+import { noJournal, runStep, runStepOnce, StepFailure } from './steps.js';
 import { TRANSITIONS } from './transitions.js';
+
+/** How long giving access back may take, after an abort too. */
+const CALL_OFF_MS = 5_000;
 
 export function listDeprovisionSteps(hasBackup: boolean): readonly StepName[] {
   return ['guard', 'cut-access', ...(hasBackup ? (['backup'] as const) : []), 'drop', 'verify', 'tombstone'];
@@ -19,7 +23,7 @@ export function planDeprovisionOperation(tenant: Tenant, newId: string): TenantO
 
 /**
  * guard → cut access → backup → drop → verify → tombstone. Nothing is dropped before the backup hook has ended well,
- * and a failed one gives access back.
+ * and whatever ends it up to there gives access back.
  */
 export async function deprovisionTenant(scope: TenantScope, operation: TenantOperation, hasBackup: boolean): Promise<WorkResult> {
   const { run, tenant, driver, target, signal } = scope;
@@ -49,26 +53,25 @@ export async function deprovisionTenant(scope: TenantScope, operation: TenantOpe
     await begin(scope, operation);
   });
 
-  let isEnforced = true;
-  await runStep(scope, 'cut-access', async () => {
-    if (isGone) return { status: 'done-before' };
-    const change = await driver.cutAccess(target, signal);
-    isEnforced = change.isEnforced;
-    return { detail: change.detail };
-  });
-
-  if (hasBackup && !isGone) {
-    try {
+  // What an earlier attempt has begun to drop is no tenant to go back to.
+  const canCallOff = !isGone && !scope.steps.hasBegun('drop');
+  try {
+    await runStep(scope, 'cut-access', async () => {
+      if (isGone) return { status: 'done-before' };
+      return { detail: (await driver.cutAccess(target, signal)).detail };
+    });
+    if (hasBackup && !isGone) {
       await runStepOnce(scope, 'backup', () => withHooks(scope, 'Backup', context, () => runHook(scope, 'backup', backup, context)));
-    } catch (error) {
-      await callOff(scope, operation, isEnforced);
-      throw error;
     }
+  } catch (error) {
+    if (canCallOff) await callOff(scope, operation);
+    throw error;
   }
 
   await runStep(scope, 'drop', async () => {
     let detail: string = 'dropped';
     await withHooks(scope, 'Drop', context, async () => {
+      await passPointOfNoReturn(scope, canCallOff ? () => callOff(scope, operation) : async () => undefined);
       if (drop) await runHook(scope, 'drop', drop, context);
       else detail = await driver.drop(target, signal);
     });
@@ -92,25 +95,65 @@ export async function deprovisionTenant(scope: TenantScope, operation: TenantOpe
   return { outcome: 'applied', from: tenant.schemaVersion, to: null };
 }
 
-async function begin({ run, tenant, fence }: TenantScope, operation: TenantOperation): Promise<void> {
+async function begin(scope: TenantScope, operation: TenantOperation): Promise<void> {
+  const { run, tenant, fence } = scope;
   const isResumed = tenant.operation?.id === operation.id;
   const changed = await run.changeTenant({
     id: tenant.id,
     fence,
     ...TRANSITIONS['deprovision.begin'],
+    ifProtected: false,
     set: { operation },
     runId: run.runId,
     event: isResumed ? 'tenant.deprovisioning-resumed' : 'tenant.deprovisioning',
   });
-  if (!changed) throw new TenancyError('TENANCY_STATE_MOVED', { tenant: tenant.id });
+  if (!changed) await refuseMoved(scope);
 }
 
-/** After a failed backup the tenant goes on as it was. */
-async function callOff(scope: TenantScope, { cameFrom }: TenantOperation, isEnforced: boolean): Promise<void> {
-  const { run, tenant, fence, driver, target, signal } = scope;
+/**
+ * The last look before the drop, which no fence guards: the lease is still ours, and nobody has protected the tenant meanwhile.
+ * The journal says already that the drop has begun, so whoever takes over from here on finishes it and never calls it off.
+ */
+async function passPointOfNoReturn(scope: TenantScope, undo: () => Promise<void>): Promise<void> {
+  const { run, tenant, fence } = scope;
+  const changed = await run.changeTenant({
+    id: tenant.id,
+    fence,
+    from: ['deprovisioning'],
+    ifProtected: false,
+    runId: run.runId,
+    event: 'tenant.dropping',
+  });
+  if (changed) return;
+  try {
+    await refuseMoved(scope);
+  } catch (error) {
+    if (isTenancyError(error, 'TENANCY_DEPROVISION_REFUSED')) await undo();
+    throw error;
+  }
+}
+
+/** Says why a change of state did not match: protected meanwhile, or another's by now. */
+async function refuseMoved({ run, tenant, fence }: TenantScope): Promise<never> {
+  const found = await run.registry.findTenant(tenant.id);
+  if (found?.fence === fence) refuseProtected(found);
+  throw new TenancyError('TENANCY_STATE_MOVED', { tenant: tenant.id });
+}
+
+/** The tenant goes on as it was; also after an abort or a timeout, unless another has it by now. */
+async function callOff(scope: TenantScope, { cameFrom }: TenantOperation): Promise<void> {
+  const { run, tenant, fence, driver, target } = scope;
   if (cameFrom !== 'active' && cameFrom !== 'suspended') return;
-  if (cameFrom === 'active' && isEnforced && !signal.aborted) {
-    await runStep(scope, 'restore-access', async () => ({ detail: (await driver.restoreAccess(target, signal)).detail }));
+  const signal = AbortSignal.any([run.leases.watch(tenant.id), AbortSignal.timeout(CALL_OFF_MS)]);
+  if (signal.aborted) return;
+  if (cameFrom === 'active' && driver.capabilities.supportsCutAccess) {
+    try {
+      await runStep({ ...scope, signal }, 'restore-access', async () => ({ detail: (await driver.restoreAccess(target, signal)).detail }));
+    } catch (error) {
+      // Without its access back it must not be called active. What ended the deprovision is what is told.
+      scope.log(`access could not be given back: ${error instanceof StepFailure ? String(error.cause) : String(error)}`);
+      return;
+    }
   }
   await scope.steps.flush();
   await run.changeTenant({

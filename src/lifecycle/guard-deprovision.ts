@@ -15,7 +15,8 @@ export interface DeprovisionRequest {
 /** The first guard, before any connection is opened. @throws TenancyError, exit 4 */
 export function guardDeprovisionRequest({ ids, isSelection }: Pick<DeprovisionRequest, 'ids' | 'isSelection'>): TenantId {
   const next = 'name the one tenant to remove: `tenancy tenant deprovision <id>`';
-  if (isSelection) throw new TenancyError('TENANCY_DEPROVISION_REFUSED', { reason: 'there is no --all here, and there never will be', next });
+  if (isSelection)
+    throw new TenancyError('TENANCY_DEPROVISION_REFUSED', { reason: 'there is no --all here, and there never will be', next });
   const [id, ...others] = ids;
   if (id === undefined) throw new TenancyError('TENANCY_DEPROVISION_REFUSED', { reason: 'no tenant was named', next });
   if (others.length > 0) {
@@ -61,7 +62,8 @@ export function guardLeasedTenant(confirmed: Tenant, leased: Tenant): void {
   if (leased.incarnation !== confirmed.incarnation) throw new TenancyError('TENANCY_STATE_MOVED', { tenant: leased.id });
 }
 
-function refuseProtected({ id, isProtected }: Tenant): void {
+/** @throws TenancyError `TENANCY_DEPROVISION_REFUSED` */
+export function refuseProtected({ id, isProtected }: Tenant): void {
   if (!isProtected) return;
   throw new TenancyError('TENANCY_DEPROVISION_REFUSED', {
     reason: `${id} is protected`,

@@ -3,10 +3,10 @@ import type { TenantDriver, TenantTarget } from '../drivers/driver.js';
 import type { EmitRunEvent, RunCommand, StepName } from '../events.js';
 import type { NewStepRecord, Registry, TenantChange } from '../registry/registry.js';
 import type { Tenant } from '../tenant.js';
+import type { TenantLogs } from '../util/tenant-logs.js';
 import type { Clusters } from './clusters.js';
 import type { LeaseKeeper } from './leases.js';
 import type { RunMigrator } from './migrator.js';
-import type { TenantLogs } from '../util/tenant-logs.js';
 
 /** What all tenants of one run share. */
 export interface RunContext {
@@ -51,6 +51,8 @@ export interface TenantScope {
 /** Which steps an earlier attempt of the same operation finished, and the writing of new ones. */
 export interface StepJournal {
   isDone(step: StepName): boolean;
+  /** An earlier attempt began it, whatever came of it. */
+  hasBegun(step: StepName): boolean;
   started(step: StepName): Promise<void>;
   finished(step: StepName): Promise<void>;
   failed(step: StepName, error: string): Promise<void>;

@@ -1,5 +1,6 @@
+import { isTenancyError } from '../errors.js';
 import type { StepName } from '../events.js';
-import type { NewStepRecord } from '../registry/registry.js';
+import type { NewStepRecord, StepRecord } from '../registry/registry.js';
 import type { TenantOperation } from '../tenant.js';
 import { elapsedMs, monotonicMs } from '../util/clock.js';
 import type { RunContext, StepJournal, TenantScope } from './run-context.js';
@@ -37,8 +38,9 @@ export async function runStep(scope: TenantScope, step: StepName, work: () => Pr
     });
   } catch (error) {
     run.emit({ type: 'step.finished', tenant: tenant.id, step, status: 'failed', ms: elapsedMs(startedMs) });
-    // The journal's own failure must not hide the step's.
-    await steps.failed(step, error instanceof Error ? error.message : String(error)).catch(() => undefined);
+    // The journal's own failure must not hide the step's; and once the lease is lost the journal is another's.
+    if (!isTenancyError(scope.signal.reason, 'TENANCY_LEASE_LOST'))
+      await steps.failed(step, error instanceof Error ? error.message : String(error)).catch(() => undefined);
     throw error instanceof StepFailure ? error : new StepFailure(step, error);
   }
 }
@@ -58,8 +60,9 @@ export function createStepJournal(
   run: RunContext,
   tenant: string,
   operation: TenantOperation,
-  doneBefore: ReadonlySet<string>,
+  earlier: readonly Pick<StepRecord, 'step' | 'state'>[],
 ): StepJournal {
+  const states = new Map<string, StepRecord['state']>(earlier.map(({ step, state }) => [step, state]));
   let waiting: NewStepRecord[] = [];
   const record = (step: StepName, state: NewStepRecord['state'], error: string | null = null): NewStepRecord => ({
     operationId: operation.id,
@@ -71,11 +74,13 @@ export function createStepJournal(
   });
   async function write(records: readonly NewStepRecord[]): Promise<void> {
     const all = [...waiting, ...records];
-    waiting = [];
     if (all.length > 0) await run.recordSteps(all);
+    // Only now: what could not be written goes along with the next.
+    waiting = [];
   }
   return {
-    isDone: (step) => doneBefore.has(step),
+    isDone: (step) => states.get(step) === 'done',
+    hasBegun: (step) => states.has(step),
     started: (step) => write([record(step, 'started')]),
     finished: async (step) => {
       waiting = [record(step, 'done')];
@@ -88,6 +93,7 @@ export function createStepJournal(
 /** For commands whose truth is in the tenant itself (migrate, rollback), and which so need no journal. */
 export const noJournal: StepJournal = {
   isDone: () => false,
+  hasBegun: () => false,
   started: async () => undefined,
   finished: async () => undefined,
   failed: async () => undefined,

@@ -6,11 +6,11 @@ import { createStepJournal } from '../lifecycle/steps.js';
 import type { Tenant } from '../tenant.js';
 import { monotonicMs } from '../util/clock.js';
 import { createOperationId } from '../util/names.js';
+import { describeObstacles } from './describe-obstacles.js';
 import { dryReport } from './dry-report.js';
 import type { RunSignals } from './execute-run.js';
-import { describeObstacles } from './describe-obstacles.js';
-import { runSingle } from './single-run.js';
 import type { RunReport } from './report.js';
+import { runSingle } from './single-run.js';
 import type { Workspace } from './workspace.js';
 
 export interface DeprovisionOptions {
@@ -61,9 +61,8 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
     steps,
     journal: async (run, leased) => {
       const operation = planDeprovisionOperation(leased, operationId);
-      if (operation.id === operationId) return createStepJournal(run, id, operation, new Set());
-      const done = (await registry.readSteps(operation.id)).filter(({ state }) => state === 'done').map(({ step }) => step);
-      return createStepJournal(run, id, operation, new Set(done));
+      const steps = operation.id === operationId ? [] : await registry.readSteps(operation.id);
+      return createStepJournal(run, id, operation, steps);
     },
     work: async (scope) => {
       guardLeasedTenant(tenant, scope.tenant);

@@ -1,5 +1,5 @@
 import type { ResolvedConfig } from '../config/types.js';
-import { TenancyError, isTenancyError } from '../errors.js';
+import { isTenancyError, TenancyError } from '../errors.js';
 import type { StepName, TenantOutcome } from '../events.js';
 import type { FailureBudget } from '../fleet/failure-budget.js';
 import { locateTenant } from '../lifecycle/locate.js';
@@ -10,8 +10,8 @@ import { createStepJournal, noJournal } from '../lifecycle/steps.js';
 import type { NewTenant, Registry } from '../registry/registry.js';
 import type { Placement, Tenant, TenantId } from '../tenant.js';
 import { parseTenantId } from '../tenant.js';
-import { createOperationId } from '../util/names.js';
 import { elapsedMs, monotonicMs } from '../util/clock.js';
+import { createOperationId } from '../util/names.js';
 import { dryReport } from './dry-report.js';
 import { executeRun, type RunSignals } from './execute-run.js';
 import { planListed } from './lanes.js';
@@ -113,8 +113,7 @@ async function openJournal(run: RunContext, tenant: Tenant): Promise<ReturnType<
   if (!tenant.operation) return noJournal;
   const isFresh = tenant.status === 'pending';
   const steps = isFresh ? [] : await run.registry.readSteps(tenant.operation.id);
-  const done = new Set(steps.filter(({ state }) => state === 'done').map(({ step }) => step));
-  return createStepJournal(run, tenant.id, tenant.operation, done);
+  return createStepJournal(run, tenant.id, tenant.operation, steps);
 }
 
 function listSteps(config: ResolvedConfig, migrator: RunMigrator): readonly StepName[] {
@@ -143,30 +142,34 @@ async function planProvision(
     for (const tenant of await registry.listTenants({ ids }, { after: null, limit: ids.length })) known.set(tenant.id, tenant);
   }
   const working = placed.filter(({ id }) => known.get(id)?.status !== 'active');
-  return dryReport(workspace, { command: 'provision', selected: placed.length, target: migrator.target, startedMs, concurrency: options.concurrency ?? null }, (emit) => {
-    const refused: TenantOutcome[] = [];
-    for (const { id, placement } of working) {
-      const before = known.get(id);
-      const obstacle = before && findProvisionObstacle(before);
-      if (obstacle) {
-        refused.push(toRefusal(before, obstacle));
-        continue;
+  return dryReport(
+    workspace,
+    { command: 'provision', selected: placed.length, target: migrator.target, startedMs, concurrency: options.concurrency ?? null },
+    (emit) => {
+      const refused: TenantOutcome[] = [];
+      for (const { id, placement } of working) {
+        const before = known.get(id);
+        const obstacle = before && findProvisionObstacle(before);
+        if (obstacle) {
+          refused.push(toRefusal(before, obstacle));
+          continue;
+        }
+        const { cluster, driver, name } = before && before.status !== 'deprovisioned' ? before : placement;
+        emit({
+          type: 'tenant.planned',
+          tenant: id,
+          cluster,
+          driver,
+          name,
+          from: null,
+          to: migrator.target,
+          steps: listSteps(workspace.config, migrator),
+          migrations: migrator.declared.map((migration) => migration.name),
+        });
       }
-      const { cluster, driver, name } = before && before.status !== 'deprovisioned' ? before : placement;
-      emit({
-        type: 'tenant.planned',
-        tenant: id,
-        cluster,
-        driver,
-        name,
-        from: null,
-        to: migrator.target,
-        steps: listSteps(workspace.config, migrator),
-        migrations: migrator.declared.map((migration) => migration.name),
-      });
-    }
-    return { pending: working.length - refused.length, refused };
-  });
+      return { pending: working.length - refused.length, refused };
+    },
+  );
 }
 
 function toRefusal({ id, cluster, schemaVersion }: Tenant, { code, message, hint, isRetryable }: TenancyError): TenantOutcome {

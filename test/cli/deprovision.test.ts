@@ -46,7 +46,7 @@ describe.concurrent('deprovision', () => {
     const failed = await scene.json(args, { env: { BROKEN: '1' } });
     expect(failed.exitCode).toBe(1);
     expect(failed.finished.failed[0]?.error).toMatchObject({ code: 'TENANCY_HOOK_FAILED', hook: 'backup', message: expect.stringContaining('the disk is full') });
-    expect(failed.of('step.finished').map(({ step, status }) => `${step} ${status}`)).toEqual(['guard done', 'cut-access done', 'backup failed']);
+    expect(failed.of('step.finished').map(({ step, status }) => `${step} ${status}`)).toEqual(['guard done', 'cut-access done', 'backup failed', 'restore-access done']);
     expect(await scene.db.query(`SELECT status, operation FROM tenancy.tenants`)).toEqual([{ status: 'active', operation: null }]);
     expect(await scene.db.query('SELECT datconnlimit, datallowconn FROM pg_database WHERE datname = $1', [name])).toEqual([{ datconnlimit: -1, datallowconn: true }]);
     expect((await scene.json(['tenant', 'migrate', 'acme', '--force-verify'])).exitCode).toBe(0);

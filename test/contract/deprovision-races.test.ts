@@ -1,0 +1,149 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Hooks } from '../../src/config/types.js';
+import { createTenancy } from '../../src/create-tenancy.js';
+import { TenancyError } from '../../src/errors.js';
+import type { Tenancy } from '../../src/tenancy.js';
+import type { DriverName } from '../../src/tenant.js';
+import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
+
+/** What happens to a deprovision that is interfered with half way, by a person or by another process. */
+describe('a deprovision', { timeout: 60_000 }, () => {
+  let database: TestDatabase;
+  const opened: Tenancy[] = [];
+
+  beforeEach(async () => {
+    database = await createTestDatabase();
+  });
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((tenancy) => tenancy.close()));
+    await database.drop();
+  });
+
+  async function open(driver: DriverName, hooks: Hooks = {}): Promise<Tenancy> {
+    const { url, name } = database;
+    const prefix = driver === 'postgres-schema' ? 'tenant_' : `${name}_`;
+    const tenancy = await createTenancy({
+      registry: { url },
+      clusters: { main: { url } },
+      placement: ({ id }) => ({ cluster: 'main', driver, name: prefix + id }),
+      hooks,
+    });
+    opened.push(tenancy);
+    return tenancy;
+  }
+
+  const isSchemaThere = async (name: string): Promise<boolean> =>
+    (await database.query('SELECT FROM pg_namespace WHERE nspname = $1', [name])).length === 1;
+
+  const canAnybodyConnect = async (name: string): Promise<boolean> => {
+    const grants = `SELECT FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) a
+      WHERE datname = $1 AND a.grantee = 0 AND a.privilege_type = 'CONNECT'`;
+    return (await database.query(grants, [name])).length === 1;
+  };
+
+  const expireLeases = (): Promise<unknown> =>
+    database.query('UPDATE tenancy.tenants SET lease_expires_at = clock_timestamp() WHERE lease_owner IS NOT NULL');
+
+  it('that is stopped by its timeout during the backup gives access back with the status', async () => {
+    const tenancy = await open('postgres-database', {
+      backup: ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+    });
+    await tenancy.provision('acme');
+    const report = await tenancy.deprovision('acme', { confirm: 'acme', limits: { timeoutMs: 2_000 } });
+    expect(report).toMatchObject({ exitCode: 1, failed: [{ error: { code: 'TENANCY_TIMEOUT_REACHED' } }] });
+    expect({ status: (await tenancy.find('acme')).status, isOpen: await canAnybodyConnect(`${database.name}_acme`) }).toEqual({
+      status: 'active',
+      isOpen: true,
+    });
+  });
+
+  it('that is aborted during the backup gives access back with the status', async () => {
+    const abort = new AbortController();
+    const tenancy = await open('postgres-database', {
+      backup: ({ signal }) => {
+        queueMicrotask(() => abort.abort(new TenancyError('TENANCY_RUN_ABORTED', {})));
+        return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+      },
+    });
+    await tenancy.provision('acme');
+    await tenancy.deprovision('acme', { confirm: 'acme', signals: { abort: abort.signal } });
+    expect({ status: (await tenancy.find('acme')).status, isOpen: await canAnybodyConnect(`${database.name}_acme`) }).toEqual({
+      status: 'active',
+      isOpen: true,
+    });
+  });
+
+  it('that has begun to drop is never called off, whatever a later backup says', async () => {
+    const first = await open('postgres-schema', {
+      drop: async ({ db }) => {
+        await db.query('DROP TABLE accounts');
+        throw new Error('the disk is on fire');
+      },
+    });
+    await first.provision('acme');
+    await database.query('CREATE TABLE tenant_acme.accounts ()');
+    await first.deprovision('acme', { confirm: 'acme', skipBackup: true });
+    const second = await open('postgres-schema', {
+      backup: () => {
+        throw new Error('there is no table accounts');
+      },
+    });
+    await second.deprovision('acme', { confirm: 'acme' });
+    expect(await second.find('acme')).toMatchObject({ status: 'failed', operation: { type: 'deprovision' } });
+  });
+
+  it('does not drop a tenant that was protected while it was being backed up', async () => {
+    let answer: boolean | null = null;
+    const other = await open('postgres-schema');
+    const tenancy = await open('postgres-schema', {
+      backup: async () => {
+        answer = await other.setProtected('acme', true).catch(() => null);
+      },
+    });
+    await tenancy.provision('acme');
+    const report = await tenancy.deprovision('acme', { confirm: 'acme' });
+    // Either the protection was refused, or it holds.
+    expect({ answer, isThere: await isSchemaThere('tenant_acme') }).not.toEqual({ answer: true, isThere: false });
+    expect({ answer, exitCode: report.exitCode }).toEqual({ answer: null, exitCode: 0 });
+  });
+
+  it('is called off where a protection has come before the drop', async () => {
+    const other = await open('postgres-database');
+    const protect = () => database.query('UPDATE tenancy.tenants SET is_protected = true') as Promise<never>;
+    const tenancy = await open('postgres-database', { backup: protect });
+    await tenancy.provision('acme');
+    const report = await tenancy.deprovision('acme', { confirm: 'acme' });
+    expect(report).toMatchObject({ exitCode: 4, failed: [{ error: { code: 'TENANCY_DEPROVISION_REFUSED' } }] });
+    expect(await other.find('acme')).toMatchObject({ status: 'active', isProtected: true, operation: null });
+    expect(await canAnybodyConnect(`${database.name}_acme`)).toBe(true);
+  });
+
+  it('does not drop after another has taken over and called it off', async () => {
+    let wake = (): void => undefined;
+    let reach = (): void => undefined;
+    const reached = new Promise<void>((resolve) => (reach = resolve));
+    const sleeper = await open('postgres-schema', {
+      beforeDrop: () => {
+        reach();
+        return new Promise((resolve) => (wake = resolve));
+      },
+    });
+    await sleeper.provision('acme');
+    const sleeping = sleeper.deprovision('acme', { confirm: 'acme', skipBackup: true });
+    await reached;
+    await expireLeases();
+    // What the other finds is a tenant that nobody has begun to drop.
+    await database.query(`DELETE FROM tenancy.steps WHERE step = 'drop'`);
+    const other = await open('postgres-schema', {
+      backup: () => {
+        throw new Error('there is no room');
+      },
+    });
+    await other.deprovision('acme', { confirm: 'acme' });
+    wake();
+    const report = await sleeping;
+    expect(await isSchemaThere('tenant_acme')).toBe(true);
+    expect((await other.find('acme')).status).toBe('active');
+    expect(report.exitCode).toBe(5);
+  });
+});
