@@ -64,6 +64,11 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
       case 'tenant.retried':
         if (!isQuiet) say(palette.dim(`  ${sanitizeLine(describeEvent(event, tally.command))}`));
         return;
+      case 'step.finished':
+        // Of one tenant every step is told, with its time.
+        if (isVerbose || (tally.started?.selected === 1 && !isQuiet))
+          say(palette.dim(`  ${sanitizeLine(describeEvent(event, tally.command))}`));
+        return;
       default:
         if (isVerbose && event.type !== 'step.started') say(palette.dim(`  ${sanitizeLine(describeEvent(event, tally.command))}`));
     }

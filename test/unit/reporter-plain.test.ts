@@ -43,7 +43,7 @@ async function play(scene: Iterable<SceneEvent>, options: Partial<PlainReporterO
   return { out: readOut(), err: readErr() };
 }
 
-test('says of one tenant where it lives, on stdout', async () => {
+test('says of one tenant what was done, how long each step took, and, on stdout, where it lives', async () => {
   const { out, err } = await play(singleScene({ isBroken: false }));
   expect(out).toMatchInlineSnapshot(`
     "✔ acme provisioned to 0008_index_lines in 1.5 s
@@ -53,7 +53,16 @@ test('says of one tenant where it lives, on stdout', async () => {
                 the embedded server has stopped: \`npx tenancy embedded start\` brings it up
     "
   `);
-  expect(err).toBe('provision 1 tenant on main to 0008_index_lines\n');
+  expect(err).toMatchInlineSnapshot(`
+    "provision 1 tenant on main to 0008_index_lines
+      acme: register done in 12 ms
+      acme: create done in 184 ms
+      acme: migrate done in 1.2 s (8 migrations)
+      acme: seed done in 95 ms
+      acme: verify done in 8 ms
+      acme: activate done in 11 ms
+    "
+  `);
 });
 
 test('says of one tenant that failed why, and what to type next', async () => {
@@ -61,6 +70,9 @@ test('says of one tenant that failed why, and what to type next', async () => {
   expect(out).toBe('');
   expect(err).toMatchInlineSnapshot(`
     "provision 1 tenant on main to 0008_index_lines
+      acme: register done in 12 ms
+      acme: create done in 184 ms
+      acme: migrate failed after 950 ms
     ✖ acme failed in migrate on main
       migration 0007_backfill_totals, line 12, column 34: column "amount_cents" does not exist
       UPDATE invoices SET total = (SELECT sum(amount_cents) FROM invoice_lines)
