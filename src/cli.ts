@@ -12,7 +12,8 @@ export async function main(argv: readonly string[] = process.argv.slice(2)): Pro
 }
 
 async function run(argv: readonly string[]): Promise<ExitCode> {
-  endQuietlyWhenNobodyReads();
+  let endsByItself = false;
+  mindReaders(() => endsByItself);
   let invocation: Invocation | undefined;
   const program = createProgram(readVersion(), (chosen) => {
     invocation = chosen;
@@ -44,7 +45,10 @@ async function run(argv: readonly string[]): Promise<ExitCode> {
     const env = await readEnvironment(flags);
     return await invocation({
       ...createContext(await readGlobals(flags, env), env),
-      takeSignals: () => interrupts.signals,
+      takeSignals: () => {
+        endsByItself = true;
+        return interrupts.signals;
+      },
       noteRun: (event) => {
         if (event === 'run.started') interrupts.mind();
         else isEndTold = true;
@@ -53,6 +57,7 @@ async function run(argv: readonly string[]): Promise<ExitCode> {
     });
   } catch (error) {
     isEndTold = true;
+    endsByItself = true;
     return await tellFatal(error, output, isColorful(flags, process.env));
   } finally {
     await close();
@@ -159,14 +164,22 @@ async function tellInterrupt(code: ExitCode): Promise<void> {
   );
 }
 
-/** `tenancy tenant list | head` is no failure. */
-function endQuietlyWhenNobodyReads(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(EXIT.ok);
-      throw error;
-    });
-  }
+/**
+ * `tenancy tenant list | head` ends when head has read enough, and is no failure. A run goes on to its end and its exit code,
+ * whether anybody listens or not: ended in the middle it would leave tenants half way, and call it done.
+ */
+function mindReaders(endsByItself: () => boolean): void {
+  process.stderr.on('error', () => undefined);
+  let isTold = false;
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') {
+      if (!endsByItself()) process.exit(EXIT.ok);
+      return;
+    }
+    if (!isTold) process.stderr.write(`✖ stdout can't be written: ${error.message}\n`);
+    isTold = true;
+    if (!endsByItself()) process.exit(EXIT.unreachable);
+  });
 }
 
 function readVersion(): string {
