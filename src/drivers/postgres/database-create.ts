@@ -21,31 +21,59 @@ const RACES: ReadonlySet<string> = new Set([
  * has died, or that another attempt of the same operation runs, is taken up and not fallen over.
  */
 export async function createDatabase(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<'created' | 'adopted'> {
+  let hasBegun = false;
   let isOurs = false;
-  return withClient(context, null, signal, (client) =>
-    settleRaces(
-      signal,
-      (code) => RACES.has(code),
-      async () => {
-        const { home, draft } = await readHome(client, target);
-        if (home !== null) {
-          const isSame = home.marker !== null && isSameMarker(home.marker, target.marker);
-          if (isSame && !home.isHalfDropped) return isOurs ? 'created' : 'adopted';
-          throw new TenancyError('TENANCY_NAME_TAKEN', {
-            name: target.name,
-            kind: 'database',
-            owner: isSame ? 'was interrupted while it was being dropped' : describeOwner(home.marker, target.marker),
-          });
-        }
-        if (draft === null) {
-          await client.query(formatCreateDraft(target.marker.operation));
-          isOurs = true;
-        }
-        await finishDraft(client, target);
-        return isOurs ? 'created' : 'adopted';
-      },
-    ),
-  );
+  const attempt = async (client: Client): Promise<'created' | 'adopted'> => {
+    const { home, draft } = await readHome(client, target);
+    if (home !== null) {
+      const isSame = home.marker !== null && isSameMarker(home.marker, target.marker);
+      if (!isSame || home.isHalfDropped) {
+        throw new TenancyError('TENANCY_NAME_TAKEN', {
+          name: target.name,
+          kind: 'database',
+          owner: isSame ? 'was interrupted while it was being dropped' : describeOwner(home.marker, target.marker),
+        });
+      }
+      // Two attempts made one each, and the other's has become the home.
+      if (draft !== null) await dropDraft(client, target);
+      return isOurs ? 'created' : 'adopted';
+    }
+    if (draft === null) {
+      hasBegun = true;
+      await client.query(formatCreateDraft(target.marker.operation));
+      isOurs = true;
+    }
+    await finishDraft(client, target);
+    return isOurs ? 'created' : 'adopted';
+  };
+  try {
+    return await withClient(context, null, signal, (client) =>
+      settleRaces(
+        signal,
+        (code) => RACES.has(code),
+        () => attempt(client),
+      ),
+    );
+  } catch (error) {
+    if (hasBegun && signal.aborted) await dropSuperfluousDraft(context, target);
+    throw error;
+  }
+}
+
+/**
+ * For an attempt that was stopped past its lease, and whose CREATE DATABASE came through when another had the home ready: nobody
+ * would look for it any more. Without a home it is left to the next attempt. What fails here is told by nobody: the abort is.
+ */
+async function dropSuperfluousDraft(context: EngineContext, target: TenantTarget): Promise<void> {
+  await withClient(context, null, undefined, async (client) => {
+    const { home, draft } = await readHome(client, target);
+    const isMade = home?.marker != null && isSameMarker(home.marker, target.marker);
+    if (isMade && draft !== null) await dropDraft(client, target);
+  }).catch(() => undefined);
+}
+
+async function dropDraft(client: Client, target: TenantTarget): Promise<void> {
+  await client.query(`DROP DATABASE IF EXISTS ${quoteName(draftName(target.marker.operation))} WITH (FORCE)`);
 }
 
 /**
