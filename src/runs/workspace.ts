@@ -49,7 +49,7 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
   const { config } = options;
   const servers = createServers({ root: config.root, onNotice: options.onNotice });
   let opening: Promise<Registry> | null = null;
-  const clustersMade: ReturnType<typeof createClusters>[] = [];
+  const clustersMade = new Set<ReturnType<typeof createClusters>>();
 
   async function open(create: boolean): Promise<Registry> {
     const { url, isEmbedded } = await servers.urlOf(config.registry.url, 'registry.url');
@@ -59,7 +59,7 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
 
   function clusters(registry: Registry | null, { dryRun } = { dryRun: false }): ReturnType<typeof createClusters> {
     const made = createClusters({ config, registry, servers, acceptCluster: options.acceptCluster, dryRun });
-    clustersMade.push(made);
+    clustersMade.add(made);
     return made;
   }
 
@@ -123,10 +123,12 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
       } finally {
         await Promise.allSettled([leases.close(), logs.flush()]);
         await run.clusters.close();
+        // A program may have thousands of runs in its life.
+        clustersMade.delete(run.clusters);
       }
     },
     close: async () => {
-      await Promise.allSettled(clustersMade.map((made) => made.close()));
+      await Promise.allSettled([...clustersMade].map((made) => made.close()));
       if (opening) await opening.then((registry) => registry.close()).catch(() => undefined);
       await servers.close();
     },
