@@ -37,7 +37,9 @@ async function run(argv: readonly string[]): Promise<ExitCode> {
   const output = fatalOutput(flags);
   let isEndTold = false;
   const exit = async (code: ExitCode): Promise<void> => {
-    if (output === 'json' && !isEndTold) await tellInterrupt(code);
+    const isToTell = output === 'json' && !isEndTold;
+    isEndTold = true;
+    if (isToTell) await tellInterrupt(code);
     process.exit(code);
   };
   const interrupts = createInterrupts({ on: (signal, listener) => process.on(signal, listener), exit: (code) => void exit(code), close });
