@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { redact } from '../../util/redact.js';
 import type { Registry, TenantChange } from '../registry.js';
 import type { RegistryConnection } from './connection.js';
+import { toJsonb } from './jsonb.js';
 import { TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';
 
 export function createChangeWriter(db: RegistryConnection): Pick<Registry, 'updateTenants' | 'forgetTenant'> {
   return {
     updateTenants: async (changes) => {
       if (new Set(changes.map(({ id }) => id)).size < changes.length) throw new Error('updateTenants was given the same tenant twice');
-      const rows = await db.query<TenantRow>(UPDATE, [JSON.stringify(changes.map(toInput)), randomUUID()]);
+      const rows = await db.query<TenantRow>(UPDATE, [toJsonb(changes.map(toInput)), randomUUID()]);
       return rows.map(toTenant);
     },
     forgetTenant: async (id, fence) => {
@@ -22,7 +23,16 @@ function toInput(change: TenantChange): Record<string, unknown> {
   const { lastError } = change.set ?? {};
   // Failures are promised to carry no secret; one that slipped through must not be kept.
   const set = lastError ? { ...change.set, lastError: { ...lastError, message: redact(lastError.message) } } : (change.set ?? {});
-  return { id: change.id, fence: change.fence, from: change.from, if_protected: change.ifProtected ?? null, to: change.to ?? null, set, run: change.runId, event: change.event };
+  return {
+    id: change.id,
+    fence: change.fence,
+    from: change.from,
+    if_protected: change.ifProtected ?? null,
+    to: change.to ?? null,
+    set,
+    run: change.runId,
+    event: change.event,
+  };
 }
 
 /** What is in `set` under a name, or else what the row has. */

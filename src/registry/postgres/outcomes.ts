@@ -3,6 +3,7 @@ import type { OutcomeError, TenantOutcome, TenantOutcomeType } from '../../event
 import { redact } from '../../util/redact.js';
 import type { OutcomeRecord, Registry } from '../registry.js';
 import type { RegistryConnection, Row } from './connection.js';
+import { toJsonb } from './jsonb.js';
 
 interface OutcomeRow extends Row {
   readonly tenant: string;
@@ -18,7 +19,7 @@ interface OutcomeRow extends Row {
 export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recordOutcomes' | 'listOutcomes'> {
   return {
     recordOutcomes: async (runId, outcomes) => {
-      await db.query(RECORD, [runId, JSON.stringify(outcomes.map(toInput)), randomUUID()]);
+      await db.query(RECORD, [runId, toJsonb(outcomes.map(toInput)), randomUUID()]);
     },
     listOutcomes: async (runId, filter, page) => {
       const rows = await db.query<OutcomeRow>(LIST, [runId, filter.outcomes ?? null, page.after, page.limit]);

@@ -3,6 +3,7 @@ import { TenancyError } from '../../errors.js';
 import type { NewTenant, Registry } from '../registry.js';
 import type { RegistryConnection } from './connection.js';
 import { codeOf } from './failures.js';
+import { toJsonb } from './jsonb.js';
 import { TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';
 
 /** Each attempt loses only to a competitor that has come through, and each tenant has few of those. */
@@ -13,7 +14,7 @@ export function createTenantRegister(db: RegistryConnection): Pick<Registry, 're
     registerTenants: async (tenants) => {
       const wanted = new Map(tenants.map((tenant) => [tenant.id as string, tenant]));
       refuseClashesWithin([...wanted.values()]);
-      const input = JSON.stringify([...wanted.values()].map(toInput));
+      const input = toJsonb([...wanted.values()].map(toInput));
       const rows = await register(db, input, wanted.size);
       return tenants.map(({ id, operation }) => {
         const row = rows.get(id);
@@ -25,7 +26,7 @@ export function createTenantRegister(db: RegistryConnection): Pick<Registry, 're
     refuseClashes: async (tenants) => {
       const wanted = [...new Map(tenants.map((tenant) => [tenant.id as string, tenant])).values()];
       refuseClashesWithin(wanted);
-      await throwClash(db, JSON.stringify(wanted.map(toInput)));
+      await throwClash(db, toJsonb(wanted.map(toInput)));
     },
   };
 }

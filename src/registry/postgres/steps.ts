@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { redact } from '../../util/redact.js';
 import type { NewStepRecord, Registry, StepRecord } from '../registry.js';
 import type { RegistryConnection, Row } from './connection.js';
+import { toJsonb } from './jsonb.js';
 import { selectMs, toDate, toDateOrNull } from './rows.js';
 
 interface StepRow extends Row {
@@ -35,7 +36,7 @@ export function createStepJournal(db: RegistryConnection): Pick<Registry, 'readS
       }));
     },
     recordSteps: async (steps) => {
-      await db.query(RECORD, [JSON.stringify(foldSteps(steps)), randomUUID()]);
+      await db.query(RECORD, [toJsonb(foldSteps(steps)), randomUUID()]);
     },
   };
 }
