@@ -1,5 +1,4 @@
 import { TenancyError } from '../errors.js';
-import { historyDigest } from '../migrations/history-digest.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { sessionOptions } from './session-options.js';
 import { runStep } from './steps.js';
@@ -19,7 +18,7 @@ export async function adoptTenant(scope: TenantScope, declared: DeclaredMigratio
     await driver.mark(target);
     return { detail: tenant.name };
   });
-  let version = { schemaVersion: null as string | null, migrationsHash: historyDigest([]) };
+  let version = run.migrator.describe([]);
   await runStep(scope, 'verify', async () => {
     const { applied } = await driver.withSession(target, sessionOptions(scope), async (session) => {
       const before = await session.readHistory();
@@ -27,7 +26,7 @@ export async function adoptTenant(scope: TenantScope, declared: DeclaredMigratio
       await session.recordApplied(declared);
       return session.readHistory();
     });
-    version = { schemaVersion: applied.at(-1)?.name ?? null, migrationsHash: historyDigest(applied) };
+    version = run.migrator.describe(applied);
     return { detail: version.schemaVersion ?? 'no history' };
   });
   await runStep(scope, 'activate', async () => {

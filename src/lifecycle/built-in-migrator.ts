@@ -1,9 +1,10 @@
-import type { ResolvedConfig, SqlMigrations } from '../config/types.js';
 import { importModule } from '../config/import-config.js';
+import type { ResolvedConfig, SqlMigrations } from '../config/types.js';
 import type { TenantSession } from '../drivers/driver.js';
 import { isTenancyError } from '../errors.js';
 import { historyDigest } from '../migrations/history-digest.js';
 import type { LocalMigration, TenantHistory, TenantMigrationPlan } from '../migrations/migration.js';
+import { findNewest, recogniseOrder } from '../migrations/order.js';
 import { planMigrations, resolveTarget } from '../migrations/plan.js';
 import { loadMigrations } from '../migrations/source.js';
 import { checkSqlScript } from '../migrations/sql/check.js';
@@ -19,6 +20,7 @@ export async function createBuiltInMigrator(config: ResolvedConfig, source: SqlM
   const target = resolveTarget(local, options.to, options.direction);
   const targetIndex = target === null ? -1 : local.findIndex(({ name }) => name === target);
   const known = createKnownHistories(local);
+  const order = recogniseOrder(local.map(({ name }) => name));
   const checked = new Set<boolean>();
   const publicTo = source.schemas?.public ?? null;
 
@@ -58,6 +60,13 @@ export async function createBuiltInMigrator(config: ResolvedConfig, source: SqlM
     targetDigest: options.direction === 'down' ? null : historyDigest(local.slice(0, targetIndex + 1)),
     declared: local.slice(0, targetIndex + 1),
     lockScope: 'tenant',
+    describe: (applied) => ({
+      schemaVersion: findNewest(
+        applied.map(({ name }) => name),
+        order,
+      ),
+      migrationsHash: historyDigest(applied),
+    }),
     check: (driver) => {
       const isSchemaTenant = driver === ('postgres-schema' satisfies DriverName);
       if (checked.has(isSchemaTenant)) return;
@@ -70,16 +79,25 @@ export async function createBuiltInMigrator(config: ResolvedConfig, source: SqlM
     },
     plan: async (scope) => {
       const guess = planUnread(scope.tenant);
-      const plan = guess ?? (await scope.driver.withSession(scope.target, sessionOptions(scope), async (session) => planFor(await session.readHistory())));
+      const plan =
+        guess ??
+        (await scope.driver.withSession(scope.target, sessionOptions(scope), async (session) => planFor(await session.readHistory())));
       warnAhead(scope, plan);
       return outline(plan);
     },
     migrate: async (scope, { isNew, onVersion }) => {
       let result: WorkResult | null = null;
       const versions = { from: scope.tenant.schemaVersion, to: target };
-      await withHooks(scope, 'Migrate', () => createHookContext(scope, versions), async () => {
-        result = await scope.driver.withSession(scope.target, sessionOptions(scope), (session) => carryOut(scope, session, isNew, onVersion));
-      });
+      await withHooks(
+        scope,
+        'Migrate',
+        () => createHookContext(scope, versions),
+        async () => {
+          result = await scope.driver.withSession(scope.target, sessionOptions(scope), (session) =>
+            carryOut(scope, session, isNew, onVersion),
+          );
+        },
+      );
       return result as unknown as WorkResult;
     },
   };
@@ -105,16 +123,23 @@ async function applyOver(
 ): Promise<WorkResult> {
   const { run, tenant } = scope;
   const present = new Map(before.map(({ name, checksum }) => [name, checksum]));
-  const versionNow = (schemaVersion: string | null): Parameters<OnVersion>[0] => ({
-    schemaVersion,
-    migrationsHash: historyDigest([...present].map(([name, checksum]) => ({ name, checksum }))),
-  });
-  if (plan.steps.length === 0) return { outcome: 'up-to-date', from: plan.from, to: plan.to, version: versionNow(plan.to) };
+  const versionNow = (): Parameters<OnVersion>[0] => run.migrator.describe([...present].map(([name, checksum]) => ({ name, checksum })));
+  if (plan.steps.length === 0) return { outcome: 'up-to-date', from: plan.from, to: plan.to, version: versionNow() };
 
   const { cluster, driver, name } = tenant;
   const names = plan.steps.map((migration) => migration.name);
   const step = plan.direction === 'up' ? 'migrate' : 'rollback';
-  run.emit({ type: 'tenant.planned', tenant: tenant.id, cluster, driver, name, from: plan.from, to: plan.to, steps: [step], migrations: names });
+  run.emit({
+    type: 'tenant.planned',
+    tenant: tenant.id,
+    cluster,
+    driver,
+    name,
+    from: plan.from,
+    to: plan.to,
+    steps: [step],
+    migrations: names,
+  });
 
   const checksums = new Map(plan.steps.map(({ name, checksum }) => [name, checksum]));
   const done: string[] = [];
@@ -134,14 +159,10 @@ async function applyOver(
       },
     });
   } catch (error) {
-    if (done.length > 0) onVersion(versionNow(newestOf(plan, done, present)));
+    if (done.length > 0) onVersion(versionNow());
     throw error;
   }
-  return { outcome: 'applied', from: plan.from, to: plan.to, version: versionNow(plan.to) };
-}
-
-function newestOf(plan: TenantMigrationPlan, done: readonly string[], present: ReadonlyMap<string, string>): string | null {
-  return plan.direction === 'up' ? (done.at(-1) ?? plan.from) : ([...present.keys()].at(-1) ?? null);
+  return { outcome: 'applied', from: plan.from, to: plan.to, version: versionNow() };
 }
 
 /** Which versions stand for "the first n local files, unedited"; each digest is made when first asked for. */

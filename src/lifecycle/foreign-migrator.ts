@@ -22,9 +22,14 @@ export async function createForeignMigrator(hook: Migrator | Hook, options: Migr
 
   async function read(scope: TenantScope, ctx: HookContext): Promise<string | null> {
     let version: string | null = null;
-    await runHook(scope, 'migrate.readVersion', async () => {
-      version = await migrator.readVersion(ctx);
-    }, () => ctx);
+    await runHook(
+      scope,
+      'migrate.readVersion',
+      async () => {
+        version = await migrator.readVersion(ctx);
+      },
+      () => ctx,
+    );
     return version;
   }
 
@@ -35,6 +40,7 @@ export async function createForeignMigrator(hook: Migrator | Hook, options: Migr
     declared: [],
     lockScope: migrator.lockScope ?? 'tenant',
     check: () => undefined,
+    describe: (applied) => toVersion(applied.at(-1)?.name ?? null),
     plan: async (scope) => {
       const from = await read(scope, createHookContext(scope));
       return { from, to: target, migrations: [] };

@@ -1,8 +1,9 @@
 import type { ResolvedConfig } from '../config/types.js';
+import { historyDigest } from '../migrations/history-digest.js';
 import type { DriverName } from '../tenant.js';
-import type { TenantScope, WorkResult } from './run-context.js';
 import { createBuiltInMigrator } from './built-in-migrator.js';
 import { createForeignMigrator } from './foreign-migrator.js';
+import type { TenantScope, WorkResult } from './run-context.js';
 
 /** How a run brings one tenant to its version; made once a run, from the config and the flags. */
 export interface RunMigrator {
@@ -16,6 +17,8 @@ export interface RunMigrator {
   readonly lockScope: 'tenant' | 'database' | 'none';
   /** Refuses files that can't be run for tenants of this driver, before any tenant is touched. @throws TenancyError */
   check(driver: DriverName): void;
+  /** What the registry is to say of a tenant with this history. */
+  describe(applied: readonly { readonly name: string; readonly checksum: string }[]): NonNullable<WorkResult['version']>;
   /** What would be done, without writing anything. */
   plan(scope: TenantScope): Promise<MigrationOutline>;
   /** `isNew`: the tenant was just created, so its history is expected to be empty. */
@@ -54,6 +57,7 @@ export const noMigrator: RunMigrator = {
   declared: [],
   lockScope: 'none',
   check: () => undefined,
+  describe: (applied) => ({ schemaVersion: applied.at(-1)?.name ?? null, migrationsHash: historyDigest(applied) }),
   plan: async () => ({ from: null, to: null, migrations: [] }),
   migrate: async () => ({ outcome: 'up-to-date', from: null, to: null }),
 };

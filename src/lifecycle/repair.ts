@@ -1,5 +1,4 @@
 import { TenancyError } from '../errors.js';
-import { historyDigest } from '../migrations/history-digest.js';
 import type { TenantStatus } from '../tenant.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { sessionOptions } from './session-options.js';
@@ -15,7 +14,10 @@ const REPAIRABLE: readonly TenantStatus[] = [...MIGRATABLE, 'provisioning', 'fai
 export async function repairTenant(scope: TenantScope, answer: 'applied' | 'rerun' | null): Promise<WorkResult> {
   const { run, tenant, driver, target, fence } = scope;
   if (!REPAIRABLE.includes(tenant.status)) {
-    const next = tenant.status === 'deprovisioning' ? `finish it first: \`tenancy tenant deprovision ${tenant.id}\`` : `see \`tenancy tenant show ${tenant.id}\``;
+    const next =
+      tenant.status === 'deprovisioning'
+        ? `finish it first: \`tenancy tenant deprovision ${tenant.id}\``
+        : `see \`tenancy tenant show ${tenant.id}\``;
     throw new TenancyError('TENANCY_STATE_REFUSED', { tenant: tenant.id, status: tenant.status, command: 'repaired', next });
   }
   let result: WorkResult = { outcome: 'up-to-date', from: tenant.schemaVersion, to: tenant.schemaVersion };
@@ -33,13 +35,16 @@ export async function repairTenant(scope: TenantScope, answer: 'applied' | 'reru
         throw new TenancyError('TENANCY_REPAIR_UNDECIDED', { tenant: tenant.id, migration: name, statement: statementsDone + 1 });
       }
       await session.resolveProgress(answer);
-      details.push(`statement ${before.progress.statementsDone + 1} of ${before.progress.name}: ${answer === 'applied' ? 'counted as done' : 'will be sent again'}`);
+      details.push(
+        `statement ${before.progress.statementsDone + 1} of ${before.progress.name}: ${answer === 'applied' ? 'counted as done' : 'will be sent again'}`,
+      );
       return session.readHistory();
     });
 
-    const version = { schemaVersion: history.applied.at(-1)?.name ?? null, migrationsHash: historyDigest(history.applied) };
+    const version = run.migrator.describe(history.applied);
     const isStale = version.schemaVersion !== tenant.schemaVersion || version.migrationsHash !== tenant.migrationsHash;
-    if (isStale && run.migrator.type === 'built-in') details.push(`recorded version ${tenant.schemaVersion ?? 'none'} → ${version.schemaVersion ?? 'none'}`);
+    if (isStale && run.migrator.type === 'built-in')
+      details.push(`recorded version ${tenant.schemaVersion ?? 'none'} → ${version.schemaVersion ?? 'none'}`);
     if (details.length === 0 && !tenant.lastError) return { status: 'done-before' };
     const changed = await run.changeTenant({
       id: tenant.id,

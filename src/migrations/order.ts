@@ -24,6 +24,13 @@ export function chooseOrder(names: readonly string[]): NameOrder {
   return names.every((name) => leadingNumber(name) !== null) ? byNumber : byName;
 }
 
+/** The newest of the names, in whatever order they come; null of none. */
+export function findNewest(names: Iterable<string>, order: NameOrder): string | null {
+  let newest: string | null = null;
+  for (const name of names) if (newest === null || order(name, newest) > 0) newest = name;
+  return newest;
+}
+
 /**
  * The order that a list is in already, to place further names in it. A folder of Prisma's is in the order of its names
  * also where all of them begin with a number.
