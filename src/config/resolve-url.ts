@@ -20,7 +20,7 @@ export async function resolveUrl(source: UrlSource, where: string, root: string,
   return absoluteUrl(url as string, root);
 }
 
-/** A function that asks `source` once, and gives the same answer ever after. */
+/** A function that asks `source` until it has answered, and gives the same answer ever after. */
 export function resolveOnce(
   source: () => string | Promise<string>,
   where: string,
@@ -29,7 +29,10 @@ export function resolveOnce(
 ): () => Promise<string> {
   let answer: Promise<string> | undefined;
   return () => {
-    answer ??= resolveUrl(source, where, root, file);
+    answer ??= resolveUrl(source, where, root, file).catch((error: unknown) => {
+      answer = undefined;
+      throw error;
+    });
     return answer;
   };
 }

@@ -1,8 +1,9 @@
 import type { ResolvedConfig } from '../config/types.js';
-import { openClusterEngine } from '../drivers/index.js';
 import type { ClusterEngine } from '../drivers/driver.js';
+import { openClusterEngine } from '../drivers/index.js';
 import { TenancyError } from '../errors.js';
 import type { Registry } from '../registry/registry.js';
+import { remember } from '../util/remember.js';
 import type { Servers } from './servers.js';
 
 /** The clusters of a config, each opened when first needed and checked to be the server it was. */
@@ -74,15 +75,4 @@ export function createClusters({ config, registry, servers, acceptCluster, dryRu
       await Promise.allSettled([...engines.values()].map((engine) => engine.close()));
     },
   };
-}
-
-function remember<T>(known: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
-  const before = known.get(key);
-  if (before) return before;
-  const promise = make();
-  known.set(key, promise);
-  promise.catch(() => {
-    if (known.get(key) === promise) known.delete(key);
-  });
-  return promise;
 }

@@ -1,6 +1,7 @@
-import type { UrlSource } from '../config/types.js';
 import { resolveUrl } from '../config/resolve-url.js';
+import type { UrlSource } from '../config/types.js';
 import type { EmbeddedServer } from '../embedded/index.js';
+import { remember } from '../util/remember.js';
 
 /** Turns the config's URL sources into URLs that can be connected to, and starts the embedded servers among them. */
 export interface Servers {
@@ -33,20 +34,11 @@ export function createServers(options: ServersOptions): Servers {
 
   return {
     urlOf: async (source, where) => {
-      let resolving = urls.get(source);
-      if (!resolving) {
-        resolving = resolveUrl(source, where, options.root);
-        urls.set(source, resolving);
-      }
-      const url = await resolving;
+      const url = await remember(urls, source, () => resolveUrl(source, where, options.root));
       if (!url.startsWith('embedded:')) return { url, isEmbedded: false };
       const directory = url.slice('embedded:'.length);
-      let acquiring = embedded.get(directory);
-      if (!acquiring) {
-        acquiring = acquire(directory);
-        embedded.set(directory, acquiring);
-      }
-      return { url: (await acquiring).url, isEmbedded: true };
+      const server = await remember(embedded, directory, () => acquire(directory));
+      return { url: server.url, isEmbedded: true };
     },
     close: async () => {
       const servers = await Promise.allSettled(embedded.values());
