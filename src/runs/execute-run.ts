@@ -1,18 +1,18 @@
-import type { StepName, TenantOutcome } from '../events.js';
 import { TenancyError } from '../errors.js';
+import type { StepName, TenantOutcome } from '../events.js';
 import { type FailureBudget, isBudgetSpent } from '../fleet/failure-budget.js';
 import { type FleetLane, runFleet } from '../fleet/run-fleet.js';
 import { isFailure, Tally } from '../fleet/tally.js';
 import type { OnVersion } from '../lifecycle/migrator.js';
 import type { RunContext, StepJournal, TenantScope, WorkResult } from '../lifecycle/run-context.js';
 import { type Ending, runTenant } from '../lifecycle/run-tenant.js';
-import { type Transition, TRANSITIONS } from '../lifecycle/transitions.js';
+import { TRANSITIONS, type Transition } from '../lifecycle/transitions.js';
 import type { LeaseGrant } from '../registry/registry.js';
 import type { Tenant, TenantFailure } from '../tenant.js';
 import { elapsedMs, monotonicMs, wallClock } from '../util/clock.js';
-import { leaseAhead, type LeasedTenant } from './leased-ahead.js';
+import { type LeasedTenant, leaseAhead } from './leased-ahead.js';
 import { createOutcomeWriter } from './outcome-writer.js';
-import { decideExitCode, type DrainReason, type RunReport } from './report.js';
+import { type DrainReason, decideExitCode, type RunReport, readDrainReason } from './report.js';
 
 /** What a command asks of a run: which tenants, and what to do to each. */
 export interface RunSpec {
@@ -30,7 +30,7 @@ export interface RunSpec {
   readonly failAs?: Transition;
 }
 
-/** `drain`: start no more tenants; its reason is a `DrainReason`. `abort`: stop those in flight too. */
+/** `drain`: start no more tenants; with the reason `terminated` it was SIGTERM. `abort`: stop those in flight too. */
 export interface RunSignals {
   readonly drain: AbortSignal;
   readonly abort: AbortSignal;
@@ -53,9 +53,13 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     const notStarted = Math.max(0, spec.selected - spec.upToDate - started);
     run.emit({ type: 'run.draining', reason, inFlight, notStarted });
   }
-  const onDrainAsked = (): void => drain(spec.signals.drain.reason as DrainReason);
-  if (spec.signals.drain.aborted) onDrainAsked();
-  else spec.signals.drain.addEventListener('abort', onDrainAsked, { once: true });
+  const onDrainAsked = (): void => drain(readDrainReason(spec.signals.drain));
+  const aborting = new AbortController();
+  const onAbortAsked = (): void => {
+    drain('interrupted');
+    aborting.abort(new TenancyError('TENANCY_RUN_ABORTED', {}, { cause: spec.signals.abort.reason }));
+  };
+  const unlisten = [listen(spec.signals.drain, onDrainAsked), listen(spec.signals.abort, onAbortAsked)];
 
   const writer = createOutcomeWriter(run.registry, run.runId, ({ tenant }) => run.leases.forget(tenant));
 
@@ -65,7 +69,7 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     run.emit({ type: 'tenant.started', tenant: tenant.id, cluster: tenant.cluster, steps: spec.steps(tenant) });
     const deadline = createDeadline(run, tenant);
     try {
-      const ending = await workOn(run, spec, tenant, grant, AbortSignal.any([spec.signals.abort, deadline.signal]));
+      const ending = await workOn(run, spec, tenant, grant, AbortSignal.any([aborting.signal, deadline.signal]));
       if (ending.errorClass === 'resources') drain('resources');
       return ending.outcome;
     } finally {
@@ -75,7 +79,13 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
   }
 
   /** Waits for the lease, does the work, and hands the outcome to the writer. */
-  async function workOn(context: RunContext, { work, journal }: RunSpec, listed: Tenant, first: LeaseGrant, signal: AbortSignal): Promise<Ending> {
+  async function workOn(
+    context: RunContext,
+    { work, journal }: RunSpec,
+    listed: Tenant,
+    first: LeaseGrant,
+    signal: AbortSignal,
+  ): Promise<Ending> {
     let grant = first;
     let tenant = listed;
     let reached: WorkResult['version'];
@@ -127,7 +137,10 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
 
   const lanes = spec.lanes.map((lane) => ({
     ...lane,
-    tenants: leaseAhead(lane.tenants, run.leases, { handful: Math.min(lane.cap, spec.concurrency), isDraining: () => draining.signal.aborted }),
+    tenants: leaseAhead(lane.tenants, run.leases, {
+      handful: Math.min(lane.cap, spec.concurrency),
+      isDraining: () => draining.signal.aborted,
+    }),
   }));
 
   try {
@@ -153,7 +166,7 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
       },
     });
   } finally {
-    spec.signals.drain.removeEventListener('abort', onDrainAsked);
+    for (const stop of unlisten) stop();
     await writer.drain();
   }
 
@@ -161,12 +174,13 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
   tally.count('up-to-date', Math.max(0, spec.selected - tally.total));
   const counts = tally.counts;
   const exitCode = decideExitCode(spec.selected, tally.failed, drained);
-  if (spec.lanes.length > 0) await run.registry.finishRun(run.runId, {
-    status: drained === 'interrupted' || drained === 'terminated' ? 'interrupted' : 'finished',
-    counts,
-    exitCode,
-    notStarted: counts['not-started'],
-  });
+  if (spec.lanes.length > 0)
+    await run.registry.finishRun(run.runId, {
+      status: drained === 'interrupted' || drained === 'terminated' ? 'interrupted' : 'finished',
+      counts,
+      exitCode,
+      notStarted: counts['not-started'],
+    });
   return {
     runId: run.runId,
     command: run.command,
@@ -179,6 +193,13 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
   };
 }
 
+/** Calls back when the signal aborts, or at once where it has. The answer ends that: the signal may live longer than the run. */
+function listen(signal: AbortSignal, onAbort: () => void): () => void {
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  return () => signal.removeEventListener('abort', onAbort);
+}
+
 function isRecorded(tenant: Tenant, version: WorkResult['version']): boolean {
   return version === undefined || (version.schemaVersion === tenant.schemaVersion && version.migrationsHash === tenant.migrationsHash);
 }
@@ -188,7 +209,10 @@ function createDeadline(run: RunContext, tenant: Tenant): { readonly signal: Abo
   const controller = new AbortController();
   const { timeoutMs } = run.limits;
   if (timeoutMs === null) return { signal: controller.signal, clear: () => undefined };
-  const timer = setTimeout(() => controller.abort(new TenancyError('TENANCY_TIMEOUT_REACHED', { tenant: tenant.id, timeoutMs })), timeoutMs);
+  const timer = setTimeout(
+    () => controller.abort(new TenancyError('TENANCY_TIMEOUT_REACHED', { tenant: tenant.id, timeoutMs })),
+    timeoutMs,
+  );
   return { signal: controller.signal, clear: () => clearTimeout(timer) };
 }
 

@@ -1,18 +1,22 @@
-import type { RunContext, TenantScope } from '../lifecycle/run-context.js';
+import { EXIT } from '../errors/define.js';
+import type { TenantOutcome } from '../events.js';
 import { runFleet } from '../fleet/run-fleet.js';
 import { Tally } from '../fleet/tally.js';
+import type { RunContext, TenantScope } from '../lifecycle/run-context.js';
 import { describeFailure } from '../lifecycle/run-tenant.js';
 import { noJournal } from '../lifecycle/steps.js';
 import type { Tenant } from '../tenant.js';
 import { elapsedMs, monotonicMs } from '../util/clock.js';
-import type { TenantOutcome } from '../events.js';
-import { EXIT } from '../errors/define.js';
 import type { RunPlan } from './lanes.js';
 import type { MigrateOptions } from './migrate-run.js';
-import { decideExitCode, type DrainReason, type RunReport } from './report.js';
+import { decideExitCode, type RunReport, readDrainReason } from './report.js';
 
 /** What a migrate would do: reads the tenants that the registry can't speak for, takes no lease, and writes nothing. */
-export async function planMigrateRun(run: RunContext, plan: RunPlan, { signals, exitCodeOfPending = EXIT.ok }: MigrateOptions): Promise<RunReport> {
+export async function planMigrateRun(
+  run: RunContext,
+  plan: RunPlan,
+  { signals, exitCodeOfPending = EXIT.ok }: MigrateOptions,
+): Promise<RunReport> {
   const startedMs = monotonicMs();
   const tally = new Tally();
   tally.count('up-to-date', plan.upToDate);
@@ -27,7 +31,17 @@ export async function planMigrateRun(run: RunContext, plan: RunPlan, { signals, 
       if (isThere) return { ...base, outcome: 'up-to-date', to };
       pending += 1;
       const { driver, name, cluster } = tenant;
-      run.emit({ type: 'tenant.planned', tenant: tenant.id, cluster, driver, name, from, to, steps: [run.command === 'rollback' ? 'rollback' : 'migrate'], migrations });
+      run.emit({
+        type: 'tenant.planned',
+        tenant: tenant.id,
+        cluster,
+        driver,
+        name,
+        from,
+        to,
+        steps: [run.command === 'rollback' ? 'rollback' : 'migrate'],
+        migrations,
+      });
       return { ...base, outcome: 'not-started', to };
     } catch (error) {
       return { ...base, outcome: 'failed', to: null, error: describeFailure(run, tenant, error, null) };
@@ -45,7 +59,7 @@ export async function planMigrateRun(run: RunContext, plan: RunPlan, { signals, 
       if (outcome.outcome === 'failed') run.emit({ type: 'tenant.finished', ...outcome });
     },
   });
-  const ended = decideExitCode(plan.selected, tally.failed, signals.drain.aborted ? (signals.drain.reason as DrainReason) : null);
+  const ended = decideExitCode(plan.selected, tally.failed, signals.drain.aborted ? readDrainReason(signals.drain) : null);
   return {
     runId: run.runId,
     command: run.command,

@@ -1,5 +1,5 @@
-import { exitCodeOf } from '../errors.js';
 import { EXIT, type ExitCode } from '../errors/define.js';
+import { exitCodeOf } from '../errors.js';
 import type { OutcomeCounts, RunCommand, TenantOutcome } from '../events.js';
 
 /** What a run came to; also what the programmatic API answers with. */
@@ -18,6 +18,11 @@ export interface RunReport {
 }
 
 export type DrainReason = 'interrupted' | 'terminated' | 'max-failures' | 'resources' | 'lease-lost';
+
+/** What a signal asked for. A program may abort one with any reason, or none: that is an interrupt. */
+export function readDrainReason({ reason }: AbortSignal): 'interrupted' | 'terminated' {
+  return reason === 'terminated' ? 'terminated' : 'interrupted';
+}
 
 /** Where one tenant was asked for, the exit code says why it failed; a fleet only says that some did. */
 export function decideExitCode(selected: number, failed: readonly TenantOutcome[], drained: DrainReason | null): ExitCode {

@@ -3,6 +3,8 @@ import type { TenantOutcomeType } from '../events.js';
 import { createRunMigrator } from '../lifecycle/migrator.js';
 import { MIGRATABLE } from '../lifecycle/transitions.js';
 import type { Registry, Run, TenantFilter } from '../registry/registry.js';
+import { TENANT_STATUSES } from '../tenant.js';
+import { readTenants } from './lanes.js';
 import { type MigrateOptions, migrateFiltered } from './migrate-run.js';
 import { type ProvisionOptions, provisionTenants } from './provision-run.js';
 import type { RunReport } from './report.js';
@@ -10,6 +12,9 @@ import type { Workspace } from './workspace.js';
 
 /** What a retry takes up again: all that a run did not bring to a good end. */
 export const RETRIED_OUTCOMES: readonly TenantOutcomeType[] = ['failed', 'unverified', 'unknown', 'cancelled', 'not-started'];
+
+/** What was removed since is left in peace. */
+const STANDING = TENANT_STATUSES.filter((status) => status !== 'deprovisioned');
 
 export type RetryOptions = Omit<MigrateOptions, 'to' | 'allowOutOfOrder' | 'dryRun' | 'forceVerify'> & Pick<ProvisionOptions, 'limits'>;
 
@@ -26,7 +31,7 @@ export async function retryRun(workspace: Workspace, runId: string, options: Ret
     case 'rollback':
       return retryMigrate(workspace, registry, run, options);
     case 'provision':
-      return provisionTenants(workspace, await listRetried(registry, run), options);
+      return provisionTenants(workspace, await listRetried(registry, run), { ...options, labels: readLabels(run) });
     default:
       throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', {
         run: run.id,
@@ -46,32 +51,37 @@ async function retryMigrate(workspace: Workspace, registry: Registry, run: Run, 
     forceVerify: false,
   });
   const isWhole = run.counts !== null;
-  const filter: TenantFilter = isWhole ? { ofRun: { runId: run.id, outcomes: RETRIED_OUTCOMES } } : readFilter(run);
+  const filter: TenantFilter = isWhole ? { statuses: STANDING, ofRun: { runId: run.id, outcomes: RETRIED_OUTCOMES } } : readFilter(run);
   return migrateFiltered(workspace, command, { registry, filter, migrator }, { ...options, to, allowOutOfOrder });
 }
 
 async function listRetried(registry: Registry, run: Run): Promise<readonly string[]> {
-  if (run.counts === null) {
-    const ids = run.options['ids'];
-    if (Array.isArray(ids)) return ids.map(String);
-    throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', { run: run.id, reason: 'it was killed, and its list of ids was too long to keep: provision them again' });
-  }
   const ids: string[] = [];
-  let after: string | null = null;
-  for (;;) {
-    const page = await registry.listOutcomes(run.id, { outcomes: RETRIED_OUTCOMES }, { after, limit: 500 });
-    for (const { tenant } of page) ids.push(tenant);
-    after = page.at(-1)?.tenant ?? null;
-    if (page.length < 500 || after === null) break;
-  }
+  for await (const { id } of readTenants(registry, readProvisionFilter(run))) ids.push(id);
   if (ids.length === 0) throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', { run: run.id, reason: 'nothing in it failed' });
   return ids;
+}
+
+function readProvisionFilter({ id, options, counts }: Run): TenantFilter {
+  if (counts !== null) return { statuses: STANDING, ofRun: { runId: id, outcomes: RETRIED_OUTCOMES } };
+  const ids = options['ids'];
+  if (Array.isArray(ids)) return { statuses: STANDING, ids: ids.map(String) };
+  const reason = 'it was killed, and its list of ids was too long to keep: provision them again';
+  throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', { run: id, reason });
+}
+
+/** Placement may go by them. */
+function readLabels({ options }: Run): Readonly<Record<string, string>> {
+  return (options['labels'] ?? {}) as Readonly<Record<string, string>>;
 }
 
 function readFilter({ id, options }: Run): TenantFilter {
   const asked = options['filter'] as (TenantFilter & { readonly ids?: readonly string[] | null }) | undefined;
   if (!asked || asked.ids === null) {
-    throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', { run: id, reason: 'it was killed, and its list of ids was too long to keep: migrate them again' });
+    throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', {
+      run: id,
+      reason: 'it was killed, and its list of ids was too long to keep: migrate them again',
+    });
   }
   return { statuses: MIGRATABLE, ...asked };
 }

@@ -125,7 +125,7 @@ describe('a deprovision', { timeout: 60_000 }, () => {
     const sleeper = await open('postgres-schema', {
       beforeDrop: () => {
         reach();
-        return new Promise((resolve) => (wake = resolve));
+        return new Promise<void>((resolve) => (wake = resolve));
       },
     });
     await sleeper.provision('acme');
