@@ -86,8 +86,8 @@ export interface Hooks {
   readonly onEvent?: (event: StampedRunEvent) => void | Promise<void>;
 }
 
-/** Runs one step for one tenant. May be run again after a crash, so it must bear that. */
-export type Hook = (ctx: HookContext) => Promise<void> | void;
+/** Runs one step for one tenant. May be run again after a crash, so it must bear that. What its promise resolves to is ignored. */
+export type Hook = (ctx: HookContext) => Promise<unknown> | void;
 
 /** A bare function runs every time and shows as `unversioned`. */
 export type MigrateHook = SqlMigrations | Migrator | Hook;
@@ -110,7 +110,7 @@ export interface SqlMigrationsOptions {
 export interface Migrator {
   readonly type: 'migrator';
   readonly name: string;
-  run(ctx: HookContext): Promise<void>;
+  run(ctx: HookContext): Promise<unknown>;
   /** The newest version there is to reach; null: not known beforehand. */
   target(): Promise<string | null>;
   /** Read from the tenant itself, before and after; null: none. */

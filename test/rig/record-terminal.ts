@@ -29,7 +29,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 255)
 
 /** How long the command line is shown before it runs, and the last picture after it. */
 const TYPED_SECONDS = 0.8;
-const REST_SECONDS = 3;
+const REST_SECONDS = 6;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
