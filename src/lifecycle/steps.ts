@@ -1,7 +1,7 @@
 import { isTenancyError } from '../errors.js';
 import type { StepName } from '../events.js';
 import type { NewStepRecord, StepRecord } from '../registry/registry.js';
-import type { TenantOperation } from '../tenant.js';
+import type { Tenant, TenantOperation } from '../tenant.js';
 import { elapsedMs, monotonicMs } from '../util/clock.js';
 import type { RunContext, StepJournal, TenantScope } from './run-context.js';
 
@@ -54,11 +54,11 @@ export async function runStepOnce(scope: TenantScope, step: StepName, work: () =
 
 /**
  * The journal of an operation. "Done" of one step travels with "started" of the next in one statement: what lies between
- * them is only this process's own next line.
+ * them is only this process's own next line. `tenant`: as its lease was granted, since whoever has lost it writes nothing here.
  */
 export function createStepJournal(
   run: RunContext,
-  tenant: string,
+  tenant: Pick<Tenant, 'id' | 'fence'>,
   operation: TenantOperation,
   earlier: readonly Pick<StepRecord, 'step' | 'state'>[],
 ): StepJournal {
@@ -67,7 +67,8 @@ export function createStepJournal(
   const record = (step: StepName, state: NewStepRecord['state'], error: string | null = null): NewStepRecord => ({
     operationId: operation.id,
     operation: operation.type,
-    tenant,
+    tenant: tenant.id,
+    fence: tenant.fence,
     step,
     state,
     error,

@@ -63,7 +63,7 @@ export interface Registry {
   forgetTenant(id: string, fence: number): Promise<boolean>;
 
   readSteps(operationId: string): Promise<readonly StepRecord[]>;
-  /** Upserts by (operation, step); several at once. */
+  /** Upserts by (operation, step); several at once. Those of a fence that isn't the tenant's newest any more are left out. */
   recordSteps(steps: readonly NewStepRecord[]): Promise<void>;
 
   createRun(run: NewRun): Promise<void>;
@@ -177,6 +177,8 @@ export interface StepRecord {
 
 export type NewStepRecord = Pick<StepRecord, 'operationId' | 'tenant' | 'step' | 'state' | 'error'> & {
   readonly operation: TenantOperation['type'];
+  /** Of the lease under which it is written. */
+  readonly fence?: number;
 };
 
 export interface NewRun {

@@ -62,7 +62,7 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
     journal: async (run, leased) => {
       const operation = planDeprovisionOperation(leased, operationId);
       const steps = operation.id === operationId ? [] : await registry.readSteps(operation.id);
-      return createStepJournal(run, id, operation, steps);
+      return createStepJournal(run, leased, operation, steps);
     },
     work: async (scope) => {
       guardLeasedTenant(tenant, scope.tenant);

@@ -113,7 +113,7 @@ async function openJournal(run: RunContext, tenant: Tenant): Promise<ReturnType<
   if (!tenant.operation) return noJournal;
   const isFresh = tenant.status === 'pending';
   const steps = isFresh ? [] : await run.registry.readSteps(tenant.operation.id);
-  return createStepJournal(run, tenant.id, tenant.operation, steps);
+  return createStepJournal(run, tenant, tenant.operation, steps);
 }
 
 function listSteps(config: ResolvedConfig, migrator: RunMigrator): readonly StepName[] {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { OutcomeCounts, TenantOutcome } from '../../src/events.js';
 import type { NewRun, NewStepRecord, OutcomeRecord } from '../../src/registry/registry.js';
-import { activate, lease, type Scene, uniqueId } from './registry-rig.js';
+import { activate, lease, register, type Scene, uniqueId } from './registry-rig.js';
 
 const counts: OutcomeCounts = {
   applied: 2,
@@ -58,6 +58,20 @@ export function describeRuns(scene: Scene): void {
       expect(steps[1]?.finishedAt).toBeInstanceOf(Date);
       expect(steps[2]?.finishedAt).toBeNull();
       expect(await registry.readSteps('not-there')).toEqual([]);
+    });
+
+    test('of one who has lost the lease are left out', async () => {
+      const { registry } = scene();
+      const operationId = uniqueId('op');
+      const { id } = await register(registry, uniqueId('journaled'));
+      const record = (state: NewStepRecord['state'], fence: number): Promise<void> =>
+        registry.recordSteps([{ operationId, tenant: id, step: 'create', state, error: null, operation: 'provision', fence }]);
+      const lost = await lease(registry, id, 'first', 0);
+      await record('started', lost);
+      const held = await lease(registry, id, 'second');
+      await record('done', held);
+      await record('started', lost);
+      expect(await registry.readSteps(operationId)).toMatchObject([{ step: 'create', state: 'done', attempt: 1 }]);
     });
   });
 

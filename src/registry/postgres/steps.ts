@@ -49,26 +49,40 @@ interface FoldedStep {
   readonly state: string;
   readonly error: string | null;
   readonly starts: number;
+  readonly fence: number | null;
 }
 
 /** A batch may say of one step that it started and that it is done; one statement can write a row only once. */
 function foldSteps(steps: readonly NewStepRecord[]): readonly FoldedStep[] {
   const folded = new Map<string, FoldedStep>();
-  for (const { operationId, step, tenant, operation, state, error } of steps) {
+  for (const { operationId, step, tenant, operation, state, error, fence = null } of steps) {
     const key = JSON.stringify([operationId, step]);
     const starts = (folded.get(key)?.starts ?? 0) + (state === 'started' ? 1 : 0);
-    folded.set(key, { operation_id: operationId, step, tenant, operation, state, error: error === null ? null : redact(error), starts });
+    folded.set(key, {
+      operation_id: operationId,
+      step,
+      tenant,
+      operation,
+      state,
+      error: error === null ? null : redact(error),
+      starts,
+      fence,
+    });
   }
   return [...folded.values()];
 }
 
-/** An attempt is counted when it starts; a step that was only ever reported as over has had one. */
+/**
+ * An attempt is counted when it starts; a step that was only ever reported as over has had one.
+ * What one writes whose lease has gone is left out: the journal is the new holder's.
+ */
 const RECORD = `
   INSERT INTO tenancy.steps AS s (operation_id, step, tenant, operation, state, attempt, error, finished_at, change_id)
   SELECT operation_id, step, tenant, operation, state, greatest(starts, 1), error,
          CASE WHEN state <> 'started' THEN clock_timestamp() END, $2::uuid
-    FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (operation_id text, step text, tenant text, operation text, state text, error text, starts integer))
-         WITH ORDINALITY AS i(operation_id, step, tenant, operation, state, error, starts, position)
+    FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (operation_id text, step text, tenant text, operation text, state text, error text, starts integer, fence bigint))
+         WITH ORDINALITY AS i(operation_id, step, tenant, operation, state, error, starts, fence, position)
+   WHERE i.fence IS NULL OR EXISTS (SELECT FROM tenancy.tenants t WHERE t.id = i.tenant AND t.fence = i.fence)
    ORDER BY position
   ON CONFLICT (operation_id, step) DO UPDATE SET
     state = excluded.state, error = excluded.error, finished_at = excluded.finished_at, change_id = excluded.change_id,
