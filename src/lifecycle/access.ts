@@ -17,7 +17,11 @@ async function changeAccess(scope: TenantScope, change: 'suspend' | 'resume'): P
   const { run, tenant, fence, driver, target, signal } = scope;
   const { from, to } = TRANSITIONS[change];
   const version = { from: tenant.schemaVersion, to: tenant.schemaVersion };
-  if (tenant.status === to) return { outcome: 'up-to-date', ...version };
+  if (tenant.status === to) {
+    // An interrupted `suspend` may have cut access and not come to say so.
+    if (change === 'resume') await driver.restoreAccess(target, signal);
+    return { outcome: 'up-to-date', ...version };
+  }
   if (!(from as readonly string[]).includes(tenant.status)) {
     throw new TenancyError('TENANCY_STATE_REFUSED', {
       tenant: tenant.id,
@@ -27,6 +31,7 @@ async function changeAccess(scope: TenantScope, change: 'suspend' | 'resume'): P
     });
   }
   await runStep(scope, change === 'suspend' ? 'cut-access' : 'restore-access', async () => {
+    await run.leases.confirm(tenant.id);
     const done = change === 'suspend' ? await driver.cutAccess(target, signal) : await driver.restoreAccess(target, signal);
     const changed = await run.changeTenant({
       id: tenant.id,
@@ -37,7 +42,8 @@ async function changeAccess(scope: TenantScope, change: 'suspend' | 'resume'): P
       event: change === 'suspend' ? 'tenant.suspended' : 'tenant.resumed',
     });
     if (!changed) throw new TenancyError('TENANCY_STATE_MOVED', { tenant: tenant.id });
-    if (!done.isEnforced) run.emit({ type: 'run.warned', code: 'TENANCY_ACCESS_NOT_ENFORCED', message: `${tenant.id}: ${done.detail}`, tenant: tenant.id });
+    if (!done.isEnforced)
+      run.emit({ type: 'run.warned', code: 'TENANCY_ACCESS_NOT_ENFORCED', message: `${tenant.id}: ${done.detail}`, tenant: tenant.id });
     return { detail: done.detail };
   });
   return { outcome: 'applied', ...version };

@@ -148,7 +148,10 @@ async function callOff(scope: TenantScope, { cameFrom }: TenantOperation): Promi
   if (signal.aborted) return;
   if (cameFrom === 'active' && driver.capabilities.supportsCutAccess) {
     try {
-      await runStep({ ...scope, signal }, 'restore-access', async () => ({ detail: (await driver.restoreAccess(target, signal)).detail }));
+      await runStep({ ...scope, signal }, 'restore-access', async () => {
+        await run.leases.confirm(tenant.id);
+        return { detail: (await driver.restoreAccess(target, signal)).detail };
+      });
     } catch (error) {
       // Without its access back it must not be called active. What ended the deprovision is what is told.
       scope.log(`access could not be given back: ${error instanceof StepFailure ? String(error.cause) : String(error)}`);

@@ -49,6 +49,8 @@ export async function createForeignMigrator(hook: Migrator | Hook, options: Migr
       const from = await read(scope, createHookContext(scope));
       if (target !== null && from === target) return { outcome: 'up-to-date', from, to: from, version: toVersion(from) };
       const context = (): HookContext => createHookContext(scope, { from, to: target });
+      // A migrator of the user's knows no fence.
+      await scope.run.leases.confirm(scope.tenant.id);
       await withHooks(scope, 'Migrate', context, () => runHook(scope, 'migrate', (ctx) => migrator.run(ctx), context));
       const to = await read(scope, context());
       if (target !== null && to !== target) {

@@ -1,5 +1,5 @@
-import type { LeaseGrant, Registry } from '../registry/registry.js';
 import { TenancyError } from '../errors.js';
+import type { LeaseGrant, Registry } from '../registry/registry.js';
 import { sleep } from '../util/abort.js';
 import { createBatcher } from '../util/batcher.js';
 import { monotonicMs } from '../util/clock.js';
@@ -7,6 +7,8 @@ import { monotonicMs } from '../util/clock.js';
 /** How long a lease lasts without a heartbeat, by the registry's clock. */
 export const LEASE_MS = 15_000;
 const HEARTBEAT_MS = LEASE_MS / 3;
+/** From this age on a lease that could not be renewed is taken for lost: what is under way has to stop before another begins. */
+const LOST_AFTER_MS = LEASE_MS - 1_000;
 
 type Granted = Extract<LeaseGrant, { status: 'granted' }>;
 
@@ -19,6 +21,8 @@ export interface LeaseKeeper {
   acquire(id: string, waitMs: number, signal: AbortSignal): Promise<Granted>;
   /** Aborts when the tenant's lease may have gone to somebody else. */
   watch(id: string): AbortSignal;
+  /** Asks the registry whether the lease is still ours: before what no fence guards. @throws TenancyError `TENANCY_LEASE_LOST`. */
+  confirm(id: string): Promise<void>;
   release(ids: readonly string[]): Promise<void>;
   /** The lease has been given back by other means (`recordOutcomes`). */
   forget(id: string): void;
@@ -31,6 +35,7 @@ export function createLeaseKeeper(registry: Registry, identity: { readonly owner
   let renewedAtMs = monotonicMs();
   let timer: NodeJS.Timeout | null = null;
   let renewing: Promise<void> | null = null;
+  let isClosed = false;
 
   const acquiring = createBatcher(
     (ids: readonly string[]) =>
@@ -43,9 +48,16 @@ export function createLeaseKeeper(registry: Registry, identity: { readonly owner
 
   function keep(grant: LeaseGrant): void {
     if (grant.status !== 'granted') return;
+    if (isClosed) {
+      // Asked for before, granted after: nobody would ever renew it or give it back.
+      void registry.releaseLeases(identity.owner, [grant.id]).catch(() => undefined);
+      return;
+    }
     if (held.size === 0) renewedAtMs = monotonicMs();
     held.set(grant.id, new AbortController());
     timer ??= setInterval(() => {
+      // The last one is still waiting for its answer, which may take longer than a lease lasts.
+      if (renewing && isOverdue()) loseAll();
       renewing ??= renew().finally(() => {
         renewing = null;
       });
@@ -62,8 +74,16 @@ export function createLeaseKeeper(registry: Registry, identity: { readonly owner
       for (const [id, controller] of before) if (!still.has(id) && held.get(id) === controller) lose(id);
     } catch {
       // The registry is out of reach for now; what counts is whether the leases can still be ours.
-      if (monotonicMs() - renewedAtMs > LEASE_MS) for (const id of held.keys()) lose(id);
+      if (isOverdue()) loseAll();
     }
+  }
+
+  function isOverdue(): boolean {
+    return monotonicMs() - renewedAtMs > LOST_AFTER_MS;
+  }
+
+  function loseAll(): void {
+    for (const id of held.keys()) lose(id);
   }
 
   function lose(id: string): void {
@@ -94,12 +114,19 @@ export function createLeaseKeeper(registry: Registry, identity: { readonly owner
       }
     },
     watch: (id) => held.get(id)?.signal ?? AbortSignal.abort(new TenancyError('TENANCY_LEASE_LOST', { tenant: id })),
+    confirm: async (id) => {
+      const still = await registry.renewLeases(identity.owner, LEASE_MS);
+      if (held.has(id) && still.includes(id)) return;
+      lose(id);
+      throw new TenancyError('TENANCY_LEASE_LOST', { tenant: id });
+    },
     release: async (ids) => {
       for (const id of ids) held.delete(id);
       if (ids.length > 0) await registry.releaseLeases(identity.owner, ids);
     },
     forget: (id) => held.delete(id),
     close: async () => {
+      isClosed = true;
       if (timer) clearInterval(timer);
       timer = null;
       await renewing;
