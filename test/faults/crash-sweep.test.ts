@@ -8,7 +8,7 @@ import { isWholeSweep, type SweepResult, seed, sweep } from './sweep.js';
 /** The lease, and what a takeover may take beyond it. */
 const TAKEOVER_MS = 20_000;
 /** Starting a process, and doing the work, on a machine that is busy with all the others. */
-const WORK_MS = 10_000;
+const WORK_MS = 15_000;
 
 describe('a command that was killed anywhere, run once more, ends as if nothing had happened', {
   timeout: isWholeSweep ? 3_600_000 : 480_000,
