@@ -37,7 +37,16 @@ export async function dryReport(
   tally.count('up-to-date', selected - pending - refused.length);
   tally.count('not-started', pending);
   const { counts, failed } = tally;
-  const report: RunReport = { runId, command, selected, counts, failed, pending, ms: elapsedMs(startedMs), exitCode: decideExitCode(selected, failed, null) };
+  const report: RunReport = {
+    runId,
+    command,
+    selected,
+    counts,
+    failed,
+    pending,
+    ms: elapsedMs(startedMs),
+    exitCode: decideExitCode(selected, failed, null),
+  };
   emit({ type: 'run.finished', command, counts, failed, ms: report.ms, exitCode: report.exitCode });
   return report;
 }

@@ -13,7 +13,9 @@ describe.concurrent('in words', () => {
     expect(failed.exitCode).toBe(1);
     expect(normalise(failed.stdout)).toBe('✖ 2 migrated, 1 failed in <time>\n');
     const words = normalise(failed.stderr);
-    expect(words).toContain('✖ globex failed in migrate on main\n  migration 0002_plans, line 1, column 1: relation "plans" already exists (SQLSTATE 42P07)');
+    expect(words).toContain(
+      '✖ globex failed in migrate on main\n  migration 0002_plans, line 1, column 1: relation "plans" already exists (SQLSTATE 42P07)',
+    );
     expect(words).toContain('1 | CREATE TABLE plans (');
     expect(words).toMatch(/→ .*tenancy run retry <run>\n$/);
     expect(words.match(/\bacme\b/g)?.length ?? 0).toBeLessThanOrEqual(1);
@@ -48,11 +50,14 @@ describe.concurrent('in words', () => {
 
   test('config print shows every default and no secret, and needs no server', async (scope) => {
     const scene = await createScene(scope);
-    await scene.write('tenancy.config.mjs', `export default {
+    await scene.write(
+      'tenancy.config.mjs',
+      `export default {
       clusters: { main: { url: 'postgres://admin:hunter2@db.example:5432/app' } },
       placement: { cluster: 'main', driver: 'postgres-schema', name: 'tenant_{id}' },
       migrations: { directory: './migrations' },
-    };`);
+    };`,
+    );
     const { stdout } = await scene.ok(['config', 'print']);
     expect(stdout).toContain('db.example');
     expect(stdout).not.toContain('hunter2');

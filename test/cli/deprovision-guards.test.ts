@@ -41,7 +41,10 @@ beforeEach(() => {
   requests = [];
 });
 
-async function refuse(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<{ readonly code: string | undefined; readonly words: string }> {
+async function refuse(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ readonly code: string | undefined; readonly words: string }> {
   const run = await scene.json(['tenant', 'deprovision', ...args], { env: { THROUGH: proxy.url, ...env } });
   expect([args, run.exitCode]).toEqual([args, 4]);
   expect(requests.filter((sql) => WRITES.test(sql))).toEqual([]);
@@ -122,7 +125,9 @@ test('an unknown option is a wrong command line, never an id', async () => {
 test('a dry run says what would be done and writes nothing', async () => {
   const run = await scene.json(['tenant', 'deprovision', 'acme', '--skip-backup', '--dry-run'], { env: { THROUGH: proxy.url } });
   expect(run.exitCode).toBe(0);
-  expect(run.of('tenant.planned')).toMatchObject([{ tenant: 'acme', name: 'tenant_acme', steps: ['guard', 'cut-access', 'drop', 'verify', 'tombstone'] }]);
+  expect(run.of('tenant.planned')).toMatchObject([
+    { tenant: 'acme', name: 'tenant_acme', steps: ['guard', 'cut-access', 'drop', 'verify', 'tombstone'] },
+  ]);
   expect(requests.filter((sql) => WRITES.test(sql))).toEqual([]);
   expect(await scene.snapshot()).toEqual(before);
 });

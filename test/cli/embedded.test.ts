@@ -13,7 +13,8 @@ test('embedded start, status and stop tell where it is, and what a command start
     await project.remove();
     await rm(data, { recursive: true, force: true });
   });
-  const status = async (): Promise<{ status: string; url?: string }> => JSON.parse((await project.run(['embedded', 'status', '--json'])).stdout);
+  const status = async (): Promise<{ status: string; url?: string }> =>
+    JSON.parse((await project.run(['embedded', 'status', '--json'])).stdout);
   expect((await project.run(['embedded', 'status'])).stdout).toContain('not made yet');
   expect((await project.run(['embedded', 'status', '--url'])).exitCode).not.toBe(0);
 

@@ -12,7 +12,10 @@ describe.concurrent('the exit code', () => {
     const holder = await scene.start(['tenant', 'migrate', 'acme', '--json']);
     await gate.waiting();
     const locked = await scene.json(['tenant', 'migrate', 'acme', '--lease-wait', '300ms']);
-    expect([locked.exitCode, locked.finished.failed[0]?.error]).toMatchObject([5, { code: 'TENANCY_LOCK_HELD', retryable: true, hint: expect.stringContaining('run the same command again') }]);
+    expect([locked.exitCode, locked.finished.failed[0]?.error]).toMatchObject([
+      5,
+      { code: 'TENANCY_LOCK_HELD', retryable: true, hint: expect.stringContaining('run the same command again') },
+    ]);
     expect(locked.finished.failed[0]?.attempts).toBe(1);
     for (const args of [
       ['deprovision', 'acme', '--skip-backup', '--confirm', 'acme', '--lease-wait', '0s'],
@@ -32,7 +35,10 @@ describe.concurrent('the exit code', () => {
     const scene = await createScene(scope);
     const gate = await createSceneGate(scope, scene);
     await scene.ok(['tenant', 'provision', 'acme', 'globex']);
-    await scene.write('migrations/0002_gated.sql', `DO $$ BEGIN IF current_schema() = 'tenant_acme' THEN PERFORM pg_advisory_xact_lock_shared(${/\((\d+)\)/.exec(gate.sql)?.[1]}); END IF; END $$;\n`);
+    await scene.write(
+      'migrations/0002_gated.sql',
+      `DO $$ BEGIN IF current_schema() = 'tenant_acme' THEN PERFORM pg_advisory_xact_lock_shared(${/\((\d+)\)/.exec(gate.sql)?.[1]}); END IF; END $$;\n`,
+    );
     const holder = await scene.start(['tenant', 'migrate', 'acme', '--json']);
     await gate.waiting();
     const fleet = await scene.json(['tenant', 'migrate', '--all', '--lease-wait', '100ms']);
@@ -50,12 +56,17 @@ describe.concurrent('the exit code', () => {
     await gate.waiting();
     expect((await scene.ok(['tenant', 'unlock', 'acme'])).stdout).toMatch(/acme is unlocked; the lock was held by .* on .* since/);
     const second = await scene.start(['tenant', 'migrate', 'acme', '--json', '--lock-timeout', '20s']);
-    await until(async () => (await scene.db.query('SELECT 1 FROM tenancy.tenants WHERE lease_owner IS NOT NULL')).length === 1, 'the second to take the lock');
+    await until(
+      async () => (await scene.db.query('SELECT 1 FROM tenancy.tenants WHERE lease_owner IS NOT NULL')).length === 1,
+      'the second to take the lock',
+    );
     await gate.open();
     await holder.result;
     const run = readJsonRun(await second.result);
     expect([run.exitCode, run.finished.counts.failed]).toEqual([0, 0]);
-    expect(await scene.db.query(`SELECT count(*)::int AS times FROM tenant_acme._tenancy_migrations WHERE name = '0002_gated'`)).toEqual([{ times: 1 }]);
+    expect(await scene.db.query(`SELECT count(*)::int AS times FROM tenant_acme._tenancy_migrations WHERE name = '0002_gated'`)).toEqual([
+      { times: 1 },
+    ]);
     expect((await scene.ok(['tenant', 'unlock', 'acme'])).stdout).toContain('was not locked');
   });
 
@@ -68,11 +79,25 @@ describe.concurrent('the exit code', () => {
     await scene.write('migrations/0002_b.sql', 'SELECT 1;');
     await scene.write('tenancy.config.mjs', writeTwoClusterConfig({ url: scene.db.url }, { url: down }));
     const single = await scene.json(['tenant', 'migrate', 'two-a', '--retries', '1']);
-    expect([single.exitCode, single.finished.failed[0]]).toMatchObject([6, { attempts: 2, error: { code: 'TENANCY_CLUSTER_UNREACHABLE', retryable: true } }]);
+    expect([single.exitCode, single.finished.failed[0]]).toMatchObject([
+      6,
+      { attempts: 2, error: { code: 'TENANCY_CLUSTER_UNREACHABLE', retryable: true } },
+    ]);
     const fleet = await scene.json(['tenant', 'migrate', '--all', '--retries', '0']);
-    expect([fleet.exitCode, fleet.finished.counts.applied, fleet.finished.failed]).toMatchObject([1, 1, [{ tenant: 'two-a', attempts: 1 }]]);
+    expect([fleet.exitCode, fleet.finished.counts.applied, fleet.finished.failed]).toMatchObject([
+      1,
+      1,
+      [{ tenant: 'two-a', attempts: 1 }],
+    ]);
     await scene.write('tenancy.config.mjs', writeTwoClusterConfig({ url: down }, { url: scene.db.url }));
-    for (const args of [['tenant', 'migrate', '--all'], ['tenant', 'provision', 'x'], ['tenant', 'show', 'one-a'], ['status'], ['run', 'list'], ['tenant', 'deprovision', 'x', '--skip-backup', '--confirm', 'x']]) {
+    for (const args of [
+      ['tenant', 'migrate', '--all'],
+      ['tenant', 'provision', 'x'],
+      ['tenant', 'show', 'one-a'],
+      ['status'],
+      ['run', 'list'],
+      ['tenant', 'deprovision', 'x', '--skip-backup', '--confirm', 'x'],
+    ]) {
       const run = await scene.json(args);
       expect([args, run.exitCode, run.finished.error?.code]).toEqual([args, 6, 'TENANCY_REGISTRY_UNREACHABLE']);
       expect(run.stdout + run.stderr).not.toContain('p4ss-canary');
@@ -113,7 +138,14 @@ describe.concurrent('the exit code', () => {
     await scene.ok(['tenant', 'provision', 'acme', 'globex']);
     await scene.write('migrations/0002_b.sql', 'SELECT 1;');
     await scene.db.query(`UPDATE tenancy.clusters SET identity = '7000000000000000001'`);
-    for (const args of [['migrate', 'acme'], ['migrate', '--all'], ['provision', 'acme2'], ['migrate', 'acme', '--dry-run', '--force-verify'], ['deprovision', 'acme', '--skip-backup', '--confirm', 'acme'], ['suspend', 'acme']]) {
+    for (const args of [
+      ['migrate', 'acme'],
+      ['migrate', '--all'],
+      ['provision', 'acme2'],
+      ['migrate', 'acme', '--dry-run', '--force-verify'],
+      ['deprovision', 'acme', '--skip-backup', '--confirm', 'acme'],
+      ['suspend', 'acme'],
+    ]) {
       const run = await scene.json(['tenant', ...args]);
       const error = run.finished.error ?? run.finished.failed[0]?.error;
       expect([args, run.exitCode, error?.code]).toEqual([args, 4, 'TENANCY_CLUSTER_CHANGED']);
@@ -126,7 +158,10 @@ describe.concurrent('the exit code', () => {
 
   test('is 2 for a wrong config, which under --json ends in run.finished too', async (scope) => {
     const scene = await createScene(scope);
-    await scene.write('tenancy.config.mjs', `export default { clusters: { main: { url: 'mysql:/nope', concurency: 3 } }, placement: () => ({}) };`);
+    await scene.write(
+      'tenancy.config.mjs',
+      `export default { clusters: { main: { url: 'mysql:/nope', concurency: 3 } }, placement: () => ({}) };`,
+    );
     for (const args of [['tenant', 'migrate', '--all'], ['tenant', 'list'], ['status'], ['config', 'print']]) {
       const run = await scene.json(args);
       expect([args, run.exitCode, run.events.length]).toEqual([args, 2, 1]);

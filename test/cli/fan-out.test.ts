@@ -16,7 +16,10 @@ describe.concurrent('the fan-out', () => {
     });
     const scene = await createScene(scope);
     const hook = `hooks: { beforeMigrate: async ({ tenant }) => { await (tenant.cluster === 'one' ? ${slow.expression('one')} : ${quick.expression('two')}); } },`;
-    await scene.write('tenancy.config.mjs', writeTwoClusterConfig({ url: scene.db.url, concurrency: 3 }, { url: other.url, concurrency: 2 }, hook));
+    await scene.write(
+      'tenancy.config.mjs',
+      writeTwoClusterConfig({ url: scene.db.url, concurrency: 3 }, { url: other.url, concurrency: 2 }, hook),
+    );
     const cli = await scene.start(['tenant', 'provision', ...ids('one', 6), ...ids('two', 5), '--json']);
     await Promise.all([slow.waiting(3), quick.waiting(2)]);
     for (const gate of [quick, slow]) {
@@ -29,7 +32,10 @@ describe.concurrent('the fan-out', () => {
     }
     const run = readJsonRun(await cli.result);
     expect([run.exitCode, run.finished.counts.applied, slow.peak, quick.peak]).toEqual([0, 11, 3, 2]);
-    expect(run.of('run.started')[0]).toMatchObject({ concurrency: 5, clusters: { one: { tenants: 6, cap: 3 }, two: { tenants: 5, cap: 2 } } });
+    expect(run.of('run.started')[0]).toMatchObject({
+      concurrency: 5,
+      clusters: { one: { tenants: 6, cap: 3 }, two: { tenants: 5, cap: 2 } },
+    });
   });
 
   test.for([
@@ -75,7 +81,11 @@ describe.concurrent('the fan-out', () => {
     try {
       await other.query('BEGIN; LOCK TABLE tenant_acme.a');
       const failed = await scene.json(['tenant', 'migrate', '--all', '--lock-timeout', '50ms', '--retries', '0']);
-      expect([failed.exitCode, failed.finished.counts.applied, failed.finished.failed]).toMatchObject([1, 1, [{ tenant: 'acme', attempts: 1, error: { retryable: true } }]]);
+      expect([failed.exitCode, failed.finished.counts.applied, failed.finished.failed]).toMatchObject([
+        1,
+        1,
+        [{ tenant: 'acme', attempts: 1, error: { retryable: true } }],
+      ]);
       expect(failed.finished.failed[0]?.error?.message).toContain('55P03');
       const cli = await scene.start(['tenant', 'migrate', 'acme', '--lock-timeout', '50ms', '--retries', '8', '--json']);
       let said = '';
@@ -84,7 +94,11 @@ describe.concurrent('the fan-out', () => {
       await other.query('ROLLBACK');
       const run = readJsonRun(await cli.result);
       expect([run.exitCode, run.finished.counts.applied]).toEqual([0, 1]);
-      expect(run.of('tenant.retried')[0]).toMatchObject({ tenant: 'acme', attempt: 2, error: { retryable: true, code: 'TENANCY_MIGRATION_FAILED' } });
+      expect(run.of('tenant.retried')[0]).toMatchObject({
+        tenant: 'acme',
+        attempt: 2,
+        error: { retryable: true, code: 'TENANCY_MIGRATION_FAILED' },
+      });
       expect(run.of('tenant.finished')[0]?.attempts).toBeGreaterThan(1);
     } finally {
       await other.end();
@@ -98,13 +112,20 @@ describe.concurrent('the fan-out', () => {
     const message = code === 'XX000' ? 'tuple concurrently updated' : 'injected';
     const scene = await createScene(scope);
     await scene.db.query('CREATE SEQUENCE public.attempts');
-    await scene.write('tenancy.config.mjs', `export default {
+    await scene.write(
+      'tenancy.config.mjs',
+      `export default {
       clusters: { main: { url: ${JSON.stringify(scene.db.url)} } },
       placement: ({ id }) => ({ cluster: 'main', driver: 'postgres-schema', name: 'tenant_' + id }),
       hooks: { migrate: async (ctx) => { await ctx.db.query("DO $$ BEGIN IF nextval('public.attempts') < 3 THEN RAISE EXCEPTION '${message}' USING ERRCODE = '${code}'; END IF; END $$"); } },
-    };`);
+    };`,
+    );
     const run = await scene.json(['tenant', 'provision', 'acme']);
-    expect([run.exitCode, run.of('tenant.retried').map(({ attempt }) => attempt), run.of('tenant.finished')[0]?.attempts]).toEqual([0, [2, 3], 3]);
+    expect([run.exitCode, run.of('tenant.retried').map(({ attempt }) => attempt), run.of('tenant.finished')[0]?.attempts]).toEqual([
+      0,
+      [2, 3],
+      3,
+    ]);
     for (const { delayMs, attempt } of run.of('tenant.retried')) {
       expect(delayMs).toBeGreaterThanOrEqual(100 * 2 ** (attempt - 2));
       expect(delayMs).toBeLessThanOrEqual(200 * 2 ** (attempt - 2));
@@ -117,11 +138,19 @@ describe.concurrent('the fan-out', () => {
     await scene.ok(['tenant', 'provision', 'acme']);
     await scene.write('migrations/0002_gated.sql', `${gate.sql}\n`);
     const slow = await scene.json(['tenant', 'migrate', 'acme', '--timeout', '700ms']);
-    expect([slow.exitCode, slow.finished.failed[0]]).toMatchObject([1, { outcome: 'failed', attempts: 1, error: { code: 'TENANCY_TIMEOUT_REACHED', message: expect.stringContaining('--timeout (0.7 s)') } }]);
+    expect([slow.exitCode, slow.finished.failed[0]]).toMatchObject([
+      1,
+      { outcome: 'failed', attempts: 1, error: { code: 'TENANCY_TIMEOUT_REACHED', message: expect.stringContaining('--timeout (0.7 s)') } },
+    ]);
     const statement = await scene.json(['tenant', 'migrate', 'acme', '--statement-timeout', '200ms', '--lock-timeout', '30s']);
     expect([statement.exitCode, statement.finished.failed[0]?.attempts]).toEqual([1, 1]);
     expect(statement.finished.failed[0]?.error?.message).toMatch(/statement.?timeout/i);
-    await until(async () => (await scene.db.query(`SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND application_name LIKE 'tenancy%'`, [scene.db.name])).length === 0, 'its sessions to end');
+    await until(
+      async () =>
+        (await scene.db.query(`SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND application_name LIKE 'tenancy%'`, [scene.db.name]))
+          .length === 0,
+      'its sessions to end',
+    );
     await gate.open();
     expect((await scene.json(['tenant', 'migrate', 'acme'])).exitCode).toBe(0);
   });

@@ -45,12 +45,14 @@ describe.concurrent('the command line', () => {
     expect((await scene.ok(['tenant', 'list', '-q'])).stdout).toContain('a1');
     const failed = await scene.run(['tenant', 'show', 'a9', '--quiet']);
     expect([failed.exitCode, failed.stdout, failed.stderr]).toEqual([2, '', expect.stringContaining('a9')]);
-    for (const result of [normal, quiet, verbose, failed]) expect(stripVTControlCharacters(result.stdout + result.stderr)).toBe(result.stdout + result.stderr);
+    for (const result of [normal, quiet, verbose, failed])
+      expect(stripVTControlCharacters(result.stdout + result.stderr)).toBe(result.stdout + result.stderr);
   });
 
   test('colours what people read only where that is wanted', async (scope) => {
     const scene = await createScene(scope);
-    const isColorful = async (args: readonly string[], env: Readonly<Record<string, string>>): Promise<boolean> => (await scene.run(['tenant', 'show', 'x', ...args], { env })).stderr.includes('\u001b[');
+    const isColorful = async (args: readonly string[], env: Readonly<Record<string, string>>): Promise<boolean> =>
+      (await scene.run(['tenant', 'show', 'x', ...args], { env })).stderr.includes('\u001b[');
     expect(await isColorful([], {})).toBe(false);
     expect(await isColorful([], { FORCE_COLOR: '1' })).toBe(true);
     expect(await isColorful(['--no-color'], { FORCE_COLOR: '1' })).toBe(false);
@@ -63,7 +65,8 @@ describe.concurrent('the command line', () => {
   test('takes its options from flags before variables', async (scope) => {
     const scene = await createScene(scope);
     await scene.ok(['registry', 'init']);
-    const isJson = async (args: readonly string[], env: Readonly<Record<string, string>>): Promise<boolean> => (await scene.run(['tenant', 'list', ...args], { env })).stdout.startsWith('{');
+    const isJson = async (args: readonly string[], env: Readonly<Record<string, string>>): Promise<boolean> =>
+      (await scene.run(['tenant', 'list', ...args], { env })).stdout.startsWith('{');
     expect(await isJson([], { TENANCY_OUTPUT: 'json' })).toBe(true);
     expect(await isJson(['--output', 'plain'], { TENANCY_OUTPUT: 'json' })).toBe(false);
     expect(await isJson(['--json'], { TENANCY_OUTPUT: 'plain' })).toBe(true);
@@ -76,7 +79,9 @@ describe.concurrent('the command line', () => {
     await scene.write('other/else.mjs', `export { default } from '../tenancy.config.mjs';`);
     await scene.write('tenancy.broken.mjs', 'export default {');
     expect((await scene.run(['tenant', 'list'], { env: { TENANCY_CONFIG: 'tenancy.broken.mjs' } })).exitCode).toBe(2);
-    expect((await scene.run(['tenant', 'list', '--config', 'other/else.mjs'], { env: { TENANCY_CONFIG: 'tenancy.broken.mjs' } })).exitCode).toBe(0);
+    expect(
+      (await scene.run(['tenant', 'list', '--config', 'other/else.mjs'], { env: { TENANCY_CONFIG: 'tenancy.broken.mjs' } })).exitCode,
+    ).toBe(0);
     await scene.write('deep/er/readme.txt', '');
     expect((await scene.run(['tenant', 'list'], { cwd: `${scene.directory}/deep/er` })).exitCode).toBe(0);
   });
@@ -84,10 +89,13 @@ describe.concurrent('the command line', () => {
   test('reads env files only where it is told to, and what is set already wins', async (scope) => {
     const scene = await createScene(scope);
     await scene.write('.env', `DB_URL=${scene.db.url}\n`);
-    await scene.write('tenancy.config.mjs', `export default ({ env, command }) => ({
+    await scene.write(
+      'tenancy.config.mjs',
+      `export default ({ env, command }) => ({
       clusters: { main: { url: env.DB_URL ?? 'postgres://127.0.0.1:1/' + command.replaceAll(' ', '-') } },
       placement: ({ id }) => ({ cluster: 'main', driver: 'postgres-schema', name: 'tenant_' + id }),
-    });`);
+    });`,
+    );
     const without = await scene.json(['tenant', 'list']);
     expect([without.exitCode, without.finished.error?.message]).toEqual([6, expect.stringContaining('tenant-list')]);
     expect((await scene.run(['registry', 'init', '--env-file', '.env'])).exitCode).toBe(0);

@@ -12,7 +12,18 @@ async function readLog(run: Awaited<ReturnType<Scene['json']>>): Promise<string>
 
 describe.concurrent('hooks', () => {
   test('run before and after each step, in order', async (scope) => {
-    const names = ['beforeCreate', 'afterCreate', 'beforeMigrate', 'afterMigrate', 'beforeSeed', 'seed', 'afterSeed', 'beforeVerify', 'verify', 'afterVerify'];
+    const names = [
+      'beforeCreate',
+      'afterCreate',
+      'beforeMigrate',
+      'afterMigrate',
+      'beforeSeed',
+      'seed',
+      'afterSeed',
+      'beforeVerify',
+      'verify',
+      'afterVerify',
+    ];
     const leaving = ['beforeBackup', 'backup', 'afterBackup', 'beforeDrop', 'afterDrop'];
     const append = `(name) => async (ctx) => { const { appendFileSync } = await import('node:fs'); appendFileSync('order.txt', name + ' ' + ctx.tenant.id + '\\n'); }`;
     const scene = await createScene(
@@ -30,7 +41,12 @@ describe.concurrent('hooks', () => {
     ['a text', `throw 'just a text'`, 1, /the afterCreate hook failed: it threw 'just a text', which is no Error/],
     ['nothing', 'throw undefined', 1, /the afterCreate hook failed: it threw undefined, which is no Error/],
     ['a cycle', 'const a = {}; a.a = a; throw a', 1, /the afterCreate hook failed: it threw .*which is no Error/],
-    ['a TenancyError', `const { TenancyError } = await import('tenancy-cli'); throw new TenancyError('TENANCY_HOOK_FAILED', { tenant: ctx.tenant.id, hook: 'mine', reason: 'said so' })`, 1, /the mine hook failed: said so/],
+    [
+      'a TenancyError',
+      `const { TenancyError } = await import('tenancy-cli'); throw new TenancyError('TENANCY_HOOK_FAILED', { tenant: ctx.tenant.id, hook: 'mine', reason: 'said so' })`,
+      1,
+      /the mine hook failed: said so/,
+    ],
     ['a password', `throw new Error('no route to ' + ctx.url)`, 1, /no route to postgres:\/\/postgres:\*+@/],
   ] as const)('that throw %s fail the tenant in one sentence, and a re-run continues', async ([, code, exitCode, words], scope) => {
     const scene = await createScene(scope, withHooks(`afterCreate: async (ctx) => { if (process.env.BROKEN) { ${code} } }`));
@@ -38,7 +54,9 @@ describe.concurrent('hooks', () => {
     expect([failed.exitCode, failed.finished.failed[0]?.error?.hook]).toEqual([exitCode, 'create']);
     expect(failed.finished.failed[0]?.error?.message).toMatch(words);
     expect(await readLog(failed)).not.toContain(canaryPassword);
-    expect(await scene.db.query('SELECT status, last_error::text LIKE $1 AS leaks FROM tenancy.tenants', [`%${canaryPassword}%`])).toEqual([{ status: 'failed', leaks: false }]);
+    expect(await scene.db.query('SELECT status, last_error::text LIKE $1 AS leaks FROM tenancy.tenants', [`%${canaryPassword}%`])).toEqual([
+      { status: 'failed', leaks: false },
+    ]);
     expect((await scene.json(['tenant', 'provision', 'acme'])).exitCode).toBe(0);
   });
 
@@ -127,19 +145,35 @@ describe.concurrent('hooks', () => {
     }));
     const versions = () => scene.db.query('SELECT id, schema_version AS v FROM tenancy.tenants ORDER BY id');
     await scene.ok(['tenant', 'provision', 'acme', 'globex']);
-    expect(await versions()).toEqual([{ id: 'acme', v: '1' }, { id: 'globex', v: '1' }]);
+    expect(await versions()).toEqual([
+      { id: 'acme', v: '1' },
+      { id: 'globex', v: '1' },
+    ]);
     await scene.db.query('INSERT INTO tenant_globex.version VALUES (2)');
     const run = await scene.json(['tenant', 'migrate', '--all'], { env: { NEWEST: '2' } });
     expect(run.finished.counts).toMatchObject({ applied: 1, 'up-to-date': 1 });
-    expect(await versions()).toEqual([{ id: 'acme', v: '2' }, { id: 'globex', v: '2' }]);
+    expect(await versions()).toEqual([
+      { id: 'acme', v: '2' },
+      { id: 'globex', v: '2' },
+    ]);
   });
 
   test('onEvent is told everything, and its failure is one warning', async (scope) => {
-    const scene = await createScene(scope, withHooks(`onEvent: async (event) => { const { appendFileSync } = await import('node:fs'); appendFileSync('events.txt', event.type + '\\n'); throw new Error('no pager'); }`));
+    const scene = await createScene(
+      scope,
+      withHooks(
+        `onEvent: async (event) => { const { appendFileSync } = await import('node:fs'); appendFileSync('events.txt', event.type + '\\n'); throw new Error('no pager'); }`,
+      ),
+    );
     const run = await scene.json(['tenant', 'provision', 'acme', 'globex']);
     expect(run.exitCode).toBe(0);
     expect(run.of('run.warned').map(({ message }) => message)).toEqual([expect.stringContaining('no pager')]);
     const told = (await readFile(`${scene.directory}/events.txt`, 'utf8')).trim().split('\n');
-    expect(told.sort()).toEqual(run.events.filter(({ type }) => type !== 'run.warned').map(({ type }) => type).sort());
+    expect(told.sort()).toEqual(
+      run.events
+        .filter(({ type }) => type !== 'run.warned')
+        .map(({ type }) => type)
+        .sort(),
+    );
   });
 });

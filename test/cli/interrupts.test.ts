@@ -7,7 +7,11 @@ import { createScene, createSceneGate, readJsonRun, type Scene } from './scene.j
 const ids = ['t1', 't2', 't3', 't4'];
 
 /** Two of four tenants in flight, each waiting at the gate in its second migration. */
-async function startGated(scene: Scene, scope: { onTestFinished(cleanUp: () => Promise<void>): void }, args: readonly string[] = ['--json']): Promise<{ readonly cli: StartedCli; readonly open: () => Promise<void>; readonly hasSaid: (text: string) => Promise<void> }> {
+async function startGated(
+  scene: Scene,
+  scope: { onTestFinished(cleanUp: () => Promise<void>): void },
+  args: readonly string[] = ['--json'],
+): Promise<{ readonly cli: StartedCli; readonly open: () => Promise<void>; readonly hasSaid: (text: string) => Promise<void> }> {
   const gate = await createSceneGate(scope, scene);
   await scene.ok(['tenant', 'provision', ...ids]);
   await scene.write('migrations/0002_gated.sql', `${gate.sql}\nCREATE TABLE gated (id int);\n`);
@@ -22,20 +26,25 @@ describe.concurrent('an interrupt', () => {
   test.for([
     ['SIGINT', 130, 'interrupted'],
     ['SIGTERM', 143, 'terminated'],
-  ] as const)('by %s lets what is in flight finish, starts nothing more, and leaves a run that can be resumed', async ([signal, exitCode, reason], scope) => {
-    const scene = await createScene(scope);
-    const { cli, open, hasSaid } = await startGated(scene, scope);
-    cli.kill(signal);
-    await hasSaid('run.draining');
-    await open();
-    const run = readJsonRun(await cli.result);
-    expect([run.exitCode, run.of('run.draining')]).toEqual([exitCode, [expect.objectContaining({ reason, inFlight: 2, notStarted: 2 })]]);
-    expect(run.finished.counts).toMatchObject({ applied: 2, 'not-started': 2, failed: 0, cancelled: 0 });
-    expect(await scene.db.query('SELECT status, exit_code, not_started FROM tenancy.runs ORDER BY sequence DESC LIMIT 1')).toEqual([{ status: 'interrupted', exit_code: exitCode, not_started: 2 }]);
-    expect(await scene.db.query('SELECT id FROM tenancy.tenants WHERE lease_owner IS NOT NULL')).toEqual([]);
-    const resumed = await scene.json(['run', 'retry', 'last']);
-    expect([resumed.exitCode, resumed.finished.counts.applied, resumed.of('run.started')[0]?.selected]).toEqual([0, 2, 2]);
-  });
+  ] as const)(
+    'by %s lets what is in flight finish, starts nothing more, and leaves a run that can be resumed',
+    async ([signal, exitCode, reason], scope) => {
+      const scene = await createScene(scope);
+      const { cli, open, hasSaid } = await startGated(scene, scope);
+      cli.kill(signal);
+      await hasSaid('run.draining');
+      await open();
+      const run = readJsonRun(await cli.result);
+      expect([run.exitCode, run.of('run.draining')]).toEqual([exitCode, [expect.objectContaining({ reason, inFlight: 2, notStarted: 2 })]]);
+      expect(run.finished.counts).toMatchObject({ applied: 2, 'not-started': 2, failed: 0, cancelled: 0 });
+      expect(await scene.db.query('SELECT status, exit_code, not_started FROM tenancy.runs ORDER BY sequence DESC LIMIT 1')).toEqual([
+        { status: 'interrupted', exit_code: exitCode, not_started: 2 },
+      ]);
+      expect(await scene.db.query('SELECT id FROM tenancy.tenants WHERE lease_owner IS NOT NULL')).toEqual([]);
+      const resumed = await scene.json(['run', 'retry', 'last']);
+      expect([resumed.exitCode, resumed.finished.counts.applied, resumed.of('run.started')[0]?.selected]).toEqual([0, 2, 2]);
+    },
+  );
 
   test('repeated aborts what is in flight, and nothing of it stays', async (scope) => {
     const scene = await createScene(scope);
@@ -46,9 +55,16 @@ describe.concurrent('an interrupt', () => {
     const run = readJsonRun(await cli.result);
     expect(run.exitCode).toBe(130);
     expect(run.finished.counts).toMatchObject({ applied: 0, cancelled: 2, 'not-started': 2, failed: 0 });
-    await until(async () => (await scene.db.query(`SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND application_name LIKE 'tenancy%'`, [scene.db.name])).length === 0, 'its sessions to end');
+    await until(
+      async () =>
+        (await scene.db.query(`SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND application_name LIKE 'tenancy%'`, [scene.db.name]))
+          .length === 0,
+      'its sessions to end',
+    );
     await open();
-    expect(await scene.db.query(`SELECT nspname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relname = 'gated'`)).toEqual([]);
+    expect(
+      await scene.db.query(`SELECT nspname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relname = 'gated'`),
+    ).toEqual([]);
     const resumed = await scene.json(['tenant', 'migrate', '--all']);
     expect([resumed.exitCode, resumed.finished.counts.applied]).toEqual([0, 4]);
   });
@@ -70,7 +86,10 @@ describe.concurrent('an interrupt', () => {
     scope.onTestFinished(() => gate.open());
     const scene = await createScene(scope, (db) => {
       const [file, ...args] = gate.command('child');
-      return { databaseUrl: db.url, configExtra: `hooks: { seed: async (ctx) => { await ctx.exec(${JSON.stringify(file)}, ${JSON.stringify(args)}); } },` };
+      return {
+        databaseUrl: db.url,
+        configExtra: `hooks: { seed: async (ctx) => { await ctx.exec(${JSON.stringify(file)}, ${JSON.stringify(args)}); } },`,
+      };
     });
     const cli = await scene.start(['tenant', 'provision', 'acme', '--json']);
     await gate.waiting();
@@ -93,11 +112,14 @@ describe.concurrent('an interrupt', () => {
     await scene.ok(['tenant', 'provision', 'acme']);
     const proxy = await createTcpProxy(scene.db.url);
     scope.onTestFinished(() => proxy.close());
-    await scene.write('tenancy.config.mjs', `export default {
+    await scene.write(
+      'tenancy.config.mjs',
+      `export default {
       clusters: { main: { url: ${JSON.stringify(proxy.url)} } },
       placement: ({ id }) => ({ cluster: 'main', driver: 'postgres-schema', name: 'tenant_' + id }),
       migrations: { directory: './migrations' },
-    };`);
+    };`,
+    );
     proxy.setBlackHole(true);
     for (const args of [['tenant', 'migrate', '--all'], ['tenant', 'provision', 'acme'], ['status']]) {
       const before = proxy.connectionCount;

@@ -14,7 +14,13 @@ describe.concurrent('migrate', () => {
     await scene.write('migrations/0002_b.sql', two);
     const selected = async (args: readonly string[], input = ''): Promise<readonly (string | number)[]> => {
       const run = await scene.json(['tenant', 'migrate', ...args, '--dry-run'], { input });
-      return [run.exitCode, ...run.of('tenant.planned').map(({ tenant }) => tenant).sort()];
+      return [
+        run.exitCode,
+        ...run
+          .of('tenant.planned')
+          .map(({ tenant }) => tenant)
+          .sort(),
+      ];
     };
     expect(await selected(['pro1', 'free2'])).toEqual([0, 'free2', 'pro1']);
     expect(await selected(['-'], 'pro2\nfree1\n')).toEqual([0, 'free1', 'pro2']);
@@ -41,8 +47,14 @@ describe.concurrent('migrate', () => {
     expect(await refuse(['--all', '--concurrency', '0'])).toEqual([2, 'TENANCY_OPTION_REJECTED']);
     expect(await refuse(['--all', '--timeout', '10'])).toEqual([2, 'TENANCY_OPTION_REJECTED']);
     const unknown = await scene.json(['tenant', 'migrate', 'pro1', 'pro3']);
-    expect([unknown.exitCode, unknown.finished.error?.message, unknown.finished.error?.hint]).toEqual([2, 'no tenant is registered as pro3', 'did you mean pro1 or pro2?']);
-    expect(await scene.db.query('SELECT count(*)::int AS behind FROM tenancy.tenants WHERE schema_version = $1', ['0001_a'])).toEqual([{ behind: 4 }]);
+    expect([unknown.exitCode, unknown.finished.error?.message, unknown.finished.error?.hint]).toEqual([
+      2,
+      'no tenant is registered as pro3',
+      'did you mean pro1 or pro2?',
+    ]);
+    expect(await scene.db.query('SELECT count(*)::int AS behind FROM tenancy.tenants WHERE schema_version = $1', ['0001_a'])).toEqual([
+      { behind: 4 },
+    ]);
   });
 
   test('goes to --to and on to the newest, says what it would do, and exits 3 only when asked to', async (scope) => {
@@ -114,17 +126,29 @@ describe.concurrent('migrate', () => {
     const run = await scene.json(['tenant', 'migrate', '--all']);
     expect([run.exitCode, run.finished.counts.applied, run.finished.counts.failed]).toEqual([1, 3, 1]);
     expect(run.finished.failed).toMatchObject([
-      { tenant: 't3', attempts: 1, from: '0001_a', to: null, error: { code: 'TENANCY_MIGRATION_FAILED', hook: 'migrate', retryable: false } },
+      {
+        tenant: 't3',
+        attempts: 1,
+        from: '0001_a',
+        to: null,
+        error: { code: 'TENANCY_MIGRATION_FAILED', hook: 'migrate', retryable: false },
+      },
     ]);
     expect(run.finished.failed[0]?.error?.message).toMatch(/^t3: migration 0002_b, line 2, column \d+: relation "b" already exists/);
-    expect(await scene.db.query(`SELECT status, last_error ->> 'code' AS code FROM tenancy.tenants WHERE id = 't3'`)).toEqual([{ status: 'active', code: 'TENANCY_MIGRATION_FAILED' }]);
+    expect(await scene.db.query(`SELECT status, last_error ->> 'code' AS code FROM tenancy.tenants WHERE id = 't3'`)).toEqual([
+      { status: 'active', code: 'TENANCY_MIGRATION_FAILED' },
+    ]);
     const words = await scene.run(['tenant', 'migrate', '--all']);
     expect(words.exitCode).toBe(1);
     expect(words.stderr).toContain('CREATE TABLE b (id int)');
     expect(words.stderr).toMatch(/tenancy run retry \S+/);
     await scene.db.query('DROP TABLE tenant_t3.b');
     const again = await scene.json(['tenant', 'migrate', '--all']);
-    expect([again.exitCode, again.of('tenant.finished').map(({ tenant }) => tenant), again.finished.counts['up-to-date']]).toEqual([0, ['t3'], 3]);
+    expect([again.exitCode, again.of('tenant.finished').map(({ tenant }) => tenant), again.finished.counts['up-to-date']]).toEqual([
+      0,
+      ['t3'],
+      3,
+    ]);
     expect(await scene.db.query(`SELECT last_error FROM tenancy.tenants WHERE id = 't3'`)).toEqual([{ last_error: null }]);
   });
 
@@ -146,7 +170,11 @@ describe.concurrent('migrate', () => {
     const { rename, rm } = await import('node:fs/promises');
     await rename(`${scene.directory}/migrations/0003_c.sql`, `${scene.directory}/migrations/0003_see.sql`);
     const missing = await scene.json(['tenant', 'migrate', 'acme']);
-    expect([missing.exitCode, missing.finished.failed[0]?.error?.code, missing.finished.failed[0]?.error?.hint]).toEqual([4, 'TENANCY_MIGRATION_MISSING', expect.stringContaining('0003_c')]);
+    expect([missing.exitCode, missing.finished.failed[0]?.error?.code, missing.finished.failed[0]?.error?.hint]).toEqual([
+      4,
+      'TENANCY_MIGRATION_MISSING',
+      expect.stringContaining('0003_c'),
+    ]);
     await rename(`${scene.directory}/migrations/0003_see.sql`, `${scene.directory}/migrations/0003_c.sql`);
     await rm(`${scene.directory}/migrations/0004_d.sql`);
     const ahead = await scene.json(['tenant', 'migrate', 'acme']);
@@ -177,11 +205,20 @@ describe.concurrent('migrate', () => {
     const scene = await createScene(scope, (db) => ({
       databaseUrl: db.url,
       configExtra: `migrations: { directory: './migrations', schemas: { public: 'tenant' } },`,
-      migrations: { '0001_a.sql': 'CREATE EXTENSION IF NOT EXISTS citext;\nCREATE TABLE "public"."a" (name citext);\nINSERT INTO public.a VALUES (\'X\');\n' },
+      migrations: {
+        '0001_a.sql':
+          'CREATE EXTENSION IF NOT EXISTS citext;\nCREATE TABLE "public"."a" (name citext);\nINSERT INTO public.a VALUES (\'X\');\n',
+      },
     }));
     expect((await scene.json(['tenant', 'provision', 'acme', 'globex', 'initech'])).exitCode).toBe(0);
-    expect(await scene.db.query(`SELECT name OPERATOR(extensions.=) 'x'::extensions.citext AS is_equal FROM tenant_acme.a UNION ALL SELECT name OPERATOR(extensions.=) 'x'::extensions.citext FROM tenant_globex.a`)).toEqual([{ is_equal: true }, { is_equal: true }]);
-    expect(await scene.db.query(`SELECT extnamespace::regnamespace::text AS schema FROM pg_extension WHERE extname = 'citext'`)).toEqual([{ schema: 'extensions' }]);
+    expect(
+      await scene.db.query(
+        `SELECT name OPERATOR(extensions.=) 'x'::extensions.citext AS is_equal FROM tenant_acme.a UNION ALL SELECT name OPERATOR(extensions.=) 'x'::extensions.citext FROM tenant_globex.a`,
+      ),
+    ).toEqual([{ is_equal: true }, { is_equal: true }]);
+    expect(await scene.db.query(`SELECT extnamespace::regnamespace::text AS schema FROM pg_extension WHERE extname = 'citext'`)).toEqual([
+      { schema: 'extensions' },
+    ]);
     expect((await scene.json(['tenant', 'deprovision', 'acme', '--skip-backup', '--confirm', 'acme'])).exitCode).toBe(0);
     expect(await scene.db.query(`SELECT name::text FROM tenant_globex.a`)).toEqual([{ name: 'X' }]);
   });

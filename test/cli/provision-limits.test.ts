@@ -21,23 +21,36 @@ describe.concurrent('provision', () => {
     const scene = await createScene(scope);
     await scene.ok(['tenant', 'provision', 'acme']);
     await scene.write('migrations/0002_b.sql', 'CREATE TABLE b (id int);\n');
-    await scene.write('tenancy.config.mjs', `export default {
+    await scene.write(
+      'tenancy.config.mjs',
+      `export default {
       clusters: { other: { url: ${JSON.stringify(scene.db.url)} }, main: { url: ${JSON.stringify(scene.db.url)} } },
       placement: ({ id }) => ({ cluster: 'other', driver: 'postgres-database', name: '${scene.db.name}_moved_' + id }),
       migrations: { directory: './migrations' },
-    };`);
+    };`,
+    );
     expect((await scene.json(['tenant', 'provision', 'acme'])).finished.counts['up-to-date']).toBe(1);
     expect((await scene.json(['tenant', 'migrate', 'acme'])).exitCode).toBe(0);
     expect(await scene.db.query(`SELECT to_regclass('tenant_acme.b') IS NOT NULL AS is_there`)).toEqual([{ is_there: true }]);
-    expect(await scene.db.query('SELECT cluster, driver, name FROM tenancy.tenants')).toEqual([{ cluster: 'main', driver: 'postgres-schema', name: 'tenant_acme' }]);
-    await scene.write('tenancy.config.mjs', `export default {
+    expect(await scene.db.query('SELECT cluster, driver, name FROM tenancy.tenants')).toEqual([
+      { cluster: 'main', driver: 'postgres-schema', name: 'tenant_acme' },
+    ]);
+    await scene.write(
+      'tenancy.config.mjs',
+      `export default {
       registry: { url: ${JSON.stringify(scene.db.url)} },
       clusters: { other: { url: ${JSON.stringify(scene.db.url)} } },
       placement: ({ id }) => ({ cluster: 'other', driver: 'postgres-schema', name: id }),
       migrations: { directory: './migrations' },
-    };`);
+    };`,
+    );
     await scene.write('migrations/0003_c.sql', 'SELECT 1;\n');
-    for (const args of [['migrate', 'acme'], ['migrate', '--all'], ['suspend', 'acme'], ['deprovision', 'acme', '--skip-backup', '--confirm', 'acme']]) {
+    for (const args of [
+      ['migrate', 'acme'],
+      ['migrate', '--all'],
+      ['suspend', 'acme'],
+      ['deprovision', 'acme', '--skip-backup', '--confirm', 'acme'],
+    ]) {
       const lost = await scene.json(['tenant', ...args]);
       const error = lost.finished.error ?? lost.finished.failed[0]?.error;
       expect([args, lost.exitCode, error?.code]).toEqual([args, 2, 'TENANCY_CLUSTER_UNKNOWN']);
@@ -49,18 +62,34 @@ describe.concurrent('provision', () => {
     for (const id of ['t03', 't07']) await scene.db.query(`CREATE SCHEMA tenant_${id}; CREATE TABLE tenant_${id}.a (id int)`);
     const ids = Array.from({ length: 12 }, (_, index) => `t${String(index).padStart(2, '0')}`);
     const first = await scene.json(['tenant', 'provision', '-'], { input: ids.join('\n') });
-    expect([first.exitCode, first.finished.counts.applied, first.finished.failed.map(({ tenant }) => tenant)]).toEqual([1, 10, ['t03', 't07']]);
+    expect([first.exitCode, first.finished.counts.applied, first.finished.failed.map(({ tenant }) => tenant)]).toEqual([
+      1,
+      10,
+      ['t03', 't07'],
+    ]);
     await scene.db.query('DROP SCHEMA tenant_t03 CASCADE; DROP SCHEMA tenant_t07 CASCADE');
     const second = await scene.json(['tenant', 'provision', '-'], { input: ids.join('\n') });
-    expect([second.exitCode, second.finished.counts.applied, second.finished.counts['up-to-date'], second.of('tenant.finished').map(({ tenant }) => tenant).sort()]).toEqual([0, 2, 10, ['t03', 't07']]);
+    expect([
+      second.exitCode,
+      second.finished.counts.applied,
+      second.finished.counts['up-to-date'],
+      second
+        .of('tenant.finished')
+        .map(({ tenant }) => tenant)
+        .sort(),
+    ]).toEqual([0, 2, 10, ['t03', 't07']]);
   });
 
   test('by several at once makes one tenant, and nobody fails', async (scope) => {
-    const scene = await createScene(scope, { migrations: { '0001_counts.sql': `CREATE TABLE counts (name text); INSERT INTO counts VALUES ('0001_counts');\n` } });
+    const scene = await createScene(scope, {
+      migrations: { '0001_counts.sql': `CREATE TABLE counts (name text); INSERT INTO counts VALUES ('0001_counts');\n` },
+    });
     const runs = await Promise.all(Array.from({ length: 4 }, () => scene.json(['tenant', 'provision', 'acme'])));
     expect(runs.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0, 0]);
     expect(runs.reduce((sum, { finished }) => sum + finished.counts.applied, 0)).toBe(1);
     expect(await scene.db.query('SELECT name FROM tenant_acme.counts')).toEqual([{ name: '0001_counts' }]);
-    expect(await scene.db.query('SELECT id, status, incarnation FROM tenancy.tenants')).toEqual([{ id: 'acme', status: 'active', incarnation: 1 }]);
+    expect(await scene.db.query('SELECT id, status, incarnation FROM tenancy.tenants')).toEqual([
+      { id: 'acme', status: 'active', incarnation: 1 },
+    ]);
   });
 });

@@ -15,7 +15,10 @@ describe.concurrent('rollback', () => {
     const scene = await createScene(scope, { migrations });
     await scene.ok(['tenant', 'provision', 'acme', 'globex', 'initech']);
     const single = await scene.json(['tenant', 'rollback', 'acme', '--to', '2']);
-    expect([single.exitCode, single.of('migration.finished').map(({ migration, direction }) => [migration, direction])]).toEqual([0, [['0003_c', 'down']]]);
+    expect([single.exitCode, single.of('migration.finished').map(({ migration, direction }) => [migration, direction])]).toEqual([
+      0,
+      [['0003_c', 'down']],
+    ]);
     const before = await scene.snapshot();
     const refuse = async (args: readonly string[]): Promise<readonly unknown[]> => {
       const run = await scene.json(['tenant', 'rollback', ...args]);
@@ -30,7 +33,12 @@ describe.concurrent('rollback', () => {
     expect(await refuse(['--to', '1'])).toEqual([2, 'TENANCY_SELECTION_MISSING']);
     const planned = await scene.json(['tenant', 'rollback', '--all', '--to', 'none', '--dry-run']);
     expect(planned.exitCode).toBe(0);
-    expect(planned.of('tenant.planned').map(({ tenant, migrations: names, to }) => [tenant, names, to]).sort()).toEqual([
+    expect(
+      planned
+        .of('tenant.planned')
+        .map(({ tenant, migrations: names, to }) => [tenant, names, to])
+        .sort(),
+    ).toEqual([
       ['acme', ['0002_b', '0001_a'], null],
       ['globex', ['0003_c', '0002_b', '0001_a'], null],
       ['initech', ['0003_c', '0002_b', '0001_a'], null],
@@ -53,7 +61,11 @@ describe.concurrent('rollback', () => {
     const scene = await createScene(scope, { migrations: irreversible });
     await scene.ok(['tenant', 'provision', 'acme']);
     const run = await scene.json(['tenant', 'rollback', 'acme', '--to', '1']);
-    expect([run.exitCode, run.finished.failed[0]?.error?.code, run.of('migration.finished')]).toEqual([4, 'TENANCY_MIGRATION_IRREVERSIBLE', []]);
+    expect([run.exitCode, run.finished.failed[0]?.error?.code, run.of('migration.finished')]).toEqual([
+      4,
+      'TENANCY_MIGRATION_IRREVERSIBLE',
+      [],
+    ]);
     expect(run.finished.failed[0]?.error?.message).toContain('0002_b');
     expect((await scene.json(['tenant', 'rollback', 'acme', '--to', '2'])).exitCode).toBe(0);
   });

@@ -32,7 +32,10 @@ interface TestScope {
   onTestFinished(cleanUp: () => Promise<void>): void;
 }
 
-export async function createScene({ onTestFinished }: TestScope, options: ProjectOptions | ((db: TestDatabase) => ProjectOptions) = {}): Promise<Scene> {
+export async function createScene(
+  { onTestFinished }: TestScope,
+  options: ProjectOptions | ((db: TestDatabase) => ProjectOptions) = {},
+): Promise<Scene> {
   const db = await createTestDatabase();
   const asked = typeof options === 'function' ? options(db) : options;
   const namePrefix = asked.driver === 'postgres-database' ? `${db.name}_` : 'tenant_';
@@ -47,7 +50,8 @@ export async function createScene({ onTestFinished }: TestScope, options: Projec
     json: async (args, cli) => readJsonRun(await project.run(['--json', ...args], cli)),
     ok: async (args, cli) => {
       const result = await project.run(args, cli);
-      if (result.exitCode !== 0) throw new Error(`tenancy ${args.join(' ')} ended with ${result.exitCode}\n${result.stdout}${result.stderr}`);
+      if (result.exitCode !== 0)
+        throw new Error(`tenancy ${args.join(' ')} ended with ${result.exitCode}\n${result.stdout}${result.stderr}`);
       return result;
     },
     snapshot: () => takeSnapshot(db),
@@ -78,12 +82,18 @@ async function takeSnapshot(db: TestDatabase): Promise<unknown> {
   const databases = await db.query('SELECT datname FROM pg_database WHERE starts_with(datname, $1) ORDER BY 1', [`${db.name}_`]);
   if (!relations.some(({ schema }) => schema === 'tenancy')) return { relations, databases };
   const tables = ['tenants', 'runs', 'run_tenants', 'steps', 'events', 'clusters'];
-  const rows = await Promise.all(tables.map((table) => db.query(`SELECT to_jsonb(t) AS row FROM tenancy.${table} t ORDER BY to_jsonb(t)::text`)));
+  const rows = await Promise.all(
+    tables.map((table) => db.query(`SELECT to_jsonb(t) AS row FROM tenancy.${table} t ORDER BY to_jsonb(t)::text`)),
+  );
   return { relations, databases, rows };
 }
 
 /** A config over two clusters, `one` and `two`; a tenant whose id begins with `two` goes to the second. */
-export function writeTwoClusterConfig(one: { readonly url: string; readonly concurrency?: number }, two: { readonly url: string; readonly concurrency?: number }, extra = ''): string {
+export function writeTwoClusterConfig(
+  one: { readonly url: string; readonly concurrency?: number },
+  two: { readonly url: string; readonly concurrency?: number },
+  extra = '',
+): string {
   return `export default {
     registry: ${JSON.stringify({ url: one.url })},
     clusters: ${JSON.stringify({ one, two })},

@@ -13,12 +13,15 @@ async function withSecret(scene: Scene, change: (url: URL) => void = () => undef
   url.username = `${scene.db.name}_admin`;
   url.password = encodeURIComponent(secret);
   change(url);
-  await scene.write('tenancy.config.mjs', `export default {
+  await scene.write(
+    'tenancy.config.mjs',
+    `export default {
     clusters: { main: { url: ${JSON.stringify(url.href)} } },
     placement: ({ id }) => ({ cluster: 'main', driver: 'postgres-schema', name: 'tenant_' + id }),
     migrations: { directory: './migrations' },
     hooks: { seed: async (ctx) => { ctx.log('at ' + ctx.url); await ctx.exec(process.execPath, ['-e', 'console.log(process.env.DATABASE_URL)']); if (process.env.BROKEN) throw new Error('cannot use ' + ctx.url); } },
-  };`);
+  };`,
+  );
 }
 
 async function readLogs(directory: string): Promise<string> {
@@ -69,7 +72,7 @@ describe.concurrent('a password', () => {
       [2, () => undefined],
       [6, (url: URL) => (url.port = String(port))],
       [6, (url: URL) => (url.hostname = 'no-such-host.invalid')],
-      [2, (url: URL) => (url.searchParams.set('sslmode', 'sideways'))],
+      [2, (url: URL) => url.searchParams.set('sslmode', 'sideways')],
     ] as const) {
       await withSecret(scene, (url) => void change(url));
       for (const args of [['tenant', 'list', '--json'], ['tenant', 'provision', 'acme', '-v'], ['doctor']]) {

@@ -11,7 +11,11 @@ afterEach(() => {
 function createHost({ close = async () => undefined }: { close?: () => Promise<void> } = {}) {
   const listeners = new Map<string, () => void>();
   const exits: number[] = [];
-  const interrupts = createInterrupts({ on: (signal, listener) => listeners.set(signal, listener), exit: (code) => void exits.push(code), close });
+  const interrupts = createInterrupts({
+    on: (signal, listener) => listeners.set(signal, listener),
+    exit: (code) => void exits.push(code),
+    close,
+  });
   return { ...interrupts, exits, send: (signal: string) => listeners.get(signal)?.() };
 }
 

@@ -109,7 +109,14 @@ describe('runFleet', () => {
 
   test('that drains from the start starts nothing', async () => {
     const skipped: string[] = [];
-    await runFleet({ lanes: [lane('main', 2, 'a', 'b')], concurrency: 2, drain: AbortSignal.abort(), run: async () => expect.unreachable(), skip: (item) => void skipped.push(item), settle: () => undefined });
+    await runFleet({
+      lanes: [lane('main', 2, 'a', 'b')],
+      concurrency: 2,
+      drain: AbortSignal.abort(),
+      run: async () => expect.unreachable(),
+      skip: (item) => void skipped.push(item),
+      settle: () => undefined,
+    });
     expect(skipped).toEqual(['a', 'b']);
   });
 
@@ -181,7 +188,9 @@ describe('runFleet', () => {
       drain: new AbortController().signal,
       run: async (tenant) => outcomeOf(tenant),
       skip: () => undefined,
-      settle: () => void (settled += 1),
+      settle: () => {
+        settled += 1;
+      },
     });
     expect(settled).toBe(100_000);
     expect(aheadAtMost).toBeLessThanOrEqual(10);
@@ -233,6 +242,15 @@ test('a tally counts every outcome and keeps those that failed, worst first', ()
   tally.add(outcomeOf('c', 'cancelled'));
   tally.count('up-to-date', 7);
   expect(tally.failed.map(({ tenant }) => tenant)).toEqual(['w', 'x', 'a', 'y', 'z']);
-  expect(tally.counts).toMatchObject({ applied: 1, failed: 3, unverified: 1, unknown: 1, cancelled: 1, 'up-to-date': 7, skipped: 0, 'not-started': 0 });
+  expect(tally.counts).toMatchObject({
+    applied: 1,
+    failed: 3,
+    unverified: 1,
+    unknown: 1,
+    cancelled: 1,
+    'up-to-date': 7,
+    skipped: 0,
+    'not-started': 0,
+  });
   expect([tally.failures, tally.total]).toEqual([5, 14]);
 });

@@ -34,7 +34,14 @@ function createKeeper(owner: string): LeaseKeeper {
 async function registerTenant(): Promise<string> {
   const id = `t${++number}` as TenantId;
   await registry.registerTenants([
-    { id, labels: {}, cluster: 'main', driver: 'postgres-schema', name: `tenant_${id}`, operation: { id: `op-${id}`, type: 'provision', cameFrom: null } },
+    {
+      id,
+      labels: {},
+      cluster: 'main',
+      driver: 'postgres-schema',
+      name: `tenant_${id}`,
+      operation: { id: `op-${id}`, type: 'provision', cameFrom: null },
+    },
   ]);
   return id;
 }
@@ -46,7 +53,11 @@ test('a tenant has one holder, who is named to the other', async () => {
   const [one, two] = [createKeeper('one'), createKeeper('two')];
   const granted = await one.acquire(id, 0, never);
   expect(granted.status).toBe('granted');
-  await expect(two.acquire(id, 0, never)).rejects.toMatchObject({ code: 'TENANCY_LOCK_HELD', exitCode: 5, details: { owner: 'one', host: 'here' } });
+  await expect(two.acquire(id, 0, never)).rejects.toMatchObject({
+    code: 'TENANCY_LOCK_HELD',
+    exitCode: 5,
+    details: { owner: 'one', host: 'here' },
+  });
   await one.release([id]);
   expect((await two.acquire(id, 0, never)).fence).toBeGreaterThan(granted.fence);
 });
