@@ -10,6 +10,8 @@ import { TRANSITIONS } from './transitions.js';
 /** How long giving access back may take, after an abort too. */
 const CALL_OFF_MS = 5_000;
 
+const PAGE = 1_000;
+
 export function listDeprovisionSteps(hasBackup: boolean): readonly StepName[] {
   return ['guard', 'cut-access', ...(hasBackup ? (['backup'] as const) : []), 'drop', 'verify', 'tombstone'];
 }
@@ -37,6 +39,7 @@ export async function deprovisionTenant(scope: TenantScope, operation: TenantOpe
   await runStep({ ...scope, steps: noJournal }, 'guard', async () => {
     const presence = await driver.probe(target);
     isGone = presence.status === 'absent';
+    if (isGone && !scope.steps.hasBegun('drop')) await refuseRenamed(scope);
     if (presence.status === 'other' || presence.status === 'unmarked') {
       throw new TenancyError('TENANCY_DEPROVISION_REFUSED', {
         reason: `${tenant.name} on cluster ${tenant.cluster} doesn't carry ${tenant.id}'s marker, so it isn't ours to drop`,
@@ -93,6 +96,24 @@ export async function deprovisionTenant(scope: TenantScope, operation: TenantOpe
   // Not journaled: the change of state ends the operation, and nothing may be left to be written behind it.
   await runStep({ ...scope, steps: noJournal }, 'tombstone', () => bury(scope));
   return { outcome: 'applied', from: tenant.schemaVersion, to: null };
+}
+
+/** A home that is not under its name may still be there under another: then a tombstone would be a lie. */
+async function refuseRenamed({ tenant, driver, target }: TenantScope): Promise<void> {
+  if (tenant.activatedAt === null) return;
+  const { marker } = target;
+  for (let after: string | null = null; ; ) {
+    const page: Awaited<ReturnType<typeof driver.list>> = await driver.list({ after, limit: PAGE });
+    const found = page.find((home) => home.marker?.operation === marker.operation && home.marker.registry === marker.registry);
+    if (found) {
+      throw new TenancyError('TENANCY_DEPROVISION_REFUSED', {
+        reason: `${tenant.name} is not on cluster ${tenant.cluster}, but ${found.name} carries ${tenant.id}'s marker: it was renamed by hand`,
+        next: `rename ${found.name} back to ${tenant.name}, then run the same command again`,
+      });
+    }
+    after = page.at(-1)?.name ?? null;
+    if (page.length < PAGE) return;
+  }
 }
 
 async function begin(scope: TenantScope, operation: TenantOperation): Promise<void> {

@@ -1,10 +1,11 @@
 import { inspect } from 'node:util';
 import type { Hook, HookContext, Hooks } from '../config/types.js';
 import { TenancyError } from '../errors.js';
-import { applySeedFile } from './seed-file.js';
+import { untilOverdue } from '../util/abort.js';
 import { execForTenant } from '../util/exec.js';
-import { sessionOptions } from './session-options.js';
 import type { TenantScope } from './run-context.js';
+import { applySeedFile } from './seed-file.js';
+import { sessionOptions } from './session-options.js';
 
 /** The versions a hook is told about. */
 export interface HookVersions {
@@ -57,10 +58,18 @@ export function createHookContext(scope: TenantScope, versions: HookVersions = {
   };
 }
 
+/** How long a hook may go on after an abort; then the tenant is given up, and what the hook still does is its own affair. */
+const HOOK_GRACE_MS = 3_000;
+
 type Surrounded = 'Create' | 'Migrate' | 'Seed' | 'Backup' | 'Verify' | 'Drop';
 
 /** Runs the `before…` hook, the step itself, and the `after…` hook. */
-export async function withHooks(scope: TenantScope, step: Surrounded, context: () => HookContext, work: () => Promise<void>): Promise<void> {
+export async function withHooks(
+  scope: TenantScope,
+  step: Surrounded,
+  context: () => HookContext,
+  work: () => Promise<void>,
+): Promise<void> {
   const { hooks } = scope.run.config;
   await runHook(scope, `before${step}`, hooks[`before${step}` satisfies keyof Hooks], context);
   await work();
@@ -71,11 +80,12 @@ export async function withHooks(scope: TenantScope, step: Surrounded, context: (
 export async function runHook(scope: TenantScope, name: string, hook: Hook | undefined, context: () => HookContext): Promise<void> {
   if (!hook) return;
   try {
-    await hook(context());
+    await untilOverdue(Promise.resolve(hook(context())), scope.signal, HOOK_GRACE_MS);
   } catch (error) {
     scope.signal.throwIfAborted();
     if (error instanceof TenancyError) throw error;
-    const reason = error instanceof Error ? error.message : `it threw ${inspect(error, { breakLength: Number.POSITIVE_INFINITY })}, which is no Error`;
+    const reason =
+      error instanceof Error ? error.message : `it threw ${inspect(error, { breakLength: Number.POSITIVE_INFINITY })}, which is no Error`;
     if (error instanceof Error && error.stack) scope.log(error.stack);
     throw new TenancyError('TENANCY_HOOK_FAILED', { tenant: scope.tenant.id, hook: name, reason }, { cause: error });
   }

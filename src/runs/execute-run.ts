@@ -1,5 +1,5 @@
 import { TenancyError } from '../errors.js';
-import type { StepName, TenantOutcome } from '../events.js';
+import type { RunCommand, StepName, TenantOutcome } from '../events.js';
 import { type FailureBudget, isBudgetSpent } from '../fleet/failure-budget.js';
 import { type FleetLane, runFleet } from '../fleet/run-fleet.js';
 import { isFailure, Tally } from '../fleet/tally.js';
@@ -121,7 +121,7 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
           owner: context.leases.owner,
           fence: grant.fence,
           ...(version ? { version } : {}),
-          lastError: toFailure(ending.outcome),
+          lastError: isUntouched(context.command, ending.outcome) ? tenant.lastError : toFailure(ending.outcome),
           ...(spec.failAs && isFailure(ending.outcome.outcome) ? { transition: TRANSITIONS[spec.failAs] } : {}),
         });
       }
@@ -214,6 +214,12 @@ function createDeadline(run: RunContext, tenant: Tenant): { readonly signal: Abo
     timeoutMs,
   );
   return { signal: controller.signal, clear: () => clearTimeout(timer) };
+}
+
+/** What was known of the tenant still holds: it was refused before anything was done, or stopped, or only its access was changed. */
+function isUntouched(command: RunCommand, { outcome, error }: TenantOutcome): boolean {
+  const isRefused = error?.code === 'TENANCY_STATE_REFUSED' || error?.code === 'TENANCY_DEPROVISION_REFUSED';
+  return isRefused || outcome === 'cancelled' || (outcome === 'applied' && (command === 'suspend' || command === 'resume'));
 }
 
 function toFailure({ outcome, error }: TenantOutcome): TenantFailure | null {

@@ -11,6 +11,23 @@ export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   }
 }
 
+/** Settles with the promise; once the signal aborts the promise has so long to settle, then this rejects with the signal's reason. */
+export async function untilOverdue<T>(promise: Promise<T>, signal: AbortSignal, graceMs: number): Promise<T> {
+  const overdue = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const onAbort = (): void => {
+    timer = setTimeout(() => overdue.abort(signal.reason), graceMs);
+  };
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await untilAborted(promise, overdue.signal);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
 /** Settles with the promise, or rejects with the signal's reason, whichever is first. */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();

@@ -118,6 +118,19 @@ describe('a deprovision', { timeout: 60_000 }, () => {
     expect(await canAnybodyConnect(`${database.name}_acme`)).toBe(true);
   });
 
+  it('is refused where the home was given another name by hand', async () => {
+    const tenancy = await open('postgres-schema');
+    await tenancy.provision(['acme', 'gone']);
+    await database.query('ALTER SCHEMA tenant_acme RENAME TO old_acme; DROP SCHEMA tenant_gone');
+    const report = await tenancy.deprovision('acme', { confirm: 'acme', skipBackup: true });
+    expect(report).toMatchObject({
+      exitCode: 4,
+      failed: [{ error: { code: 'TENANCY_DEPROVISION_REFUSED', message: expect.stringContaining('old_acme') } }],
+    });
+    expect((await tenancy.find('acme')).status).toBe('active');
+    expect(await tenancy.deprovision('gone', { confirm: 'gone', skipBackup: true })).toMatchObject({ exitCode: 0 });
+  });
+
   it('does not drop after another has taken over and called it off', async () => {
     let wake = (): void => undefined;
     let reach = (): void => undefined;

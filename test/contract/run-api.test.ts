@@ -74,6 +74,28 @@ describe('a run by the API', { timeout: 60_000 }, () => {
     expect(await tenancy.find('bad')).toMatchObject({ status: 'failed', lastError: { code: 'TENANCY_HOOK_FAILED' } });
   });
 
+  it('goes on after --timeout also where a hook does not mind the signal', async () => {
+    const tenancy = await open({ hooks: { verify: () => new Promise(() => undefined) } });
+    const report = await tenancy.provision('acme', { limits: { timeoutMs: 1_000 } });
+    expect(report).toMatchObject({ exitCode: 1, failed: [{ error: { code: 'TENANCY_TIMEOUT_REACHED' } }] });
+  });
+
+  it('that refuses a tenant, or is aborted, leaves what was known of it as it was', async () => {
+    const abort = new AbortController();
+    await writeMigration('0001_a.mjs', 'export async function up() {}');
+    const tenancy = await open({ migrations: { directory } });
+    await tenancy.provision(['suspended', 'broken']);
+    await tenancy.suspend('suspended');
+    expect(await tenancy.provision('suspended')).toMatchObject({ exitCode: 4 });
+    expect((await tenancy.find('suspended')).lastError).toBeNull();
+
+    const error = { code: 'TENANCY_STEP_FAILED', message: 'no room', step: 'migrate', at: '2026-01-01T00:00:00Z' };
+    await database.query(`UPDATE tenancy.tenants SET last_error = $1 WHERE id = 'broken'`, [JSON.stringify(error)]);
+    const migrating = await open({ migrations: { directory }, hooks: { beforeMigrate: async () => abort.abort() } });
+    expect(await migrating.migrate({ ids: ['broken'] }, { signals: { abort: abort.signal } })).toMatchObject({ counts: { cancelled: 1 } });
+    expect((await tenancy.find('broken')).lastError).toEqual(error);
+  });
+
   it('asks again for a URL that could not be had the last time', async () => {
     let asked = 0;
     const tenancy = await open({
