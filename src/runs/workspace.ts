@@ -11,6 +11,7 @@ import type { NewStepRecord, Registry, TenantChange } from '../registry/registry
 import { createBatcher } from '../util/batcher.js';
 import { wallClock } from '../util/clock.js';
 import { createOwnerId, createRunId } from '../util/names.js';
+import { redact } from '../util/redact.js';
 import { createTenantLogs } from '../util/tenant-logs.js';
 import { holdIdleTenants } from './hold-idle-tenants.js';
 import type { RunReport } from './report.js';
@@ -140,26 +141,44 @@ function defaultLimits({ defaults }: ResolvedConfig): RunLimits {
   return { retries, timeoutMs, lockTimeoutMs, statementTimeoutMs, leaseWaitMs };
 }
 
-/** Stamps events, and tells them to whoever listens; a listener of the user's that fails is a warning, once. */
-function createEmitter({ onEvent }: WorkspaceOptions, config: ResolvedConfig, runId: string): EmitRunEvent {
-  let hasWarned = false;
+/** Stamps events, and tells them to whoever listens. A listener that fails harms no tenant: it is a warning, once. */
+function createEmitter({ onEvent, onNotice }: WorkspaceOptions, config: ResolvedConfig, runId: string): EmitRunEvent {
   const { onEvent: hook } = config.hooks;
-  const stamp: EmitRunEvent = (event) => {
-    const stamped: StampedRunEvent = { v: 1, at: wallClock().toISOString(), run: runId, ...event };
-    onEvent(stamped);
-    if (!hook) return;
-    const warn = (error: unknown): void => {
-      if (hasWarned) return;
-      hasWarned = true;
-      const reason = error instanceof Error ? error.message : String(error);
-      const warning = new TenancyError('TENANCY_HOOK_FAILED', { tenant: 'run', hook: 'onEvent', reason });
-      onEvent({ v: 1, at: stamped.at, run: runId, type: 'run.warned', code: warning.code, message: warning.message });
-    };
+  const noticeOnce = once((error) => onNotice(`a listener to the events of ${runId} failed: ${describe(error)}`));
+
+  function tell(event: StampedRunEvent): void {
     try {
-      Promise.resolve(hook(stamped)).catch(warn);
+      onEvent(event);
     } catch (error) {
-      warn(error);
+      noticeOnce(error);
     }
+  }
+  const warnOnce = once((error) => {
+    const { code, message } = new TenancyError('TENANCY_HOOK_FAILED', { tenant: 'run', hook: 'onEvent', reason: describe(error) });
+    tell({ v: 1, at: wallClock().toISOString(), run: runId, type: 'run.warned', code, message });
+  });
+
+  return holdIdleTenants((event) => {
+    const stamped: StampedRunEvent = { v: 1, at: wallClock().toISOString(), run: runId, ...event };
+    tell(stamped);
+    if (!hook) return;
+    try {
+      Promise.resolve(hook(stamped)).catch(warnOnce);
+    } catch (error) {
+      warnOnce(error);
+    }
+  });
+}
+
+function once(use: (error: unknown) => void): (error: unknown) => void {
+  let isUsed = false;
+  return (error) => {
+    if (isUsed) return;
+    isUsed = true;
+    use(error);
   };
-  return holdIdleTenants(stamp);
+}
+
+function describe(error: unknown): string {
+  return redact(error instanceof Error ? error.message : String(error));
 }

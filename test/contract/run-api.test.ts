@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TenancyConfig } from '../../src/config/types.js';
 import { createTenancy } from '../../src/create-tenancy.js';
-import type { Tenancy } from '../../src/tenancy.js';
+import type { Tenancy, TenancyOptions } from '../../src/tenancy.js';
 import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
 
 /** Runs as a program starts them, a sign-up handler say. */
@@ -21,7 +21,7 @@ describe('a run by the API', { timeout: 60_000 }, () => {
     await Promise.all([database.drop(), rm(directory, { recursive: true })]);
   });
 
-  async function open(config: Partial<TenancyConfig> = {}): Promise<Tenancy> {
+  async function open(config: Partial<TenancyConfig> = {}, options: TenancyOptions = {}): Promise<Tenancy> {
     const { url } = database;
     const tenancy = await createTenancy(
       {
@@ -30,7 +30,7 @@ describe('a run by the API', { timeout: 60_000 }, () => {
         placement: ({ id }) => ({ cluster: 'main', driver: 'postgres-schema', name: `tenant_${id}` }),
         ...config,
       },
-      { root: directory },
+      { root: directory, ...options },
     );
     opened.push(tenancy);
     return tenancy;
@@ -72,6 +72,16 @@ describe('a run by the API', { timeout: 60_000 }, () => {
     const report = await tenancy.provision(['good', 'bad']);
     expect(report).toMatchObject({ exitCode: 1, counts: { applied: 1, failed: 1 } });
     expect(await tenancy.find('bad')).toMatchObject({ status: 'failed', lastError: { code: 'TENANCY_HOOK_FAILED' } });
+  });
+
+  it('is not harmed by a listener that fails, and says so once', async () => {
+    const notices: string[] = [];
+    const onEvent = (): never => {
+      throw new Error('the socket is closed');
+    };
+    const tenancy = await open({}, { onEvent, onNotice: (text) => notices.push(text) });
+    expect(await tenancy.provision(['t1', 't2'])).toMatchObject({ exitCode: 0, counts: { applied: 2 } });
+    expect(notices).toEqual([expect.stringContaining('the socket is closed')]);
   });
 
   it('goes on after --timeout also where a hook does not mind the signal', async () => {
