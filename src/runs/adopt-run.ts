@@ -1,13 +1,14 @@
 import { TenancyError } from '../errors.js';
-import { type AdoptPattern, parseAdoptPattern } from '../lifecycle/adopt-pattern.js';
+import type { EmitRunEvent } from '../events.js';
 import { adoptTenant } from '../lifecycle/adopt.js';
+import { type AdoptPattern, parseAdoptPattern } from '../lifecycle/adopt-pattern.js';
 import { createRunMigrator } from '../lifecycle/migrator.js';
 import type { RunLimits } from '../lifecycle/run-context.js';
 import { noJournal } from '../lifecycle/steps.js';
 import type { NewTenant, Registry } from '../registry/registry.js';
 import type { DriverName, Tenant } from '../tenant.js';
-import { createOperationId } from '../util/names.js';
 import { monotonicMs } from '../util/clock.js';
+import { createOperationId } from '../util/names.js';
 import { dryReport } from './dry-report.js';
 import { executeRun, type RunSignals } from './execute-run.js';
 import { planListed } from './lanes.js';
@@ -45,20 +46,39 @@ export async function adoptHomes(workspace: Workspace, options: AdoptOptions): P
   const { cluster, driver } = options;
   const pattern = parseAdoptPattern(options.pattern);
   if (!config.clusters[cluster]) {
-    throw new TenancyError('TENANCY_OPTION_REJECTED', { option: '--cluster', value: cluster, expected: `one of ${Object.keys(config.clusters).join(', ')}` });
+    throw new TenancyError('TENANCY_OPTION_REJECTED', {
+      option: '--cluster',
+      value: cluster,
+      expected: `one of ${Object.keys(config.clusters).join(', ')}`,
+    });
   }
   const migrator = await createRunMigrator(config, { direction: 'up', to: options.appliedUpTo, allowOutOfOrder: true, forceVerify: true });
   const declared = options.appliedUpTo === null ? [] : migrator.declared;
   const registry = await workspace.registry({ create: !options.dryRun });
-  const found = await findCandidates(workspace, registry, options, pattern);
+  const { found, foreign } = await findCandidates(workspace, registry, options, pattern);
 
   if (options.dryRun) {
-    return dryReport(workspace, { command: 'adopt', selected: found.length, target: options.appliedUpTo, startedMs, concurrency: null }, (emit) => {
-      for (const { id, name } of found) {
-        emit({ type: 'tenant.planned', tenant: id, cluster, driver, name, from: null, to: options.appliedUpTo, steps: ['mark', 'verify', 'activate'], migrations: [] });
-      }
-      return { pending: found.length, refused: [] };
-    });
+    return dryReport(
+      workspace,
+      { command: 'adopt', selected: found.length, target: options.appliedUpTo, startedMs, concurrency: null },
+      (emit) => {
+        warnForeign(emit, foreign);
+        for (const { id, name } of found) {
+          emit({
+            type: 'tenant.planned',
+            tenant: id,
+            cluster,
+            driver,
+            name,
+            from: null,
+            to: options.appliedUpTo,
+            steps: ['mark', 'verify', 'activate'],
+            migrations: [],
+          });
+        }
+        return { pending: found.length, refused: [] };
+      },
+    );
   }
   if (found.length > 0) await options.confirm(found);
   return workspace.withRun({ command: 'adopt', registry, migrator, limits: options.limits ?? {}, dryRun: false }, async (run) => {
@@ -77,7 +97,17 @@ export async function adoptHomes(workspace: Workspace, options: AdoptOptions): P
       });
     }
     const { clusters, concurrency } = plan;
-    run.emit({ type: 'run.started', command: 'adopt', selected: found.length, upToDate: 0, target: options.appliedUpTo, concurrency, clusters, dryRun: false });
+    run.emit({
+      type: 'run.started',
+      command: 'adopt',
+      selected: found.length,
+      upToDate: 0,
+      target: options.appliedUpTo,
+      concurrency,
+      clusters,
+      dryRun: false,
+    });
+    warnForeign(run.emit, foreign);
     return executeRun(run, {
       ...plan,
       selected: found.length,
@@ -91,29 +121,47 @@ export async function adoptHomes(workspace: Workspace, options: AdoptOptions): P
   });
 }
 
+interface Candidates {
+  readonly found: readonly AdoptCandidate[];
+  /** Names of those that carry somebody else's marker: left alone. */
+  readonly foreign: readonly string[];
+}
+
 /** Everything on the cluster that fits, and that no live tenant of this registry has. */
-async function findCandidates(workspace: Workspace, registry: Registry, options: AdoptOptions, pattern: AdoptPattern): Promise<AdoptCandidate[]> {
+async function findCandidates(workspace: Workspace, registry: Registry, options: AdoptOptions, pattern: AdoptPattern): Promise<Candidates> {
   const engine = await workspace.clusters(registry, { dryRun: options.dryRun ?? false }).engine(options.cluster, 'adopt');
   const driver = engine.driver(options.driver);
   const found: AdoptCandidate[] = [];
+  const foreign: string[] = [];
   let after: string | null = null;
   for (;;) {
-    const page: readonly { readonly name: string }[] = await driver.list({ after, limit: PAGE });
-    const fitting = page.flatMap(({ name }) => {
+    const page: Awaited<ReturnType<typeof driver.list>> = await driver.list({ after, limit: PAGE });
+    const fitting = page.flatMap(({ name, marker }) => {
       const id = pattern.idOf(name);
-      return id === null ? [] : [{ id, name }];
+      return id === null ? [] : [{ id, name, marker }];
     });
+    const known = new Map<string, Tenant>();
     const ids = fitting.map(({ id }) => id);
-    const taken = new Set<string>();
     if (ids.length > 0) {
-      for (const tenant of await registry.listTenants({ ids }, { after: null, limit: ids.length })) {
-        if (isSettled(tenant)) taken.add(tenant.id);
-      }
+      for (const tenant of await registry.listTenants({ ids }, { after: null, limit: ids.length })) known.set(tenant.id, tenant);
     }
-    found.push(...fitting.filter(({ id }) => !taken.has(id)));
+    for (const { id, name, marker } of fitting) {
+      const tenant = known.get(id);
+      if (tenant && isSettled(tenant)) continue;
+      const isOurs = marker === null || (marker.registry === registry.id && marker.operation === tenant?.homeOperationId);
+      if (isOurs) found.push({ id, name });
+      else foreign.push(name);
+    }
     after = page.at(-1)?.name ?? null;
-    if (page.length < PAGE) return found;
+    if (page.length < PAGE) return { found, foreign };
   }
+}
+
+function warnForeign(emit: EmitRunEvent, foreign: readonly string[]): void {
+  if (foreign.length === 0) return;
+  const names = `${foreign.slice(0, 5).join(', ')}${foreign.length > 5 ? ` and ${foreign.length - 5} more` : ''}`;
+  const message = `${names}: left alone, ${foreign.length === 1 ? 'it carries' : 'they carry'} the marker of another registry`;
+  emit({ type: 'run.warned', code: 'TENANCY_NAME_TAKEN', message });
 }
 
 /** An adoption that was interrupted is taken up again; every other tenant is left as it is. */
@@ -121,7 +169,11 @@ function isSettled({ status, operation }: Tenant): boolean {
   return status !== 'deprovisioned' && operation?.type !== 'adopt';
 }
 
-async function registerFound(registry: Registry, found: readonly AdoptCandidate[], { cluster, driver, labels }: AdoptOptions): Promise<Tenant[]> {
+async function registerFound(
+  registry: Registry,
+  found: readonly AdoptCandidate[],
+  { cluster, driver, labels }: AdoptOptions,
+): Promise<Tenant[]> {
   const tenants: Tenant[] = [];
   for (let start = 0; start < found.length; start += 500) {
     const batch = found.slice(start, start + 500).map(({ id, name }): NewTenant => {

@@ -70,6 +70,7 @@ export async function provisionTenants(workspace: Workspace, rawIds: readonly st
       clusters: plan.clusters,
       dryRun: false,
     });
+    warnLabels(run, registered, labels);
     const [only] = registered;
     if (working.length === 0 && registered.length === 1 && only) run.emit(await locateActive(run, only));
     return executeRun(run, {
@@ -84,6 +85,16 @@ export async function provisionTenants(workspace: Workspace, rawIds: readonly st
       failAs: 'provision.fail',
     });
   });
+}
+
+/** Labels are given at registering; asked for again with others, a tenant keeps its own. */
+function warnLabels(run: RunContext, registered: readonly Tenant[], labels: Readonly<Record<string, string>>): void {
+  const asked = Object.entries(labels);
+  const others = registered.filter((tenant) => asked.some(([key, value]) => tenant.labels[key] !== value));
+  const [first] = others;
+  if (!first) return;
+  const message = `${first.id}${others.length > 1 ? ` and ${others.length - 1} more` : ''} had been registered with other labels, and kept them`;
+  run.emit({ type: 'run.warned', code: 'TENANCY_LABELS_KEPT', message });
 }
 
 /** Provisioning an active tenant again is a no-op, and still says where it lives. */
