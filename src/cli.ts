@@ -1,3 +1,4 @@
+import { Console } from 'node:console';
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { CommanderError } from 'commander';
@@ -6,9 +7,15 @@ import { EXIT, type ExitCode } from './errors/define.js';
 import { createProgram, type GlobalFlags, type Invocation } from './program.js';
 import type { OutputMode } from './reporters/reporter.js';
 
+/** How long what is open may take to close when the process ends over an error. */
+const CLOSE_MS = 2_000;
+
 /** Runs the command line: argv and streams in, exit code out. The only place that knows the process. */
 export async function main(argv: readonly string[] = process.argv.slice(2)): Promise<void> {
+  // What a config or a hook logs is no result: on stdout it would be a line of its own among those of `--json`.
+  globalThis.console = new Console(process.stderr, process.stderr);
   process.exitCode = await run(argv);
+  process.removeAllListeners('beforeExit');
 }
 
 async function run(argv: readonly string[]): Promise<ExitCode> {
@@ -42,11 +49,27 @@ async function run(argv: readonly string[]): Promise<ExitCode> {
     if (isToTell) await tellInterrupt(code);
     process.exit(code);
   };
+  let isFailing = false;
+  /** Ends the process over an error that nothing caught, or a promise that nothing settles: neither can come from the command's own course. */
+  const fail = async (error: Error & { readonly exitCode: ExitCode }): Promise<void> => {
+    if (isFailing) return;
+    isFailing = true;
+    endsByItself = true;
+    await Promise.race([close(), new Promise((resolve) => setTimeout(resolve, CLOSE_MS))]).catch(() => undefined);
+    await tellFatal(error, output === 'json' && isEndTold ? 'plain' : output, isColorful(flags, process.env));
+    process.exit(error.exitCode);
+  };
+  const { TenancyError } = await import('./errors.js');
+  process.on(
+    'uncaughtException',
+    (error) => void fail(new TenancyError('TENANCY_ERROR_ESCAPED', { reason: locate(error) }, { cause: error })),
+  );
+  process.on('beforeExit', () => void fail(new TenancyError('TENANCY_PROMISE_PENDING', {})));
   const interrupts = createInterrupts({ on: (signal, listener) => process.on(signal, listener), exit: (code) => void exit(code), close });
   try {
     const env = await readEnvironment(flags);
     return await invocation({
-      ...createContext(await readGlobals(flags, env), env),
+      ...createContext(await findCwd(), await readGlobals(flags, env), env),
       takeSignals: () => {
         endsByItself = true;
         return interrupts.signals;
@@ -67,6 +90,7 @@ async function run(argv: readonly string[]): Promise<ExitCode> {
 }
 
 function createContext(
+  cwd: string,
   globals: GlobalOptions,
   env: CommandContext['env'],
 ): Omit<CommandContext, 'takeSignals' | 'noteRun' | 'closeAtExit'> {
@@ -74,7 +98,7 @@ function createContext(
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
-    cwd: process.cwd(),
+    cwd,
     env,
     nodeVersion: process.version,
     globals,
@@ -83,12 +107,28 @@ function createContext(
   };
 }
 
+async function findCwd(): Promise<string> {
+  try {
+    return process.cwd();
+  } catch (cause) {
+    const { TenancyError } = await import('./errors.js');
+    throw new TenancyError('TENANCY_FOLDER_GONE', {}, { cause });
+  }
+}
+
+/** What an error says, and the first place in its stack. */
+function locate(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const place = error.stack?.split('\n').find((line) => line.trimStart().startsWith('at '));
+  return place === undefined ? error.message : `${error.message} (${place.trim()})`;
+}
+
 /** The environment with the env files; also set for the config's own code and for child processes. */
 async function readEnvironment(flags: GlobalFlags): Promise<CommandContext['env']> {
   const files = flags.envFile ?? (process.env['TENANCY_ENV_FILE'] ? [process.env['TENANCY_ENV_FILE']] : []);
   if (files.length === 0) return process.env;
   const { loadEnvFiles } = await import('./config/env-file.js');
-  const env = await loadEnvFiles(process.cwd(), files, process.env);
+  const env = await loadEnvFiles(await findCwd(), files, process.env);
   for (const [name, value] of Object.entries(env)) if (process.env[name] === undefined && value !== undefined) process.env[name] = value;
   return env;
 }

@@ -18,6 +18,11 @@ function wordIssue({ path, problem }: ConfigIssue): string {
 }
 
 export const configErrors = {
+  TENANCY_FOLDER_GONE: defineError<Record<never, never>>({
+    exit: EXIT.usage,
+    message: () => 'the working directory was deleted',
+    hint: () => 'cd to a folder that exists, then run the same command again',
+  }),
   TENANCY_CONFIG_NOT_FOUND: defineError<{ directory: string; upTo?: string }>({
     exit: EXIT.usage,
     message: ({ directory, upTo }) =>

@@ -1,6 +1,16 @@
 import { defineError, EXIT } from './define.js';
 
 export const hookErrors = {
+  TENANCY_ERROR_ESCAPED: defineError<{ reason: string }>({
+    exit: EXIT.bug,
+    message: ({ reason }) => `an error that nothing waited for ended the command: ${reason}`,
+    hint: () => 'where that is in a hook or the config, await what it starts; then run the same command again: it continues where it was',
+  }),
+  TENANCY_PROMISE_PENDING: defineError<Record<never, never>>({
+    exit: EXIT.usage,
+    message: () => 'the command waits for a promise that nothing settles any more',
+    hint: () => 'have every promise that the config or a hook returns resolve or reject',
+  }),
   TENANCY_HOOK_DRIVER_MISMATCH: defineError<{ tenant: string; hook: string; needed: string; driver: string }>({
     exit: EXIT.usage,
     message: ({ tenant, hook, needed, driver }) => `${tenant}: ${hook} is for ${needed} tenants, and this one is a ${driver} tenant`,
