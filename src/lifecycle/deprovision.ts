@@ -64,7 +64,9 @@ export async function deprovisionTenant(scope: TenantScope, operation: TenantOpe
       return { detail: (await driver.cutAccess(target, signal)).detail };
     });
     if (hasBackup && !isGone) {
-      await runStepOnce(scope, 'backup', () => withHooks(scope, 'Backup', context, () => runHook(scope, 'backup', backup, context)));
+      // Repeated until the drop begins: the one of an attempt that failed days ago would lack what was written since.
+      const backUp = scope.steps.hasBegun('drop') ? runStepOnce : runStep;
+      await backUp(scope, 'backup', () => withHooks(scope, 'Backup', context, () => runHook(scope, 'backup', backup, context)));
     }
   } catch (error) {
     if (canCallOff) await callOff(scope, operation);
