@@ -12,6 +12,8 @@ import type { RunMigrator } from './migrator.js';
 export interface RunContext {
   readonly runId: string;
   readonly command: RunCommand;
+  /** Of the machine that this process runs on. */
+  readonly host: string;
   readonly config: ResolvedConfig;
   readonly registry: Registry;
   readonly clusters: Clusters;

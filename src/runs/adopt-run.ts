@@ -9,6 +9,7 @@ import type { NewTenant, Registry } from '../registry/registry.js';
 import type { DriverName, Tenant } from '../tenant.js';
 import { monotonicMs } from '../util/clock.js';
 import { createOperationId } from '../util/names.js';
+import { announceRun, recordRun } from './begin-run.js';
 import { dryReport } from './dry-report.js';
 import { executeRun, type RunSignals } from './execute-run.js';
 import { planListed } from './lanes.js';
@@ -83,35 +84,13 @@ export async function adoptHomes(workspace: Workspace, options: AdoptOptions): P
   if (found.length > 0) await options.confirm(found);
   return workspace.withRun({ command: 'adopt', registry, migrator, limits: options.limits ?? {}, dryRun: false }, async (run) => {
     const tenants = await registerFound(registry, found, options);
-    const plan = planListed(config, tenants, options.concurrency ?? null, migrator);
-    if (plan.lanes.length > 0) {
-      const { pattern: asked, appliedUpTo } = options;
-      await registry.createRun({
-        id: run.runId,
-        command: 'adopt',
-        owner: run.leases.owner,
-        host: workspace.host,
-        target: appliedUpTo,
-        options: { cluster, driver, pattern: asked, appliedUpTo },
-        selected: found.length,
-      });
-    }
-    const { clusters, concurrency } = plan;
-    run.emit({
-      type: 'run.started',
-      command: 'adopt',
-      selected: found.length,
-      upToDate: 0,
-      target: options.appliedUpTo,
-      concurrency,
-      clusters,
-      dryRun: false,
-    });
+    const plan = { ...planListed(config, tenants, options.concurrency ?? null, migrator), selected: found.length, upToDate: 0 };
+    const { appliedUpTo } = options;
+    await recordRun(run, plan, appliedUpTo, { cluster, driver, pattern: options.pattern, appliedUpTo });
+    announceRun(run, plan, appliedUpTo);
     warnForeign(run.emit, foreign);
     return executeRun(run, {
       ...plan,
-      selected: found.length,
-      upToDate: 0,
       maxFailures: null,
       signals: options.signals,
       steps: () => ['mark', 'verify', 'activate'],

@@ -52,7 +52,12 @@ export async function planRun({ config, registry, filter, skipAt, concurrency, m
 }
 
 /** The lanes for tenants that are at hand already, as after registering them. */
-export function planListed(config: ResolvedConfig, tenants: readonly Tenant[], concurrency: number | null, migrator: RunMigrator): Omit<RunPlan, 'selected' | 'upToDate'> {
+export function planListed(
+  config: ResolvedConfig,
+  tenants: readonly Tenant[],
+  concurrency: number | null,
+  migrator: RunMigrator,
+): Omit<RunPlan, 'selected' | 'upToDate'> {
   const byCluster = new Map<string, Tenant[]>();
   for (const tenant of tenants) {
     const listed = byCluster.get(tenant.cluster);
@@ -60,7 +65,8 @@ export function planListed(config: ResolvedConfig, tenants: readonly Tenant[], c
     else byCluster.set(tenant.cluster, [tenant]);
   }
   const clusters: Record<string, { tenants: number; cap: number }> = {};
-  for (const [cluster, listed] of byCluster) clusters[cluster] = { tenants: listed.length, cap: capOf(config, cluster, listed.length, migrator) };
+  for (const [cluster, listed] of byCluster)
+    clusters[cluster] = { tenants: listed.length, cap: capOf(config, cluster, listed.length, migrator) };
   const lanes = [...byCluster].map(([name, listed]) => ({ name, cap: clusters[name]?.cap ?? 1, tenants: yieldAll(listed) }));
   return { lanes, clusters, concurrency: decideConcurrency(config, concurrency, clusters) };
 }

@@ -1,6 +1,6 @@
+import type { ResolvedConfig } from '../config/types.js';
 import type { EXIT } from '../errors/define.js';
 import { TenancyError } from '../errors.js';
-import type { ResolvedConfig } from '../config/types.js';
 import type { FailureBudget } from '../fleet/failure-budget.js';
 import { parseSelection, type TenantSelection } from '../fleet/selection.js';
 import { migrateTenant } from '../lifecycle/migrate.js';
@@ -9,6 +9,7 @@ import type { RunContext, RunLimits } from '../lifecycle/run-context.js';
 import { noJournal } from '../lifecycle/steps.js';
 import { MIGRATABLE } from '../lifecycle/transitions.js';
 import type { Registry, TenantFilter } from '../registry/registry.js';
+import { announceRun, recordRun } from './begin-run.js';
 import { executeRun, type RunSignals } from './execute-run.js';
 import { findMissing } from './find-missing.js';
 import { planRun, type RunPlan } from './lanes.js';
@@ -75,22 +76,12 @@ export async function migrateFiltered(
   const skipAt = isKnown ? { schemaVersion: migrator.target, migrationsHash: migrator.targetDigest as string } : null;
   return workspace.withRun({ command, registry, migrator, limits: options.limits ?? {}, dryRun: options.dryRun ?? false }, async (run) => {
     const plan = await planRun({ config, registry, filter, skipAt, concurrency: options.concurrency ?? null, migrator });
-    emitStart(run, plan, migrator);
+    announceRun(run, plan, migrator.target);
     await refuseChangedClusters(run, plan.lanes);
     if (options.dryRun) return planMigrateRun(run, plan, options);
     await options.confirm?.(plan.selected);
     const asked = { filter: describeFilter(filter), to: options.to ?? null, allowOutOfOrder: options.allowOutOfOrder ?? false };
-    if (plan.lanes.length > 0) {
-      await registry.createRun({
-        id: run.runId,
-        command,
-        owner: run.leases.owner,
-        host: workspace.host,
-        target: migrator.target,
-        options: asked,
-        selected: plan.selected,
-      });
-    }
+    await recordRun(run, plan, migrator.target, asked);
     return executeRun(run, {
       ...plan,
       maxFailures: options.maxFailures ?? null,
@@ -106,16 +97,14 @@ export async function migrateFiltered(
 function refuseUnknownClusters({ clusters }: ResolvedConfig, filter: TenantFilter): void {
   const unknown = filter.clusters?.find((name) => !clusters[name]);
   if (unknown === undefined) return;
-  throw new TenancyError('TENANCY_OPTION_REJECTED', { option: '--cluster', value: unknown, expected: `one of ${Object.keys(clusters).join(', ')}` });
-}
-
-function emitStart(run: RunContext, plan: RunPlan, migrator: RunMigrator): void {
-  const { selected, upToDate, concurrency, clusters } = plan;
-  run.emit({ type: 'run.started', command: run.command, selected, upToDate, target: migrator.target, concurrency, clusters, dryRun: run.dryRun });
+  throw new TenancyError('TENANCY_OPTION_REJECTED', {
+    option: '--cluster',
+    value: unknown,
+    expected: `one of ${Object.keys(clusters).join(', ')}`,
+  });
 }
 
 /** Ids by the thousand are not kept with the run: its outcomes name those that matter. */
 function describeFilter(filter: TenantFilter): Readonly<Record<string, unknown>> {
   return { ...filter, ...(filter.ids && filter.ids.length > 1_000 ? { ids: null } : {}) };
 }
-

@@ -12,6 +12,7 @@ import type { Placement, Tenant, TenantId } from '../tenant.js';
 import { parseTenantId } from '../tenant.js';
 import { elapsedMs, monotonicMs } from '../util/clock.js';
 import { createOperationId } from '../util/names.js';
+import { announceRun, recordRun } from './begin-run.js';
 import { dryReport } from './dry-report.js';
 import { executeRun, type RunSignals } from './execute-run.js';
 import { planListed } from './lanes.js';
@@ -46,37 +47,16 @@ export async function provisionTenants(workspace: Workspace, rawIds: readonly st
   const registered = await registerAll(registry, placed);
   return workspace.withRun({ command: 'provision', registry, migrator, limits: options.limits ?? {}, dryRun: false }, async (run) => {
     const working = registered.filter(({ status }) => status !== 'active');
-    const plan = planListed(config, working, options.concurrency ?? null, migrator);
+    const listed = planListed(config, working, options.concurrency ?? null, migrator);
+    const plan = { ...listed, selected: ids.length, upToDate: ids.length - working.length };
     await refuseChangedClusters(run, plan.lanes);
-    const asked = { ids: ids.length > 1_000 ? null : ids, labels };
-    if (plan.lanes.length > 0) {
-      await registry.createRun({
-        id: run.runId,
-        command: 'provision',
-        owner: run.leases.owner,
-        host: workspace.host,
-        target: migrator.target,
-        options: asked,
-        selected: ids.length,
-      });
-    }
-    run.emit({
-      type: 'run.started',
-      command: 'provision',
-      selected: ids.length,
-      upToDate: ids.length - working.length,
-      target: migrator.target,
-      concurrency: plan.concurrency,
-      clusters: plan.clusters,
-      dryRun: false,
-    });
+    await recordRun(run, plan, migrator.target, { ids: ids.length > 1_000 ? null : ids, labels });
+    announceRun(run, plan, migrator.target);
     warnLabels(run, registered, labels);
     const [only] = registered;
     if (working.length === 0 && registered.length === 1 && only) run.emit(await locateActive(run, only));
     return executeRun(run, {
       ...plan,
-      selected: ids.length,
-      upToDate: ids.length - working.length,
       maxFailures: options.maxFailures ?? null,
       signals: options.signals,
       steps: () => listSteps(config, migrator),

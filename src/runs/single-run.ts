@@ -4,6 +4,7 @@ import type { RunContext, RunLimits, StepJournal, TenantWork } from '../lifecycl
 import type { Transition } from '../lifecycle/transitions.js';
 import type { Registry } from '../registry/registry.js';
 import type { Tenant } from '../tenant.js';
+import { announceRun, recordRun } from './begin-run.js';
 import { executeRun, type RunSignals } from './execute-run.js';
 import { planListed } from './lanes.js';
 import type { RunReport } from './report.js';
@@ -29,24 +30,12 @@ export interface SingleRun {
 export async function runSingle(workspace: Workspace, single: SingleRun): Promise<RunReport> {
   const { command, registry, tenant, isDone, migrator, limits, signals, steps, journal, work, failAs } = single;
   return workspace.withRun({ command, registry, migrator, limits, dryRun: false }, async (run) => {
-    const upToDate = isDone ? 1 : 0;
-    const plan = planListed(workspace.config, isDone ? [] : [tenant], 1, migrator);
-    if (!isDone) {
-      await registry.createRun({
-        id: run.runId,
-        command,
-        owner: run.leases.owner,
-        host: workspace.host,
-        target: migrator.target,
-        options: { ids: [tenant.id] },
-        selected: 1,
-      });
-    }
-    run.emit({ type: 'run.started', command, selected: 1, upToDate, target: migrator.target, concurrency: 1, clusters: plan.clusters, dryRun: false });
+    const working = isDone ? [] : [tenant];
+    const plan = { ...planListed(workspace.config, working, 1, migrator), selected: 1, upToDate: 1 - working.length };
+    await recordRun(run, plan, migrator.target, { ids: [tenant.id] });
+    announceRun(run, plan, migrator.target);
     return executeRun(run, {
       ...plan,
-      selected: 1,
-      upToDate,
       maxFailures: null,
       signals,
       steps: () => steps,

@@ -98,6 +98,7 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
       const run: RunContext = {
         runId,
         command,
+        host: options.host,
         config,
         registry,
         clusters: clusters(registry, { dryRun }),
