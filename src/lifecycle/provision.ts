@@ -42,8 +42,10 @@ export async function provisionTenant(scope: TenantScope): Promise<WorkResult> {
     const { create } = run.config.hooks;
     let detail: string = 'adopted';
     await withHooks(scope, 'Create', context, async () => {
-      if (create) await runHook(scope, 'create', create, context);
-      else detail = await driver.create(target, signal);
+      if (create) {
+        await runHook(scope, 'create', create, context);
+        await checkMade(scope);
+      } else detail = await driver.create(target, signal);
     });
     return create ? {} : { detail, status: detail === 'adopted' ? 'done-before' : 'done' };
   });
@@ -88,6 +90,15 @@ async function begin({ run, tenant, fence }: TenantScope): Promise<void> {
     event: tenant.status === 'pending' ? 'tenant.provisioning' : 'tenant.provisioning-resumed',
   });
   if (!changed) throw new TenancyError('TENANCY_STATE_MOVED', { tenant: tenant.id });
+}
+
+/** A create hook of the user's may end well and have made nothing, or a home that nobody could tell for ours later. */
+async function checkMade({ tenant, driver, target }: TenantScope): Promise<void> {
+  const { status } = await driver.probe(target);
+  if (status === 'ours') return;
+  const found = status === 'absent' ? `made nothing: there is no ${tenant.name}` : `left ${tenant.name} without our marker`;
+  const reason = `it ended well, but ${found} on cluster ${tenant.cluster} (\`await ctx.driver.create()\` makes and marks it)`;
+  throw new TenancyError('TENANCY_HOOK_FAILED', { tenant: tenant.id, hook: 'create', reason });
 }
 
 /** The home is there and ours, and, with the built-in migrator, its own history says what we believe. */

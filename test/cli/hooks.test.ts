@@ -100,6 +100,23 @@ describe.concurrent('hooks', () => {
     });
   });
 
+  test.for([
+    ['nothing', '', 'made nothing: there is no tenant_acme'],
+    [
+      'a schema without a marker',
+      `await ctx.driver.create(); await ctx.db.query('COMMENT ON SCHEMA tenant_acme IS NULL');`,
+      'left tenant_acme without our marker',
+    ],
+  ] as const)('a create hook that makes %s fails the create step', async ([, code, words], scope) => {
+    const scene = await createScene(scope, withHooks(`create: async (ctx) => { ${code} },`));
+    const failed = await scene.json(['tenant', 'provision', 'acme']);
+    expect(failed.finished.failed[0]?.error).toMatchObject({
+      hook: 'create',
+      message: `acme: the create hook failed: it ended well, but ${words} on cluster main (\`await ctx.driver.create()\` makes and marks it)`,
+    });
+    expect(failed.of('step.finished').map(({ step, status }) => `${step} ${status}`)).toEqual(['create failed']);
+  });
+
   test('a bare migrate function runs every time and shows as unversioned', async (scope) => {
     const scene = await createScene(scope, (db) => ({
       config: `export default {
