@@ -15,13 +15,15 @@ export const migrationErrors = {
     line?: number;
     column?: number;
     statement?: string;
+    advice?: string;
   }>({
     exit: EXIT.tenantsFailed,
     message: ({ tenant, migration, reason, line, column, statement }) =>
       `${tenant}: migration ${migration}${line === undefined ? '' : `, line ${line}${column === undefined ? '' : `, column ${column}`}`}: ${reason}` +
       (statement === undefined ? '' : `\n${statement}`),
     // A file that others have applied must not be edited any more.
-    hint: ({ tenant, file }) =>
-      `mend ${file ?? 'the migration'} if no tenant has it yet, else what is in ${tenant}; then run \`tenancy tenant migrate ${tenant}\``,
+    hint: ({ tenant, file, advice }) =>
+      advice ??
+      `mend ${file ?? 'the migration'} if no tenant has it yet, else what is in ${tenant}; then run the same command again`,
   }),
 };

@@ -48,12 +48,13 @@ export const migrationRunErrors = {
     line?: number;
     column?: number;
     statement?: string;
+    advice?: string;
   }>({
     exit: EXIT.tenantsFailed,
     message: ({ tenant, seed, reason, line, column, statement }) =>
       `${tenant}: seed ${seed}${line === undefined ? '' : `, line ${line}${column === undefined ? '' : `, column ${column}`}`}: ${reason}` +
       (statement === undefined ? '' : `\n${statement}`),
-    hint: ({ tenant, file }) => `mend ${file ?? 'the seed'}, then run the same command for ${tenant} again`,
+    hint: ({ tenant, file, advice }) => advice ?? `mend ${file ?? 'the seed'}, then run the same command for ${tenant} again`,
   }),
   TENANCY_MIGRATION_UNKNOWN: defineError<{ tenant: string; migration: string; file: string; line: number; statement: string }>({
     exit: EXIT.tenantsFailed,
@@ -64,14 +65,14 @@ export const migrationRunErrors = {
   TENANCY_HISTORY_MOVED: defineError<{ tenant: string }>({
     exit: EXIT.tenantsFailed,
     message: ({ tenant }) => `${tenant}: another process has changed the migrations of the tenant meanwhile, and nothing was run on top`,
-    hint: ({ tenant }) => `tenancy tenant migrate ${tenant}`,
+    hint: () => 'run the same command again',
     isRetryable: true,
   }),
   TENANCY_FENCE_LOST: defineError<{ tenant: string; fence: number }>({
     exit: EXIT.locked,
     message: ({ tenant, fence }) =>
       `${tenant}: a newer owner has taken the tenant over (this one's fence was ${fence}), and nothing was written`,
-    hint: ({ tenant }) => `wait for the other one, then run \`tenancy tenant migrate ${tenant}\``,
+    hint: () => 'wait for the other one, then run the same command again',
     isRetryable: true,
   }),
   TENANCY_TENANT_BUSY: defineError<{ tenant: string; holder: string; waitedMs: number }>({

@@ -112,6 +112,11 @@ export function outsideTransaction(words: readonly string[]): string | null {
   }
 }
 
+/** A procedure or block that may commit on its way, which the server allows where the statement is sent by itself. */
+export function mayCommit([first]: readonly string[]): boolean {
+  return first === 'CALL' || first === 'DO';
+}
+
 function inspectExtension(sql: string, statement: SqlStatement): SqlNote {
   const extension = readExtension(sql, statement);
   return extension === null

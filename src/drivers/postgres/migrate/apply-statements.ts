@@ -2,11 +2,12 @@ import { TenancyError } from '../../../errors.js';
 import type { LocalMigration, MigrationProgress } from '../../../migrations/migration.js';
 import { checkProgress } from '../../../migrations/plan-progress.js';
 import { excerptStatement } from '../../../migrations/sql/excerpt.js';
-import { outsideTransaction } from '../../../migrations/sql/inspect.js';
+import { mayCommit, outsideTransaction } from '../../../migrations/sql/inspect.js';
 import { positionAt } from '../../../migrations/sql/position.js';
 import type { SqlStatement } from '../../../migrations/sql/script.js';
 import type { ApplyOptions } from '../../driver.js';
 import type { MigrateContext, PreparedScript } from './context.js';
+import { isDirectConnection } from './direct-connection.js';
 import { probeStatement, waitForStatement } from './probe-statement.js';
 import { readProgress } from './progress.js';
 import { sendStatement } from './send-statement.js';
@@ -22,14 +23,14 @@ export interface StatementsRun {
 }
 
 /**
- * Carries out a script one statement a step, for what can't be in a transaction:
+ * Carries out a script one statement a step, for what can't be in a transaction, or ends those of its own:
  * ```
  * in a transaction:   BEGIN; guard; <statement>; done = n + 1; COMMIT
  * elsewhere:          BEGIN; guard; n is started; COMMIT → <statement> → BEGIN; guard; done = n + 1; COMMIT
  * after a crash:      n is started → wait until nobody runs it → probe the catalogue: done, again, or unknown
  * ```
  * A process that is stopped between the second and the third and wakes after another has taken over sends its statement once more,
- * without a guard; all that can be probed bear that (the index is there already).
+ * without a guard; all that can be probed bear that (the index is there already), and a procedure that commits must.
  */
 export async function applyStatements(
   context: MigrateContext,
@@ -51,7 +52,7 @@ export async function applyStatements(
   if (done >= statements.length) await finish();
   for (let statement = statements[done]; statement; statement = statements[done]) {
     const place = { tenant: options.tenant, migration, prepared, statement, index: done };
-    if (outsideTransaction(statement.words) === null) {
+    if (!(await isSentAlone(context, statement))) {
       const ends = done + 1 === statements.length;
       const save = ends ? [run.record, context.sql.progress.clear] : [context.sql.progress.set(progressOf(migration, done + 1, 'between'))];
       await sendStatement.within(context, place, save, keep);
@@ -68,6 +69,15 @@ export async function applyStatements(
     }
   }
   return row;
+}
+
+/**
+ * What may commit is, too: but behind a pooler a tenant's search path can't be set around it, and without one
+ * it would be run on nobody's tables, so there it stays in the transaction, where a COMMIT is refused by the server.
+ */
+async function isSentAlone(context: MigrateContext, { words }: SqlStatement): Promise<boolean> {
+  if (outsideTransaction(words) !== null) return true;
+  return mayCommit(words) && (context.schema === null || (await isDirectConnection(context)));
 }
 
 /** How many statements are done, once an interrupted one is settled. */

@@ -18,27 +18,52 @@ export interface FailedScript {
   readonly statement: SqlStatement | null;
   /** UTF-16 offset into the text that was sent; null where the server gave no position. */
   readonly sentOffset: number | null;
+  /** It had committed a part of its work before it failed. */
+  readonly keepsWork?: boolean;
   readonly error: DatabaseError;
 }
 
-export function createScriptFailure({ tenant, migration, prepared, statement, sentOffset, error }: FailedScript): TenancyError {
+export function createScriptFailure({
+  tenant,
+  migration,
+  prepared,
+  statement,
+  sentOffset,
+  keepsWork = false,
+  error,
+}: FailedScript): TenancyError {
   const { source } = prepared;
   const offset = sentOffset === null ? null : prepared.toSource(sentOffset);
   const shown = statement ?? (offset === null ? null : (statementAt(prepared, offset) ?? null));
   const where = offset ?? shown?.start ?? null;
+  const advice = keepsWork
+    ? `look into the tenant, then \`tenancy tenant repair ${tenant} --applied\` or \`--rerun\``
+    : adviceOn(error, source);
   const position = where === null ? null : positionAt(source.sql, where);
   return new TenancyError(
     'TENANCY_MIGRATION_FAILED',
     {
       tenant,
       migration,
-      reason: explain(error) + (shown === null && offset === null ? ', at the end of the migration' : ''),
+      reason:
+        explain(error) +
+        (shown === null && offset === null ? ', at the end of the migration' : '') +
+        (keepsWork ? '; what it had committed before is kept' : ''),
       file: source.file,
       ...(position === null ? {} : { line: position.line, column: position.column }),
       ...(shown === null ? {} : { statement: excerptStatement(source.sql, shown, offset) }),
+      ...(advice === null ? {} : { advice }),
     },
     { cause: error },
   );
+}
+
+/** 2D000, invalid_transaction_termination: a procedure or block commits where it can't. */
+function adviceOn({ code }: DatabaseError, { isTransactional, file }: PreparedScript['source']): string | null {
+  if (code !== '2D000') return null;
+  return isTransactional
+    ? `make \`-- tenancy: no-transaction\` the first line of ${file}, best with this statement alone in it`
+    : 'send the CALL or DO that commits by itself, to the server and not to a pooler, with no SET, SECURITY DEFINER or EXCEPTION around its COMMIT';
 }
 
 export function createModuleFailure(options: {

@@ -1,5 +1,7 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import type { MigrationProgress } from '../../../migrations/migration.js';
+import type { Marker } from '../../driver.js';
+import { markerPrefix } from '../marker.js';
 
 /** How long a session waits at most between two looks whether its client is still there. */
 const CLIENT_CHECK_MS = 500;
@@ -9,12 +11,14 @@ export const GUARD_WORDS = {
   lockHeld: 'tenancy:lock-held',
   fenceLost: 'tenancy:fence-lost',
   historyMoved: 'tenancy:history-moved',
+  homeNotOurs: 'tenancy:home-not-ours',
 } as const;
 
 /** Transaction-local: carries the start of a migration, and is gone when somebody else ended the transaction. */
 const STARTED = `'tenancy.started'`;
 
 export interface HistorySqlOptions {
+  readonly marker: Marker;
   readonly historySchema: string;
   /** Null in a database of the tenant's own, where the schema of the history is ours to create. */
   readonly searchPath: readonly string[] | null;
@@ -29,13 +33,16 @@ export interface HistorySqlOptions {
 export interface HistorySql {
   /** Opens a transaction with its local settings. One statement each. */
   readonly begin: readonly string[];
-  /** Takes the tenant's lock until the end of the transaction and checks and raises the fence, or fails with a guard word. */
+  /** Takes the tenant's lock until the end of the transaction, checks the home's marker, and checks and raises the fence; or fails with a guard word. */
   readonly guard: string;
   /** Takes the lock alone, at a quarter of the price: for a transaction behind a guarded one of the same message that ends in `recordMigration`. */
   readonly lockGuard: string;
-  /** Takes the lock, then creates what is missing of the history's tables. One statement each. */
+  /** Takes the lock and checks the marker, then creates what is missing of the history's tables. One statement each. */
   readonly setUp: readonly string[];
+  /** Fails with a guard word in a home that isn't the marker's. */
   readonly read: string;
+  /** The comment of the home: whose it is. */
+  readonly readComment: string;
   /** A boolean, true where nobody holds the tenant's lock. */
   readonly probeLock: string;
   /** Who holds it, in words; no row: nobody. */
@@ -79,6 +86,8 @@ export function createHistorySql(options: HistorySqlOptions): HistorySql {
   const msSinceGuard = msSince(startedBy);
   const msSinceProgress = msSince(`coalesce((SELECT extract(epoch FROM recorded_at) FROM ${state} WHERE type = 'progress'), ${startedBy})`);
   const start = `set_config(${STARTED}, extract(epoch FROM clock_timestamp())::text, true)`;
+  const comment = commentOf(options.searchPath === null ? null : schema);
+  const isNotOurs = `NOT coalesce(starts_with((${comment}), ${escapeLiteral(markerPrefix(options.marker))}), false)`;
   const lockOrFail = `NOT pg_try_advisory_xact_lock(${lock}) THEN ${fail(GUARD_WORDS.lockHeld)}`;
   return {
     progress: {
@@ -96,10 +105,10 @@ export function createHistorySql(options: HistorySqlOptions): HistorySql {
     guard:
       `WITH f AS (UPDATE ${state} SET fence = ${fence}, position = (SELECT coalesce(max(position), 0) FROM ${migrations}) ` +
       `WHERE type = 'fence' AND fence <= ${fence} RETURNING 1) ` +
-      `SELECT CASE WHEN ${lockOrFail} WHEN NOT EXISTS (SELECT FROM f) THEN ${fail(GUARD_WORDS.fenceLost)} ELSE ${start} END`,
+      `SELECT CASE WHEN ${lockOrFail} WHEN ${isNotOurs} THEN ${fail(GUARD_WORDS.homeNotOurs)} WHEN NOT EXISTS (SELECT FROM f) THEN ${fail(GUARD_WORDS.fenceLost)} ELSE ${start} END`,
     lockGuard: `SELECT CASE WHEN ${lockOrFail} ELSE ${start} END`,
     setUp: [
-      `SELECT CASE WHEN ${lockOrFail} END`,
+      `SELECT CASE WHEN ${lockOrFail} WHEN ${isNotOurs} THEN ${fail(GUARD_WORDS.homeNotOurs)} END`,
       ...(options.searchPath === null ? [`CREATE SCHEMA IF NOT EXISTS ${schema}`] : []),
       `CREATE TABLE IF NOT EXISTS ${migrations} (position integer NOT NULL, name varchar(255) COLLATE "C" PRIMARY KEY, ` +
         `checksum varchar(64) NOT NULL, applied_at timestamptz NOT NULL, duration_ms integer NOT NULL, run_id varchar(64))`,
@@ -108,10 +117,12 @@ export function createHistorySql(options: HistorySqlOptions): HistorySql {
       `INSERT INTO ${state} (type, fence, position) SELECT 'fence', 0, 0 WHERE NOT EXISTS (SELECT FROM ${state} WHERE type = 'fence')`,
     ],
     read:
+      `SELECT CASE WHEN ${isNotOurs} THEN ${fail(GUARD_WORDS.homeNotOurs)} END;` +
       `SELECT 'migration' AS type, name, checksum, extract(epoch FROM applied_at) AS at, duration_ms, run_id, ` +
       `NULL::bigint AS fence, NULL::integer AS statements_done, NULL AS statement, position FROM ${migrations} UNION ALL ` +
       `SELECT type, name, checksum, extract(epoch FROM recorded_at), NULL, NULL, fence, statements_done, statement, NULL ` +
       `FROM ${state} ORDER BY position, at`,
+    readComment: comment,
     probeLock: `SELECT pg_try_advisory_xact_lock(${lock})`,
     lockHolder:
       `SELECT 'process ' || l.pid || coalesce(' (' || nullif(a.application_name, '') || ')', '') || coalesce(' from ' || host(a.client_addr), '') ` +
@@ -132,6 +143,15 @@ export function createHistorySql(options: HistorySqlOptions): HistorySql {
       `WHERE type = 'seed' AND name = ${escapeLiteral(name)}) THEN ${fail(GUARD_WORDS.historyMoved)} ELSE ${escapeLiteral(name)} END, ` +
       `${escapeLiteral(checksum)}, clock_timestamp()`,
   };
+}
+
+/** Not obj_description(): a function in SQL that is set up anew in every statement, at several times the price. Null: of the database. */
+function commentOf(schema: string | null): string {
+  return schema === null
+    ? `SELECT description FROM pg_shdescription WHERE classoid = 'pg_database'::regclass AND objoid = ` +
+        `(SELECT oid FROM pg_database WHERE datname = current_database())`
+    : `SELECT description FROM pg_description WHERE classoid = 'pg_namespace'::regclass AND objsubid = 0 AND objoid = ` +
+        `to_regnamespace(${escapeLiteral(schema)})`;
 }
 
 /** Fails when it is reached, and not before: clock_timestamp() keeps the planner from trying the cast by itself. */

@@ -1,13 +1,16 @@
 import { escapeIdentifier } from 'pg';
+import { mayCommit } from '../../../migrations/sql/inspect.js';
 import { offsetOfCodePoint } from '../../../migrations/sql/position.js';
 import { applyScripts } from './apply-scripts.js';
 import type { MigrateContext, PreparedScript } from './context.js';
+import { isDirectConnection } from './direct-connection.js';
 import { createScriptFailure, isStatementError } from './failure.js';
 import { dropInvalidIndex } from './probe-statement.js';
-import { readRows, sendMessage } from './send-message.js';
+import { sendMessage } from './send-message.js';
 import { type StatementPlace, statementMark } from './statement-place.js';
 import { readTarget } from './statement-target.js';
 import { sendGuarded } from './transaction.js';
+import { watchTransactions } from './watch-transactions.js';
 
 export const sendStatement = { within: sendWithin, alone: sendAlone };
 
@@ -45,24 +48,31 @@ async function sendAlone(context: MigrateContext, place: StatementPlace): Promis
   const { text, toPrepared } = isDirect ? plainText(place) : qualifiedText(context, place);
   const mark = `${statementMark(context, place)} `;
   if (isDirect) await sendMessage(deps.client, sessionSettings(context));
+  const transactions = mayCommit(place.statement.words) ? await watchTransactions(context, isDirect) : null;
   try {
     await sendMessage(deps.client, mark + text);
   } catch (error) {
     if (!isStatementError(error)) throw error;
+    const keepsWork = (await transactions?.haveEnded()) ?? false;
     if (isDirect) await sendMessage(deps.client, resetSettings(context));
-    const { tenant, migration, prepared, statement, index } = place;
-    const between = context.sql.progress.set({
-      name: migration.name,
-      checksum: migration.checksum,
-      statementsDone: index,
-      state: 'between',
-    });
-    await sendGuarded(context, { tenant, expectedDigest: null, withSetUp: false, statements: [between], isCommitted: true });
+    // What has kept a part of its work stays in doubt: nobody but its author knows whether it bears to be begun again.
+    if (!keepsWork) await saveNotDone(context, place);
+    const { tenant, migration, prepared, statement } = place;
     const sentOffset =
       error.position === undefined ? null : toPrepared(offsetOfCodePoint(mark + text, Number(error.position)) - mark.length);
-    throw createScriptFailure({ tenant, migration: migration.name, prepared, statement, sentOffset, error });
+    throw createScriptFailure({ tenant, migration: migration.name, prepared, statement, sentOffset, keepsWork, error });
   }
   if (isDirect) await sendMessage(deps.client, resetSettings(context));
+}
+
+async function saveNotDone(context: MigrateContext, { tenant, migration, index }: StatementPlace): Promise<void> {
+  const between = context.sql.progress.set({
+    name: migration.name,
+    checksum: migration.checksum,
+    statementsDone: index,
+    state: 'between',
+  });
+  await sendGuarded(context, { tenant, expectedDigest: null, withSetUp: false, statements: [between], isCommitted: true });
 }
 
 /** Where the statement is in the text that is sent: rewriting may have moved it. */
@@ -101,12 +111,6 @@ function qualifiedText({ schema }: MigrateContext, place: StatementPlace): LoneT
     text: plain.text.slice(0, at) + prefix + plain.text.slice(at),
     toPrepared: (offset) => plain.toPrepared(offset <= at ? offset : Math.max(at, offset - prefix.length)),
   };
-}
-
-/** A pooler invents the process id that it tells its clients. */
-async function isDirectConnection({ deps }: MigrateContext): Promise<boolean> {
-  const [row] = await readRows(deps.client, 'SELECT pg_backend_pid()');
-  return row?.[0] === String((deps.client as unknown as { readonly processID: number | null }).processID);
 }
 
 function sessionSettings({ sql }: MigrateContext): string {
