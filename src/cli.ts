@@ -16,6 +16,15 @@ export async function main(argv: readonly string[] = process.argv.slice(2)): Pro
   globalThis.console = new Console(process.stderr, process.stderr);
   process.exitCode = await run(argv);
   process.removeAllListeners('beforeExit');
+  endSoon();
+}
+
+/** A timer or a connection of the user's own that was left open must not keep the command from ending; unread output may. */
+function endSoon(): void {
+  setTimeout(() => {
+    if (process.stdout.writableLength > 0 || process.stderr.writableLength > 0) endSoon();
+    else process.exit();
+  }, CLOSE_MS).unref();
 }
 
 async function run(argv: readonly string[]): Promise<ExitCode> {

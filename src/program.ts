@@ -136,6 +136,7 @@ function addTenantCommands(tenant: Command, choose: Choose): void {
     .argument('<id>')
     .option('--applied', 'the interrupted statement did run')
     .option('--rerun', 'it did not run, and is to be sent again')
+    .option('--applied-up-to <version>', 'of a tenant that lost its history: the newest migration that it has, or none')
     .action((id, flags) => choose(async (context) => (await import('./commands/tenant-actions.js')).runRepair(context, id, flags)));
   tenant
     .command('unlock')

@@ -13,7 +13,7 @@ import type { ProvisionOptions } from './runs/provision-run.js';
 import type { RunReport } from './runs/report.js';
 import { requireTenant } from './runs/require-tenant.js';
 import type { RetryOptions } from './runs/retry-run.js';
-import type { TenantRunOptions } from './runs/tenant-runs.js';
+import type { RepairOptions, TenantRunOptions } from './runs/tenant-runs.js';
 import { createWorkspace, type Workspace } from './runs/workspace.js';
 import { parseTenantId, type Tenant } from './tenant.js';
 
@@ -41,7 +41,7 @@ export interface Tenancy {
   ): Promise<RunReport>;
   suspend(id: string, options?: Loose<TenantRunOptions>): Promise<RunReport>;
   resume(id: string, options?: Loose<TenantRunOptions>): Promise<RunReport>;
-  repair(id: string, options?: Loose<TenantRunOptions> & { readonly answer?: 'applied' | 'rerun' }): Promise<RunReport>;
+  repair(id: string, options?: Loose<TenantRunOptions> & RepairOptions): Promise<RunReport>;
   /** A protected tenant can't be deprovisioned. False: it was so before. */
   setProtected(id: string, isProtected: boolean): Promise<boolean>;
   /** Takes a tenant's lease away from whoever holds it; null where nobody does. */
@@ -95,8 +95,7 @@ export function openTenancy(config: ResolvedConfig, options: TenancyOptions = {}
       }),
     suspend: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).suspendOne(workspace, id, withSignals(asked)),
     resume: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).resumeOne(workspace, id, withSignals(asked)),
-    repair: async (id, { answer, ...asked } = {}) =>
-      (await import('./runs/tenant-runs.js')).repairOne(workspace, id, answer ?? null, withSignals(asked)),
+    repair: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).repairOne(workspace, id, asked, withSignals(asked)),
     setProtected: (id, isProtected) => setProtected(workspace, id, isProtected),
     unlock: async (id) => {
       const registry = await workspace.registry();

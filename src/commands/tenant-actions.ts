@@ -1,5 +1,5 @@
-import { TenancyError } from '../errors.js';
 import { EXIT, type ExitCode } from '../errors/define.js';
+import { TenancyError } from '../errors.js';
 import type { CommandContext } from './context.js';
 import { type RunFlags, withRun, withTenancy } from './with-tenancy.js';
 
@@ -14,15 +14,24 @@ export async function runResume(context: CommandContext, id: string, flags: RunF
 export interface RepairFlags extends RunFlags {
   readonly applied?: boolean;
   readonly rerun?: boolean;
+  readonly appliedUpTo?: string;
 }
 
 export async function runRepair(context: CommandContext, id: string, flags: RepairFlags): Promise<ExitCode> {
   if (flags.applied && flags.rerun) {
-    throw new TenancyError('TENANCY_OPTION_REJECTED', { option: '--applied', value: '--rerun', expected: 'one of --applied and --rerun, not both' });
+    throw new TenancyError('TENANCY_OPTION_REJECTED', {
+      option: '--applied',
+      value: '--rerun',
+      expected: 'one of --applied and --rerun, not both',
+    });
   }
   const answer = flags.applied ? 'applied' : flags.rerun ? 'rerun' : undefined;
   return withRun(context, 'tenant repair', flags, (tenancy) =>
-    tenancy.repair(id, { signals: context.takeSignals(), ...(answer ? { answer } : {}) }),
+    tenancy.repair(id, {
+      signals: context.takeSignals(),
+      ...(answer ? { answer } : {}),
+      ...(flags.appliedUpTo === undefined ? {} : { appliedUpTo: flags.appliedUpTo }),
+    }),
   );
 }
 
@@ -30,7 +39,11 @@ export async function runProtect(context: CommandContext, id: string, isProtecte
   const word = isProtected ? 'protected' : 'unprotected';
   return withTenancy(context, `tenant ${isProtected ? 'protect' : 'unprotect'}`, async (tenancy) => {
     const isChanged = await tenancy.setProtected(id, isProtected);
-    say(context, { tenant: id, protected: isProtected, changed: isChanged }, isChanged ? `${id} is ${word} now` : `${id} is ${word} already`);
+    say(
+      context,
+      { tenant: id, protected: isProtected, changed: isChanged },
+      isChanged ? `${id} is ${word} now` : `${id} is ${word} already`,
+    );
     return EXIT.ok;
   });
 }

@@ -137,6 +137,13 @@ export const lifecycleErrors = {
       `${tenant}: statement ${statement} of ${migration} was interrupted, and it can't be told whether it ran`,
     hint: ({ tenant }) => `look, then say \`tenancy tenant repair ${tenant} --applied\` or \`tenancy tenant repair ${tenant} --rerun\``,
   }),
+  TENANCY_HISTORY_LOST: defineError<{ tenant: string; recorded: string }>({
+    exit: EXIT.refused,
+    message: ({ tenant, recorded }) =>
+      `${tenant} is recorded at ${recorded}, but has no history of migrations any more: starting again from the first could do everything twice`,
+    hint: ({ tenant, recorded }) =>
+      `restore the tenant, or say what it has: \`tenancy tenant repair ${tenant} --applied-up-to ${recorded}\` (or none)`,
+  }),
   TENANCY_HOME_MISSING: defineError<{ tenant: string; name: string; cluster: string }>({
     exit: EXIT.tenantsFailed,
     message: ({ tenant, name, cluster }) => `${tenant} is registered, but ${name} is not on cluster ${cluster}`,

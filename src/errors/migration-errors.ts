@@ -23,7 +23,6 @@ export const migrationErrors = {
       (statement === undefined ? '' : `\n${statement}`),
     // A file that others have applied must not be edited any more.
     hint: ({ tenant, file, advice }) =>
-      advice ??
-      `mend ${file ?? 'the migration'} if no tenant has it yet, else what is in ${tenant}; then run the same command again`,
+      advice ?? `mend ${file ?? 'the migration'} if no tenant has it yet, else what is in ${tenant}; then run the same command again`,
   }),
 };

@@ -10,7 +10,8 @@ export interface AdoptPattern {
 /** `tenant_{id}`: the text around `{id}` is taken literally. @throws TenancyError `TENANCY_PATTERN_REJECTED`. */
 export function parseAdoptPattern(pattern: string): AdoptPattern {
   const [before, after, ...others] = pattern.split('{id}');
-  if (before === undefined || after === undefined) throw new TenancyError('TENANCY_PATTERN_REJECTED', { pattern, reason: 'it has no {id} in it' });
+  if (before === undefined || after === undefined)
+    throw new TenancyError('TENANCY_PATTERN_REJECTED', { pattern, reason: 'it has no {id} in it' });
   if (others.length > 0) throw new TenancyError('TENANCY_PATTERN_REJECTED', { pattern, reason: 'it has {id} in it more than once' });
   return {
     idOf: (name) => {

@@ -10,6 +10,7 @@ import { loadMigrations } from '../migrations/source.js';
 import { checkSqlScript } from '../migrations/sql/check.js';
 import type { DriverName } from '../tenant.js';
 import { createHookContext, withHooks } from './hook-context.js';
+import { refuseLostHistory } from './lost-history.js';
 import type { MigrationOutline, MigratorOptions, OnVersion, RunMigrator } from './migrator.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { sessionOptions } from './session-options.js';
@@ -49,6 +50,7 @@ export async function createBuiltInMigrator(config: ResolvedConfig, source: SqlM
       }
     }
     const history = await session.readHistory();
+    refuseLostHistory(scope.tenant, history);
     const plan = planFor(history);
     warnAhead(scope, plan);
     return applyOver(scope, session, plan, history.applied, onVersion, publicTo);
@@ -81,7 +83,11 @@ export async function createBuiltInMigrator(config: ResolvedConfig, source: SqlM
       const guess = planUnread(scope.tenant);
       const plan =
         guess ??
-        (await scope.driver.withSession(scope.target, sessionOptions(scope), async (session) => planFor(await session.readHistory())));
+        (await scope.driver.withSession(scope.target, sessionOptions(scope), async (session) => {
+          const history = await session.readHistory();
+          refuseLostHistory(scope.tenant, history);
+          return planFor(history);
+        }));
       warnAhead(scope, plan);
       return outline(plan);
     },

@@ -39,7 +39,10 @@ export async function deprovisionTenant(scope: TenantScope, operation: TenantOpe
   await runStep({ ...scope, steps: noJournal }, 'guard', async () => {
     const presence = await driver.probe(target);
     isGone = presence.status === 'absent';
-    if (isGone && !scope.steps.hasBegun('drop')) await refuseRenamed(scope);
+    if (isGone && !scope.steps.hasBegun('drop')) {
+      await refuseRenamed(scope);
+      warnGone(scope);
+    }
     if (presence.status === 'other' || presence.status === 'unmarked') {
       throw new TenancyError('TENANCY_DEPROVISION_REFUSED', {
         reason: `${tenant.name} on cluster ${tenant.cluster} doesn't carry ${tenant.id}'s marker, so it isn't ours to drop`,
@@ -116,6 +119,12 @@ async function refuseRenamed({ tenant, driver, target }: TenantScope): Promise<v
     after = page.at(-1)?.name ?? null;
     if (page.length < PAGE) return;
   }
+}
+
+function warnGone({ run, tenant }: TenantScope): void {
+  if (tenant.activatedAt === null) return;
+  const message = `${tenant.name} was not on cluster ${tenant.cluster} any more: there is nothing to drop`;
+  run.emit({ type: 'run.warned', code: 'TENANCY_HOME_MISSING', message, tenant: tenant.id });
 }
 
 async function begin(scope: TenantScope, operation: TenantOperation): Promise<void> {

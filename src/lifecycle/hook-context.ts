@@ -32,14 +32,18 @@ export function createHookContext(scope: TenantScope, versions: HookVersions = {
     },
     url,
     env,
-    exec: (file, args = [], options = {}) =>
-      execForTenant(file, args, {
+    exec: (file, args = [], options = {}) => {
+      const running = execForTenant(file, args, {
         ...options,
         cwd: options.cwd ?? run.config.root,
         env: { ...env, ...options.env },
         signal,
         onOutput: (text) => scope.log(text),
-      }),
+      });
+      // One that the hook doesn't wait for is killed when the tenant is done, and nobody is there to be told.
+      running.catch(() => undefined);
+      return running;
+    },
     driver: {
       name: driver.name,
       create: async () => {

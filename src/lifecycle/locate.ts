@@ -3,7 +3,12 @@ import { redactUrl } from '../util/redact.js';
 import type { TenantScope } from './run-context.js';
 
 /** Where a tenant lives and how to look inside: for the person who just made it. Carries no password. */
-export function locateTenant({ run, tenant, driver, target }: Pick<TenantScope, 'run' | 'tenant' | 'driver' | 'target'>): Extract<RunEvent, { type: 'tenant.located' }> {
+export function locateTenant({
+  run,
+  tenant,
+  driver,
+  target,
+}: Pick<TenantScope, 'run' | 'tenant' | 'driver' | 'target'>): Extract<RunEvent, { type: 'tenant.located' }> {
   const url = withoutPassword(driver.connectionUrl(target));
   const place = { tenant: tenant.id, cluster: tenant.cluster, driver: tenant.driver, name: tenant.name, url };
   if (run.clusters.isEmbedded(tenant.cluster)) {

@@ -15,8 +15,18 @@ export async function migrateTenant(scope: TenantScope, onVersion: OnVersion): P
   run.migrator.check(tenant.driver);
   let result: WorkResult | null = null;
   await runStep(scope, run.command === 'rollback' ? 'rollback' : 'migrate', async () => {
-    result = await run.migrator.migrate(scope, { isNew: false, onVersion });
+    result = await run.migrator.migrate(scope, { isNew: false, onVersion }).catch(async (error: unknown) => {
+      throw await explainMissingHome(scope, error);
+    });
     return result.outcome === 'up-to-date' ? { status: 'done-before' } : { detail: result.to ?? 'nothing' };
   });
   return result as unknown as WorkResult;
+}
+
+/** An error of the engine's own may only mean that there is no such schema or database; then that is what is said. */
+async function explainMissingHome({ driver, target, tenant }: TenantScope, error: unknown): Promise<unknown> {
+  if (error instanceof TenancyError) return error;
+  const presence = await driver.probe(target).catch(() => null);
+  if (presence?.status !== 'absent') return error;
+  return new TenancyError('TENANCY_HOME_MISSING', { tenant: tenant.id, name: tenant.name, cluster: tenant.cluster }, { cause: error });
 }

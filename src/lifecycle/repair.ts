@@ -1,5 +1,7 @@
 import { TenancyError } from '../errors.js';
 import type { TenantStatus } from '../tenant.js';
+import type { DeclaredMigrations } from './adopt.js';
+import { refuseLostHistory } from './lost-history.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { sessionOptions } from './session-options.js';
 import { runStep } from './steps.js';
@@ -7,11 +9,16 @@ import { MIGRATABLE } from './transitions.js';
 
 const REPAIRABLE: readonly TenantStatus[] = [...MIGRATABLE, 'provisioning', 'failed'];
 
-/**
- * Brings the registry's record of a tenant in line with the tenant, and settles a statement that was interrupted and can't be probed:
- * `applied` counts it as done, `rerun` sends it again with the next migrate.
- */
-export async function repairTenant(scope: TenantScope, answer: 'applied' | 'rerun' | null): Promise<WorkResult> {
+/** What only a person can know. */
+export interface RepairAnswers {
+  /** Of a statement that was interrupted and can't be probed: `applied` counts it as done, `rerun` sends it again with the next migrate. */
+  readonly statement: 'applied' | 'rerun' | null;
+  /** Of a tenant whose history was lost: the migrations that it has; null: not said. */
+  readonly declared: DeclaredMigrations | null;
+}
+
+/** Brings the registry's record of a tenant in line with the tenant, after settling what can't be read from it. */
+export async function repairTenant(scope: TenantScope, { statement: answer, declared }: RepairAnswers): Promise<WorkResult> {
   const { run, tenant, driver, target, fence } = scope;
   if (!REPAIRABLE.includes(tenant.status)) {
     const next =
@@ -29,6 +36,12 @@ export async function repairTenant(scope: TenantScope, answer: 'applied' | 'reru
     const details: string[] = [];
     const history = await driver.withSession(target, sessionOptions(scope), async (session) => {
       const before = await session.readHistory();
+      if (before.applied.length === 0 && declared !== null) {
+        await session.recordApplied(declared);
+        details.push(`recorded as applied: ${declared.at(-1)?.name ?? 'nothing'}`);
+        return session.readHistory();
+      }
+      refuseLostHistory(tenant, before);
       if (before.progress?.state !== 'started') return before;
       if (answer === null) {
         const { name, statementsDone } = before.progress;

@@ -35,7 +35,16 @@ export async function runTenant(
       const { outcome, from, to } = result;
       const error = result.error ? describeFailure(run, tenant, result.error, null) : undefined;
       return {
-        outcome: { tenant: tenant.id, cluster: tenant.cluster, outcome, attempts, from, to, ms: elapsedMs(startedMs), ...(error ? { error } : {}) },
+        outcome: {
+          tenant: tenant.id,
+          cluster: tenant.cluster,
+          outcome,
+          attempts,
+          from,
+          to,
+          ms: elapsedMs(startedMs),
+          ...(error ? { error } : {}),
+        },
         result,
         errorClass: null,
       };
@@ -51,7 +60,16 @@ export async function runTenant(
       }
       const outcome = outcomeOf(thrown, signal);
       return {
-        outcome: { tenant: tenant.id, cluster: tenant.cluster, outcome, attempts, from: tenant.schemaVersion, to: null, ms: elapsedMs(startedMs), error },
+        outcome: {
+          tenant: tenant.id,
+          cluster: tenant.cluster,
+          outcome,
+          attempts,
+          from: tenant.schemaVersion,
+          to: null,
+          ms: elapsedMs(startedMs),
+          error,
+        },
         result: null,
         errorClass,
       };
@@ -96,7 +114,13 @@ export function describeFailure(run: RunContext, tenant: Tenant, thrown: unknown
   };
 }
 
-function toTenancyError(run: RunContext, tenant: Tenant, error: unknown, step: StepName | null, errorClass: ErrorClass | null): TenancyError {
+function toTenancyError(
+  run: RunContext,
+  tenant: Tenant,
+  error: unknown,
+  step: StepName | null,
+  errorClass: ErrorClass | null,
+): TenancyError {
   if (error instanceof TenancyError) return error;
   const reason = error instanceof Error ? error.message : String(error);
   if (error instanceof Error && error.stack) run.logs.write(tenant.id, `${wallClock().toISOString()} ${error.stack}`);

@@ -96,19 +96,25 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
       tenant = grant.tenant;
       const engine = await context.clusters.engine(tenant.cluster, tenant.id);
       const driver = engine.driver(tenant.driver);
+      const ended = new AbortController();
       const scope: TenantScope = {
         run: context,
         tenant,
         driver,
         target: { name: tenant.name, marker: { tenant: tenant.id, registry: context.registry.id, operation: tenant.homeOperationId } },
         fence: grant.fence,
-        signal: AbortSignal.any([signal, context.leases.watch(tenant.id)]),
+        signal: AbortSignal.any([signal, context.leases.watch(tenant.id), ended.signal]),
         steps: await journal(tenant),
         log: (text) => context.logs.write(tenant.id, text),
       };
-      return work(scope, (version) => {
-        reached = version;
-      });
+      try {
+        return await work(scope, (version) => {
+          reached = version;
+        });
+      } finally {
+        // Whatever a hook started and didn't wait for ends with it.
+        ended.abort(new TenancyError('TENANCY_RUN_ABORTED', {}));
+      }
     });
 
     const version = ending.result?.version ?? reached;

@@ -1,6 +1,6 @@
 import type { StepName } from '../events.js';
 import { resumeTenant, suspendTenant } from '../lifecycle/access.js';
-import { createRunMigrator, noMigrator } from '../lifecycle/migrator.js';
+import { createRunMigrator, noMigrator, type RunMigrator } from '../lifecycle/migrator.js';
 import { repairTenant } from '../lifecycle/repair.js';
 import type { RunLimits, TenantWork } from '../lifecycle/run-context.js';
 import { noJournal } from '../lifecycle/steps.js';
@@ -16,6 +16,14 @@ export interface TenantRunOptions {
   readonly signals: RunSignals;
 }
 
+/** What a person says of a tenant that can't be read from it. */
+export interface RepairOptions {
+  /** Whether a statement that was interrupted had run. */
+  readonly answer?: 'applied' | 'rerun';
+  /** Where the tenant lost its history: the newest migration that it has, or `none`. */
+  readonly appliedUpTo?: string;
+}
+
 export async function suspendOne(workspace: Workspace, id: string, options: TenantRunOptions): Promise<RunReport> {
   return runOn(workspace, 'suspend', id, ['cut-access'], suspendTenant, options);
 }
@@ -28,10 +36,27 @@ export async function resumeOne(workspace: Workspace, id: string, options: Tenan
 export async function repairOne(
   workspace: Workspace,
   id: string,
-  answer: 'applied' | 'rerun' | null,
+  { answer, appliedUpTo }: RepairOptions,
   options: TenantRunOptions,
 ): Promise<RunReport> {
-  return runOn(workspace, 'repair', id, ['repair'], (scope) => repairTenant(scope, answer), options);
+  // `none` is what a rollback calls it too: nothing stays applied.
+  const isNothing = appliedUpTo === 'none';
+  const migrator = await createRunMigrator(workspace.config, {
+    direction: 'up',
+    to: isNothing ? null : (appliedUpTo ?? null),
+    allowOutOfOrder: true,
+    forceVerify: true,
+  });
+  const declared = appliedUpTo === undefined ? null : isNothing ? [] : migrator.declared;
+  return runOn(
+    workspace,
+    'repair',
+    id,
+    ['repair'],
+    (scope) => repairTenant(scope, { statement: answer ?? null, declared }),
+    options,
+    migrator,
+  );
 }
 
 async function runOn(
@@ -41,12 +66,9 @@ async function runOn(
   steps: readonly StepName[],
   work: TenantWork,
   { limits = {}, signals }: TenantRunOptions,
+  migrator: RunMigrator = noMigrator,
 ): Promise<RunReport> {
   const id = parseTenantId(rawId);
-  const migrator =
-    command === 'repair'
-      ? await createRunMigrator(workspace.config, { direction: 'up', to: null, allowOutOfOrder: true, forceVerify: true })
-      : noMigrator;
   const registry = await workspace.registry();
   const tenant = await requireTenant(registry, id);
   return runSingle(workspace, {

@@ -13,7 +13,7 @@ describe.concurrent('code of the user', () => {
       'an error in a timer',
       `setTimeout(() => { throw new Error('postgres://bob:hunter2@host/db is gone'); }); await new Promise((resolve) => setTimeout(resolve, 5000));`,
     ],
-  ])('ends the command with a last event and no password, at %s', async ([, body], scope) => {
+  ] as const)('ends the command with a last event and no password, at %s', async ([, body], scope) => {
     const scene = await createScene(scope, (db) => ({ databaseUrl: db.url, configExtra: hook(body) }));
     const { exitCode, finished, stdout, stderr } = await scene.json(['tenant', 'provision', 'acme']);
     expect([exitCode, finished.error?.code]).toEqual([70, 'TENANCY_ERROR_ESCAPED']);
