@@ -1,7 +1,7 @@
 import { resolveUrl } from '../config/resolve-url.js';
 import type { ResolvedConfig } from '../config/types.js';
-import { TenancyError } from '../errors.js';
 import { EXIT, type ExitCode } from '../errors/define.js';
+import { TenancyError } from '../errors.js';
 import { redactUrl } from '../util/redact.js';
 import type { CommandContext } from './context.js';
 import { loadProject } from './with-tenancy.js';
@@ -24,7 +24,14 @@ export async function runEmbeddedStart(context: CommandContext, cluster: string 
   if (flags.url) return printUrl(context, started.url, flags.url);
   print(
     context,
-    { status: 'running', url: redactUrl(started.url), port: started.port, pid: started.pid, directory: started.directory, started: started.wasStarted },
+    {
+      status: 'running',
+      url: redactUrl(started.url),
+      port: started.port,
+      pid: started.pid,
+      directory: started.directory,
+      started: started.wasStarted,
+    },
     `${started.wasStarted ? 'started' : 'running already'} at ${redactUrl(started.url)}, and stays up until \`tenancy embedded stop\`\nconnect with: psql "$(npx tenancy embedded status --url)"`,
   );
   return EXIT.ok;
@@ -61,7 +68,11 @@ export async function runEmbeddedStatus(context: CommandContext, cluster: string
 async function findPlace(context: CommandContext, command: string, cluster: string | undefined): Promise<EmbeddedPlace> {
   const config = await loadProject(context, command);
   if (cluster !== undefined && !config.clusters[cluster]) {
-    throw new TenancyError('TENANCY_OPTION_REJECTED', { option: 'cluster', value: cluster, expected: `one of ${Object.keys(config.clusters).join(', ')}` });
+    throw new TenancyError('TENANCY_OPTION_REJECTED', {
+      option: 'cluster',
+      value: cluster,
+      expected: `one of ${Object.keys(config.clusters).join(', ')}`,
+    });
   }
   for (const [where, source] of listSources(config, cluster)) {
     const url = await resolveUrl(source, where, config.root);
@@ -70,7 +81,10 @@ async function findPlace(context: CommandContext, command: string, cluster: stri
   throw new TenancyError('TENANCY_EMBEDDED_NOT_CONFIGURED', { file: config.file ?? 'the config' });
 }
 
-function listSources(config: ResolvedConfig, cluster: string | undefined): readonly (readonly [string, ResolvedConfig['registry']['url']])[] {
+function listSources(
+  config: ResolvedConfig,
+  cluster: string | undefined,
+): readonly (readonly [string, ResolvedConfig['registry']['url']])[] {
   const clusters = Object.entries(config.clusters).filter(([name]) => cluster === undefined || name === cluster);
   const sources = clusters.map(([name, { url }]) => [`clusters.${name}.url`, url] as const);
   return cluster === undefined ? [...sources, ['registry.url', config.registry.url] as const] : sources;

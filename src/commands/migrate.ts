@@ -15,7 +15,12 @@ export interface MigrateFlags extends RunFlags, SelectionFlags {
   readonly confirm?: string;
 }
 
-export async function runMigrate(context: CommandContext, command: 'migrate' | 'rollback', ids: readonly string[], flags: MigrateFlags): Promise<ExitCode> {
+export async function runMigrate(
+  context: CommandContext,
+  command: 'migrate' | 'rollback',
+  ids: readonly string[],
+  flags: MigrateFlags,
+): Promise<ExitCode> {
   const selection = await parseSelectionFlags(context, ids, flags);
   const options = {
     maxFailures: flags.maxFailures === undefined ? null : parseFailureBudget(flags.maxFailures),
@@ -28,7 +33,11 @@ export async function runMigrate(context: CommandContext, command: 'migrate' | '
   return withRun(context, `tenant ${command}`, flags, (tenancy) =>
     command === 'migrate'
       ? tenancy.migrate(selection, { ...options, to: flags.to ?? null })
-      : tenancy.rollback(selection, { ...options, to: flags.to ?? '', confirm: (selected) => confirmCount(context, selected, flags.confirm) }),
+      : tenancy.rollback(selection, {
+          ...options,
+          to: flags.to ?? '',
+          confirm: (selected) => confirmCount(context, selected, flags.confirm),
+        }),
   );
 }
 

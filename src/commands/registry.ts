@@ -1,5 +1,5 @@
-import { TenancyError } from '../errors.js';
 import { EXIT, type ExitCode } from '../errors/define.js';
+import { TenancyError } from '../errors.js';
 import type { AdoptCandidate } from '../runs/adopt-run.js';
 import { DRIVER_NAMES, type DriverName } from '../tenant.js';
 import { confirmTyped } from './ask.js';

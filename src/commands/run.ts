@@ -1,5 +1,5 @@
-import { TenancyError } from '../errors.js';
 import { EXIT, type ExitCode } from '../errors/define.js';
+import { TenancyError } from '../errors.js';
 import type { TenantOutcome } from '../events.js';
 import { parseFailureBudget } from '../fleet/failure-budget.js';
 import { printRunList, printRunShow, toRunListDocument, toRunShowDocument } from '../reporters/documents/run-document.js';

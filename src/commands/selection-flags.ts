@@ -13,7 +13,11 @@ export interface SelectionFlags {
   readonly exclude?: readonly string[];
 }
 
-export async function parseSelectionFlags(context: CommandContext, ids: readonly string[], flags: SelectionFlags): Promise<TenantSelection> {
+export async function parseSelectionFlags(
+  context: CommandContext,
+  ids: readonly string[],
+  flags: SelectionFlags,
+): Promise<TenantSelection> {
   return {
     ids: await readIds(context, ids),
     all: flags.all ?? false,

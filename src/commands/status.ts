@@ -1,8 +1,8 @@
 import { EXIT, type ExitCode } from '../errors/define.js';
 import { createRunMigrator } from '../lifecycle/migrator.js';
 import { MIGRATABLE } from '../lifecycle/transitions.js';
-import { printStatus } from '../reporters/documents/status-text.js';
 import { toStatusDocument } from '../reporters/documents/status-document.js';
+import { printStatus } from '../reporters/documents/status-text.js';
 import { writeDocument } from '../reporters/documents/write-document.js';
 import type { CommandContext } from './context.js';
 import { withTenancy } from './with-tenancy.js';
@@ -29,7 +29,8 @@ export async function runStatus(context: CommandContext, flags: { readonly exitC
       failures: failed,
     });
     await writeDocument(document, printStatus, { ...context, ...context.globals });
-    const isPending = document.behind > 0 || document.withError > 0 || document.versions.some(({ state }) => state === 'drifted' || state === 'behind');
+    const isPending =
+      document.behind > 0 || document.withError > 0 || document.versions.some(({ state }) => state === 'drifted' || state === 'behind');
     return flags.exitCode && isPending ? EXIT.pending : EXIT.ok;
   });
 }

@@ -46,7 +46,8 @@ async function checkIdentity({ name, engine, registry }: ClusterQuestions, { pri
   const identity = await engine.readIdentity();
   const isKnown = registry !== null && (await registry.countTenants({ clusters: [name] })) > 0;
   if (!isKnown) return ok(check, `${identity}; no tenant lives there yet`);
-  const answer = await registry.checkCluster(name, identity, { accept: false });
+  const answer = await registry.checkCluster(name, identity, { accept: false, dryRun: true });
+  if (answer.status === 'new') return ok(check, `${identity}, which the next run remembers`);
   if (answer.status !== 'different') return ok(check, `${identity}, as its tenants know it`);
   const { message, hint } = new TenancyError('TENANCY_CLUSTER_CHANGED', { cluster: name, known: answer.known, found: identity });
   return failed(check, message, hint, EXIT.refused);

@@ -15,6 +15,7 @@ export interface RegistryAnswer {
 export async function checkRegistry(open: () => Promise<Registry>, clusters: readonly string[]): Promise<RegistryAnswer> {
   try {
     const registry = await open();
+    await registry.checkTables();
     const tenants = await countTenants(registry);
     const total = [...tenants.values()].reduce((sum, count) => sum + count, 0);
     const found = ok('registry', `${wordCount(total)} at ${registry.where}; its schema is the one this tenancy-cli knows`);
