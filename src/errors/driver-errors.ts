@@ -25,6 +25,13 @@ export const driverErrors = {
         ? `choose another name in \`placement\`; if that registry is gone for good, take its mark off (\`COMMENT ON ${kind.toUpperCase()} ${JSON.stringify(name)} IS NULL\`) and bring it in with \`tenancy registry adopt\``
         : `choose another name in \`placement\`; a ${kind} that tenancy did not make can be taken over with \`tenancy registry adopt\``,
   }),
+  TENANCY_HOME_NOT_OURS: defineError<{ tenant: string; name: string; kind: string; owner: string }>({
+    exit: EXIT.refused,
+    message: ({ tenant, name, kind, owner }) =>
+      `${tenant}: the ${kind} ${name} ${owner}, so it is not entered, and nothing was written to it`,
+    hint: ({ tenant, name, kind }) =>
+      `somebody has replaced the ${kind} or its comment: look into ${name} by hand, put the tenant's own back, then run \`tenancy tenant repair ${tenant}\``,
+  }),
   TENANCY_DROP_REFUSED: defineError<{ name: string; kind: string; reasons: readonly string[] }>({
     exit: EXIT.refused,
     message: ({ name, kind, reasons }) => `the ${kind} ${name} is not dropped:${list(reasons)}`,

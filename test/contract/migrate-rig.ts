@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 import type { ApplyOptions, SessionOptions, TenantSession } from '../../src/drivers/driver.js';
+import { formatMarker } from '../../src/drivers/postgres/marker.js';
 import { createMigrationSession } from '../../src/drivers/postgres/migrate/index.js';
 import { historyDigest } from '../../src/migrations/history-digest.js';
 import type { LocalMigration, MigrationScript, TenantDb } from '../../src/migrations/migration.js';
@@ -14,10 +15,12 @@ export interface TestSession extends Omit<TenantSession, 'db'> {
 export interface SessionSetting extends Partial<SessionOptions> {
   /** Null: the database is the tenant's own. */
   readonly schema: string | null;
+  /** False: the home stays as it is. @default true */
+  readonly isMarked?: boolean;
 }
 
 /** A session as a driver lends it, on a connection of its own. */
-export async function openSession(url: string, { schema, ...options }: SessionSetting): Promise<TestSession> {
+export async function openSession(url: string, { schema, isMarked = true, ...options }: SessionSetting): Promise<TestSession> {
   const client = new pg.Client({ connectionString: url });
   client.on('error', () => {});
   await client.connect();
@@ -38,8 +41,11 @@ export async function openSession(url: string, { schema, ...options }: SessionSe
       }
     },
   };
+  const marker = { tenant: 'acme', registry: 'registry-1', operation: schema ?? 'database' };
+  if (isMarked) await markHome(client, schema, formatMarker(marker));
   const session = createMigrationSession({
     client,
+    marker,
     historySchema: schema ?? '_tenancy',
     searchPath: schema === null ? null : [schema, 'extensions'],
     extensionsSchema: schema === null ? null : 'extensions',
@@ -50,6 +56,20 @@ export async function openSession(url: string, { schema, ...options }: SessionSe
     ensuredExtensions: new Set(),
   });
   return { ...session, client, pid: rows[0]?.pid ?? 0, close: () => client.end() };
+}
+
+/** As a driver leaves it. A schema that isn't there stays so. */
+async function markHome(client: pg.Client, schema: string | null, comment: string): Promise<void> {
+  const { rows } = await client.query<{ comment: string | null; exists: boolean; name: string }>(
+    `SELECT current_database() AS name, $1::text IS NULL OR to_regnamespace(quote_ident($1)) IS NOT NULL AS exists, CASE WHEN $1 IS NULL
+       THEN shobj_description((SELECT oid FROM pg_database WHERE datname = current_database()), 'pg_database')
+       ELSE obj_description(to_regnamespace(quote_ident($1)), 'pg_namespace') END AS comment`,
+    [schema],
+  );
+  const home = rows[0];
+  if (!home?.exists || home.comment === comment) return;
+  const kind = schema === null ? 'DATABASE' : 'SCHEMA';
+  await client.query(`COMMENT ON ${kind} ${pg.escapeIdentifier(schema ?? home.name)} IS ${pg.escapeLiteral(comment)}`);
 }
 
 export function sqlMigration(name: string, sql: string, down: string | null = null): LocalMigration {

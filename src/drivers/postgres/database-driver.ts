@@ -81,6 +81,7 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
         {
           name: target.name,
           database: target.name,
+          marker: target.marker,
           historySchema: HISTORY_SCHEMA,
           searchPath: null,
           extensionsSchema: null,

@@ -21,6 +21,12 @@ export function formatMarker(marker: MarkerComment): string {
   return PREFIX + JSON.stringify({ tenant, registry, operation, comment, cut });
 }
 
+/** What the comment of every home that is this marker's begins with, whatever is kept behind it: for statements that compare it themselves. */
+export function markerPrefix(marker: Marker): string {
+  const { tenant, registry, operation } = marker;
+  return formatMarker({ tenant, registry, operation }).slice(0, -1);
+}
+
 /** Null for a comment that isn't a marker of ours. */
 export function parseMarker(comment: string | null): MarkerComment | null {
   if (comment === null || !comment.startsWith(PREFIX)) return null;

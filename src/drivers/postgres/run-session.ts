@@ -8,7 +8,7 @@ import { leavesSessionState, leavesState, RESET_SESSION_SQL } from './session-st
 
 /** What differs between the two kinds of home. */
 export interface SessionHome
-  extends Pick<MigrationSessionDeps, 'historySchema' | 'searchPath' | 'extensionsSchema' | 'lockKey' | 'ensuredExtensions'> {
+  extends Pick<MigrationSessionDeps, 'marker' | 'historySchema' | 'searchPath' | 'extensionsSchema' | 'lockKey' | 'ensuredExtensions'> {
   /** For messages. */
   readonly name: string;
   /** Null: the one that the cluster's URL names. */

@@ -61,6 +61,7 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
         {
           name: target.name,
           database: null,
+          marker: target.marker,
           historySchema: target.name,
           searchPath,
           extensionsSchema: context.extensionsSchema,

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import type { TenantDb } from '../../migrations/migration.js';
-import type { SessionOptions } from '../driver.js';
+import type { Marker, SessionOptions } from '../driver.js';
 
 /**
  * What the migration part of a PostgreSQL session stands on, for either kind of home.
@@ -9,6 +9,8 @@ import type { SessionOptions } from '../driver.js';
 export interface MigrationSessionDeps {
   /** Connected to the tenant's database. On abort of `options.signal` its lender cancels the statement and destroys it. */
   readonly client: Client;
+  /** What the home has to carry, or nothing is read of it or written to it. */
+  readonly marker: Marker;
   /** Where the history tables are: the tenant's schema, or `_tenancy` in a tenant's database. Not quoted. */
   readonly historySchema: string;
   /** For `SET LOCAL search_path`, not quoted. Null in a tenant's database: its own stays untouched. */

@@ -2,6 +2,7 @@ import { DatabaseError } from 'pg';
 import { TenancyError } from '../../../errors.js';
 import { sleep } from '../../../util/abort.js';
 import { elapsedMs, monotonicMs } from '../../../util/clock.js';
+import { describeOwner, parseMarker } from '../marker.js';
 import type { MigrateContext } from './context.js';
 import { GUARD_WORDS } from './history-sql.js';
 import { readRows, sendMessage } from './send-message.js';
@@ -35,7 +36,7 @@ export interface Attempt {
 /**
  * Runs `attempt`, which sends a guarded message, until the guard lets it through: waits for the tenant's lock
  * (polling, so that nobody queues behind anybody), and makes the history's tables where they turn out to be missing.
- * @throws TenancyError `TENANCY_TENANT_BUSY`, `TENANCY_FENCE_LOST`, `TENANCY_HISTORY_MOVED`
+ * @throws TenancyError `TENANCY_TENANT_BUSY`, `TENANCY_FENCE_LOST`, `TENANCY_HISTORY_MOVED`, `TENANCY_HOME_NOT_OURS`
  */
 export async function withGuard<T>(
   context: MigrateContext,
@@ -55,6 +56,7 @@ export async function withGuard<T>(
       if (!withSetUp && isHistoryAbsent(error)) withSetUp = true;
       else if (stop === 'lockHeld') await waitForLock(context, tenant, startedMs);
       else if (stop === 'fenceLost') throw new TenancyError('TENANCY_FENCE_LOST', { tenant, fence: options.fence });
+      else if (stop === 'homeNotOurs') throw await createHomeError(context, tenant);
       else if (stop === 'historyMoved') throw new TenancyError('TENANCY_HISTORY_MOVED', { tenant });
       else throw error;
     }
@@ -77,6 +79,19 @@ async function waitForLock(context: MigrateContext, tenant: string, startedMs: n
 async function describeHolder({ deps, sql }: MigrateContext): Promise<string> {
   const [row] = await readRows(deps.client, sql.lockHolder);
   return row?.[0] ?? 'another process';
+}
+
+/** Whose it is instead is read only now: it is for the message. */
+export async function createHomeError({ deps, sql, schema }: MigrateContext, tenant: string): Promise<TenancyError> {
+  const [row] = await readRows(deps.client, sql.readComment);
+  const kind = schema === null ? 'database' : 'schema';
+  const name = schema ?? deps.client.database ?? '';
+  return new TenancyError('TENANCY_HOME_NOT_OURS', {
+    tenant,
+    name,
+    kind,
+    owner: describeOwner(parseMarker(row?.[0] ?? null), deps.marker),
+  });
 }
 
 /** Ends a failed transaction, so that the connection can be used again. Not by its status: an error comes before that does. */

@@ -87,7 +87,9 @@ export function createHistorySql(options: HistorySqlOptions): HistorySql {
   const msSinceProgress = msSince(`coalesce((SELECT extract(epoch FROM recorded_at) FROM ${state} WHERE type = 'progress'), ${startedBy})`);
   const start = `set_config(${STARTED}, extract(epoch FROM clock_timestamp())::text, true)`;
   const comment = commentOf(options.searchPath === null ? null : schema);
-  const isNotOurs = `NOT coalesce(starts_with((${comment}), ${escapeLiteral(markerPrefix(options.marker))}), false)`;
+  // A home that isn't there at all is for the statements behind to find.
+  const isAbsent = options.searchPath === null ? 'false' : `to_regnamespace(${escapeLiteral(schema)}) IS NULL`;
+  const isNotOurs = `NOT coalesce(starts_with((${comment}), ${escapeLiteral(markerPrefix(options.marker))}), ${isAbsent})`;
   const lockOrFail = `NOT pg_try_advisory_xact_lock(${lock}) THEN ${fail(GUARD_WORDS.lockHeld)}`;
   return {
     progress: {

@@ -1,10 +1,14 @@
 import { DatabaseError } from 'pg';
 import type { AppliedMigration, MigrationProgress, TenantHistory } from '../../../migrations/migration.js';
 import type { MigrateContext } from './context.js';
+import { createHomeError, guardStop } from './guarded.js';
 import { sendMessage } from './send-message.js';
 
-/** One round trip; tables (or a schema) that aren't there are an empty history. */
-export async function readHistory({ deps, sql }: MigrateContext): Promise<TenantHistory> {
+/**
+ * One round trip; tables (or a schema) that aren't there are an empty history.
+ * @throws TenancyError `TENANCY_HOME_NOT_OURS`
+ */
+export async function readHistory({ deps, sql, schema }: MigrateContext): Promise<TenantHistory> {
   const applied: AppliedMigration[] = [];
   const seeds: string[] = [];
   let progress: MigrationProgress | null = null;
@@ -26,6 +30,7 @@ export async function readHistory({ deps, sql }: MigrateContext): Promise<Tenant
       },
     });
   } catch (error) {
+    if (guardStop(error) === 'homeNotOurs') throw await createHomeError({ deps, sql, schema }, deps.marker.tenant);
     if (!(error instanceof DatabaseError) || (error.code !== '42P01' && error.code !== '3F000')) throw error;
   }
   return { applied, seeds, progress, fence };
