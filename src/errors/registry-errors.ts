@@ -44,6 +44,18 @@ export const registryErrors = {
     message: ({ where }) => `the schema tenancy at ${where} belongs to something else: it has tables, and is no registry`,
     hint: () => 'name another database in registry.url; nothing was changed in this one',
   }),
+  TENANCY_REGISTRY_DAMAGED: defineError<{ where: string; damage: string }>({
+    exit: EXIT.usage,
+    message: ({ where, damage }) => `the registry at ${where} is damaged: ${damage}`,
+    hint: () =>
+      'restore the schema tenancy of that database from a backup; without one, drop what is left of it and bring the tenants back in with `tenancy registry adopt`',
+  }),
+  TENANCY_REGISTRY_FAILED: defineError<{ where: string; sqlState: string; reason: string }>({
+    exit: EXIT.unreachable,
+    message: ({ where, sqlState, reason }) => `the registry at ${where} failed: ${reason} (SQLSTATE ${sqlState})`,
+    hint: () => "run the same command again; where it fails again, the server's log has more",
+    isRetryable: true,
+  }),
   TENANCY_REGISTRY_NEWER: defineError<{ where: string; registryVersion: number; knownVersion: number }>({
     exit: EXIT.usage,
     message: ({ where, registryVersion, knownVersion }) =>

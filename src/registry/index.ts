@@ -16,7 +16,7 @@ const stores = {
  *
  * @throws TenancyError `TENANCY_REGISTRY_NOT_FOUND` unless `create`, `TENANCY_REGISTRY_UNREACHABLE`, `TENANCY_REGISTRY_READ_ONLY`,
  * `TENANCY_REGISTRY_URL_REJECTED`, `TENANCY_REGISTRY_LOGIN_REFUSED`, `TENANCY_REGISTRY_DATABASE_MISSING`, `TENANCY_REGISTRY_FORBIDDEN`,
- * `TENANCY_REGISTRY_SCHEMA_TAKEN`, `TENANCY_REGISTRY_NEWER`.
+ * `TENANCY_REGISTRY_SCHEMA_TAKEN`, `TENANCY_REGISTRY_NEWER`, `TENANCY_REGISTRY_DAMAGED`, `TENANCY_REGISTRY_FAILED`.
  */
 export async function openRegistry(options: OpenRegistryOptions): Promise<Registry> {
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(options.url)?.[0].toLowerCase() ?? '';

@@ -19,6 +19,9 @@ export interface Registry {
   /** Redacted, for messages. */
   readonly where: string;
 
+  /** Throws `TENANCY_REGISTRY_DAMAGED` where a table of the registry's own is gone, and names each. Reads only. */
+  checkTables(): Promise<void>;
+
   /** Remembers the identity of a cluster, or compares it with the one remembered; in a dry run it only compares. */
   checkCluster(
     cluster: string,

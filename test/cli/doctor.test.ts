@@ -77,6 +77,19 @@ test('what the registry knows is compared, and nothing is written', async () => 
   await other.drop();
 });
 
+test('a registry that lacks a table is damaged, and one on a server that takes no writes is sound', async () => {
+  const own = await createTestDatabase();
+  await examine({ databaseUrl: own.url }, [['tenant', 'provision', 'doctored']]);
+  await own.query(`ALTER DATABASE "${own.name}" SET default_transaction_read_only = on`);
+  expect(await examine({ databaseUrl: own.url })).toMatchObject({ exitCode: 0, status: 'ok' });
+  await database.query(`ALTER DATABASE "${own.name}" RESET default_transaction_read_only`);
+  await own.query('DROP TABLE tenancy.runs CASCADE');
+  const { exitCode, checks } = await examine({ databaseUrl: own.url });
+  expect(exitCode).toBe(2);
+  expect(checks.registry).toMatch(/^failed: the registry at \S+ is damaged: tenancy\.runs is missing$/);
+  await own.drop();
+});
+
 test('a cluster that has tenants and is no longer in the config is named', async () => {
   const config = `export default {
     registry: { url: ${JSON.stringify(database.url)} },

@@ -3,6 +3,7 @@ import net from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { TenancyError, type TenancyErrorCode } from '../../src/errors.js';
 import { openRegistry } from '../../src/registry/index.js';
+import { REGISTRY_RELATIONS } from '../../src/registry/postgres/damage.js';
 import { createTestDatabase, type TestDatabase, withDatabase } from '../rig/postgres.js';
 
 const databases: TestDatabase[] = [];
@@ -109,6 +110,48 @@ test('a schema of that name with tables of somebody else is left alone', async (
   expect(await database.query(`SELECT relname FROM pg_class WHERE relnamespace = 'tenancy'::regnamespace`)).toEqual([
     { relname: 'leases' },
   ]);
+});
+
+test('whatever table of it is missing is named, by opening it, by using it and by looking', async () => {
+  const database = await makeDatabase();
+  const registry = await openRegistry({ url: database.url, create: true, applicationName: 'tenancy-test' });
+  const made = await database.query<{ relname: string }>(
+    `SELECT relname FROM pg_class WHERE relnamespace = 'tenancy'::regnamespace AND relkind = 'r' ORDER BY 1`,
+  );
+  expect(made.map(({ relname }) => relname)).toEqual(REGISTRY_RELATIONS.filter((name) => name !== 'fences').toSorted());
+  await registry.checkTables();
+  await database.query('ALTER TABLE tenancy.events RENAME TO elsewhere');
+  await database.query('DROP TABLE tenancy.steps');
+  const damaged = { code: 'TENANCY_REGISTRY_DAMAGED', exitCode: 2, isRetryable: false };
+  await expect(registry.checkCluster('main', 'x', { accept: false })).rejects.toMatchObject({
+    ...damaged,
+    details: { damage: 'relation "tenancy.events" does not exist' },
+    hint: expect.stringContaining('tenancy registry adopt'),
+  });
+  await expect(registry.checkTables()).rejects.toMatchObject({
+    ...damaged,
+    details: { damage: 'tenancy.steps, tenancy.events are missing' },
+  });
+  await database.query('ALTER TABLE tenancy.clusters DROP COLUMN identity');
+  await expect(registry.checkCluster('main', 'x', { accept: false, dryRun: true })).rejects.toMatchObject(damaged);
+  await database.query('DELETE FROM tenancy.registry');
+  expect(await refusal(database.url)).toMatchObject(damaged);
+  await database.query('DROP TABLE tenancy.registry');
+  expect((await refusal(database.url)).message).toContain('tenancy.registry, tenancy.steps, tenancy.events are missing');
+  await registry.close();
+});
+
+test('what the server fails with unforeseen is its own sentence, and worth trying again', async () => {
+  const database = await makeDatabase();
+  const registry = await openRegistry({ url: database.url, create: true, applicationName: 'tenancy-test' });
+  await database.query(`ALTER TABLE tenancy.clusters ADD CHECK (identity <> 'odd')`);
+  await expect(registry.checkCluster('main', 'odd', { accept: false })).rejects.toMatchObject({
+    code: 'TENANCY_REGISTRY_FAILED',
+    exitCode: 6,
+    isRetryable: true,
+    details: { sqlState: '23514', reason: expect.stringContaining('violates check constraint') },
+  });
+  await registry.close();
 });
 
 test('a registry of a newer tenancy-cli is refused, and left as it is', async () => {

@@ -1,4 +1,5 @@
 import { TenancyError } from '../../errors.js';
+import { redact } from '../../util/redact.js';
 
 /** Where a registry is, in words: nothing of it is secret. */
 export interface RegistryPlace {
@@ -51,7 +52,10 @@ export function isAbsent(error: unknown): boolean {
 
 const TLS_CODES = /^(ERR_TLS_|ERR_SSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_SELF_SIGNED_CERT$|UNABLE_TO_|HOSTNAME_MISMATCH$)/;
 
-/** Puts what the server or the network said into our own codes; anything that isn't expected is passed on as it is. */
+/** Undefined table, column or function, or no such schema: nothing of the registry's is ever missing of itself. */
+const DAMAGE: ReadonlySet<string> = new Set(['42P01', '42703', '42883', '3F000']);
+
+/** Puts what the server or the network said into our own codes; what neither of them said is passed on as it is. */
 export function toRegistryError(error: unknown, place: RegistryPlace): unknown {
   if (error instanceof TenancyError || !(error instanceof Error)) return error;
   const code = codeOf(error) ?? '';
@@ -69,7 +73,10 @@ export function toRegistryError(error: unknown, place: RegistryPlace): unknown {
   if (TLS_CODES.test(code) || /does not support SSL/.test(error.message)) {
     return new TenancyError('TENANCY_REGISTRY_URL_REJECTED', { url: where, reason: `TLS failed: ${reason}` }, cause);
   }
-  return error;
+  // Only the server's own errors have a severity.
+  if (!('severity' in error)) return error;
+  if (DAMAGE.has(code)) return new TenancyError('TENANCY_REGISTRY_DAMAGED', { where, damage: redact(reason) }, cause);
+  return new TenancyError('TENANCY_REGISTRY_FAILED', { where, sqlState: code, reason: redact(reason) }, cause);
 }
 
 function describeReason(error: Error): string {
@@ -79,6 +86,11 @@ function describeReason(error: Error): string {
   if (code === 'ENOENT') return 'there is no such socket';
   if (/timeout/i.test(error.message)) return 'it did not answer in time';
   return error.message === '' ? (code ?? error.name) : error.message;
+}
+
+/** What the server answered, also where it has been put into a code of ours. */
+export function sqlStateOf(error: unknown): string | undefined {
+  return codeOf(error instanceof TenancyError ? error.cause : error);
 }
 
 /** Node joins the failures of all of a host's addresses in one AggregateError, which has their code and no message. */

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import type pg from 'pg';
 import { TenancyError } from '../../errors.js';
 import type { RegistryConnection } from './connection.js';
-import { codeOf } from './failures.js';
+import { refuseRemains } from './damage.js';
+import { sqlStateOf } from './failures.js';
 import { listRegistryMigrations, type RegistryMigration } from './local-migrations.js';
 
 /** Any number will do that is ours alone in this database: "tenancy" in ASCII. */
@@ -28,10 +29,12 @@ async function readState(db: RegistryConnection): Promise<{ id: string; version:
       'SELECT r.id, (SELECT max(version) FROM tenancy.registry_migrations) AS version FROM tenancy.registry r',
       [],
     );
-    return row ?? null;
+    if (row !== undefined) return row;
+    throw new TenancyError('TENANCY_REGISTRY_DAMAGED', { where: db.place.where, damage: 'tenancy.registry has lost its row' });
   } catch (error) {
-    if (codeOf(error) === '42P01') return null; // undefined_table, also where there is no such schema
-    throw error;
+    if (sqlStateOf(error) !== '42P01') throw error; // undefined_table, also where there is no such schema
+    await refuseRemains(db);
+    return null;
   }
 }
 

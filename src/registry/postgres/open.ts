@@ -2,6 +2,7 @@ import type { OpenRegistryOptions, Registry } from '../registry.js';
 import { createChangeWriter } from './changes.js';
 import { createClusterRegister } from './clusters.js';
 import { createRegistryConnection } from './connection.js';
+import { checkTables } from './damage.js';
 import { createEventReader } from './events.js';
 import { createLeaseKeeper } from './leases.js';
 import { ensureRegistry } from './migrate.js';
@@ -19,6 +20,7 @@ export async function openPostgresRegistry(options: OpenRegistryOptions): Promis
     return {
       id,
       where: db.place.where,
+      checkTables: () => checkTables(db),
       ...createClusterRegister(db),
       ...createTenantReader(db),
       ...createTenantRegister(db),

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { TenancyError } from '../../errors.js';
 import type { NewTenant, Registry } from '../registry.js';
 import type { RegistryConnection } from './connection.js';
-import { codeOf } from './failures.js';
+import { sqlStateOf } from './failures.js';
 import { toJsonb } from './jsonb.js';
 import { TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';
 
@@ -40,7 +40,7 @@ async function register(db: RegistryConnection, input: string, count: number): P
       // Else another process registered one of them after this statement's snapshot: the next one sees it.
       if (isComplete || attempt === ATTEMPTS) return new Map(rows.map((row) => [row.id, row]));
     } catch (error) {
-      if (codeOf(error) !== '23505') throw error;
+      if (sqlStateOf(error) !== '23505') throw error;
       await throwClash(db, input);
       // No one is in the way any more, or it was the same id, entered at the same moment.
       if (attempt === ATTEMPTS) throw error;
