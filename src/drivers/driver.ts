@@ -169,6 +169,16 @@ export interface ClusterFacts {
   readonly version: string;
   readonly maxConnections: number;
   readonly connectionsInUse: number;
+  /** Narrower bounds on the connections, where somebody has set them: of the login, or of the database that schema tenants live in. */
+  readonly connectionLimits: readonly {
+    /** Null: for tenants of every driver. */
+    readonly driver: DriverName | null;
+    readonly of: string;
+    readonly most: number;
+    readonly inUse: number;
+    /** The statement that takes the limit away. */
+    readonly hint: string;
+  }[];
   /** Each thing that the tool needs to be allowed, for each driver asked for. */
   readonly privileges: readonly {
     readonly driver: DriverName;

@@ -148,6 +148,30 @@ test('a concurrency that the server has no connections for is refused', async ()
   expect(hints['clusters.main.connections']).toMatch(/^lower clusters\.main\.concurrency to \d+, or raise max_connections$/);
 });
 
+test.each([
+  ['login', (role: string) => `ALTER ROLE ${role} CONNECTION LIMIT 5`, (role: string) => `ALTER ROLE "${role}" CONNECTION LIMIT -1`],
+  [
+    'database',
+    (_: string, name: string) => `ALTER DATABASE ${name} CONNECTION LIMIT 5`,
+    (_: string, name: string) => `ALTER DATABASE "${name}" CONNECTION LIMIT -1`,
+  ],
+] as const)('a limit on the connections of the %s is counted with', async (kind, limit, unlimit) => {
+  const own = await createTestDatabase();
+  const role = `${own.name}_few`;
+  await own.query(`CREATE ROLE ${role} LOGIN PASSWORD '${canaryPassword}'`);
+  await own.query(`GRANT CREATE ON DATABASE ${own.name} TO ${role}`);
+  await own.query(limit(role, own.name));
+  const url = new URL(own.url);
+  url.username = role;
+  const { exitCode, checks, hints } = await examine({ databaseUrl: url.href });
+  expect(exitCode).toBe(2);
+  expect(checks['clusters.main.connections']).toMatch(
+    new RegExp(`^failed: \\d of 5 by the limit of the ${kind} \\S+ in use; a run takes up to 10`),
+  );
+  expect(hints['clusters.main.connections']).toBe(`lower clusters.main.concurrency to 3, or ${unlimit(role, own.name)}`);
+  await own.drop();
+});
+
 test('a database that does not exist, and migrations that are not there, are each named', async () => {
   const { exitCode, checks } = await examine({ databaseUrl: withDatabase(database.url, `${database.name}_absent`), migrations: {} });
   expect(exitCode).toBe(2);

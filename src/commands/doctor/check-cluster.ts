@@ -68,16 +68,37 @@ function listDrivers(privileges: ClusterFacts['privileges']): string {
   return [...new Set(privileges.map(({ driver }) => driver))].join(' and ');
 }
 
-function checkConnections({ name, concurrency }: ClusterQuestions, { maxConnections, connectionsInUse }: ClusterFacts): Finding {
+/** By the narrowest of the bounds: the server's own, the login's, the database's. */
+function checkConnections({ name, concurrency, drivers }: ClusterQuestions, facts: ClusterFacts): Finding {
   const check = `clusters.${name}.connections`;
   const needed = concurrency + SPARE_CONNECTIONS;
-  const detail = `${connectionsInUse} of ${maxConnections} in use; a run takes up to ${needed} (concurrency ${concurrency} + ${SPARE_CONNECTIONS})`;
-  const most = maxConnections - SPARE_CONNECTIONS;
-  if (most < concurrency) return failed(check, detail, lower(name, most, 'or raise max_connections'));
-  const free = maxConnections - connectionsInUse;
-  return free < needed ? warning(check, detail, lower(name, free - SPARE_CONNECTIONS, 'or end some of the others')) : ok(check, detail);
+  const server: ConnectionBound = { by: '', most: facts.maxConnections, inUse: facts.connectionsInUse, raise: 'raise max_connections' };
+  const limits = facts.connectionLimits
+    .filter(({ driver }) => driver === null || drivers.size === 0 || drivers.has(driver))
+    .map(({ of, most, inUse, hint }): ConnectionBound => ({ by: ` by the limit of ${of}`, most, inUse, raise: hint }));
+  const narrowest = limits.reduce((least, bound) => (bound.most < least.most ? bound : least), server);
+  const fullest = limits.reduce((least, bound) => (countFree(bound) < countFree(least) ? bound : least), server);
+  const describe = ({ by, most, inUse }: ConnectionBound): string =>
+    `${inUse} of ${most}${by} in use; a run takes up to ${needed} (concurrency ${concurrency} + ${SPARE_CONNECTIONS})`;
+  const most = narrowest.most - SPARE_CONNECTIONS;
+  if (most < concurrency) return failed(check, describe(narrowest), lower(name, most, narrowest.raise));
+  const free = countFree(fullest);
+  if (free >= needed) return ok(check, describe(server));
+  return warning(check, describe(fullest), lower(name, Math.max(1, free - SPARE_CONNECTIONS), 'end some of the others'));
 }
 
+interface ConnectionBound {
+  readonly by: string;
+  readonly most: number;
+  readonly inUse: number;
+  readonly raise: string;
+}
+
+function countFree({ most, inUse }: ConnectionBound): number {
+  return most - inUse;
+}
+
+/** Where not even one tenant at a time would fit, only the other way is left. */
 function lower(name: string, most: number, otherwise: string): string {
-  return `lower clusters.${name}.concurrency to ${Math.max(1, most)}, ${otherwise}`;
+  return most < 1 ? otherwise : `lower clusters.${name}.concurrency to ${most}, or ${otherwise}`;
 }
