@@ -15,7 +15,7 @@ export const driverErrors = {
   TENANCY_NAME_REJECTED: defineError<{ name: string; driver: string; reason: string }>({
     exit: EXIT.usage,
     message: ({ name, driver, reason }) => `${JSON.stringify(name)} can't be the name of a ${driver} tenant: ${reason}`,
-    hint: () => 'change what `placement` returns as name; `tenant_${id}`, in lower case, is always fine',
+    hint: () => 'change what `placement` returns as name; `tenant_${id}`, in lower case, is fine for every id of at most 56 characters',
   }),
   TENANCY_NAME_TAKEN: defineError<{ name: string; kind: string; owner: string }>({
     exit: EXIT.refused,
@@ -31,6 +31,17 @@ export const driverErrors = {
       `${tenant}: the ${kind} ${name} ${owner}, so it is not entered, and nothing was written to it`,
     hint: ({ tenant, name, kind }) =>
       `somebody has replaced the ${kind} or its comment: look into ${name} by hand, put the tenant's own back, then run \`tenancy tenant repair ${tenant}\``,
+  }),
+  TENANCY_CREATE_FORBIDDEN: defineError<{ name: string; kind: 'schema' | 'database'; login: string; database: string }>({
+    exit: EXIT.usage,
+    message: ({ name, kind, login, database }) =>
+      kind === 'database'
+        ? `the database ${name} can't be created: the login ${login} lacks CREATEDB`
+        : `the schema ${name} can't be created: the login ${login} lacks CREATE on the database ${database}`,
+    hint: ({ kind, login, database }) =>
+      kind === 'database'
+        ? `\`ALTER ROLE ${JSON.stringify(login)} CREATEDB\`, as a superuser, then run the same command again`
+        : `\`GRANT CREATE ON DATABASE ${JSON.stringify(database)} TO ${JSON.stringify(login)}\`, as its owner or a superuser, then run the same command again`,
   }),
   TENANCY_DROP_REFUSED: defineError<{ name: string; kind: string; reasons: readonly string[] }>({
     exit: EXIT.refused,

@@ -74,6 +74,32 @@ describe('a PostgreSQL cluster', () => {
     }
   });
 
+  it.each([
+    ['postgres-schema', 'schema', (login: string, database: string) => `GRANT CREATE ON DATABASE "${database}" TO "${login}"`],
+    ['postgres-database', 'database', (login: string) => `ALTER ROLE "${login}" CREATEDB`],
+  ] as const)('names the right that its login lacks to create a %s tenant', async (driver, kind, grant) => {
+    const database = await createTestDatabase('18');
+    try {
+      const login = `${database.name}_plain`;
+      await database.query(`CREATE ROLE ${login} LOGIN PASSWORD '${canaryPassword}'`);
+      const url = new URL(database.url);
+      url.username = login;
+      url.password = canaryPassword;
+      const engine = await open(url.href);
+      const target = { name: `${database.name}_home`, marker: markerOf('acme') };
+      const error = await failure(engine.driver(driver).create(target, new AbortController().signal));
+      expect(error).toMatchObject({
+        code: 'TENANCY_CREATE_FORBIDDEN',
+        exitCode: 2,
+        message: expect.stringContaining(`the ${kind} ${target.name} can't be created: the login ${login} lacks CREATE`),
+        hint: expect.stringContaining(grant(login, database.name)),
+      });
+      await Promise.all(opened.splice(0).map((each) => each.close()));
+    } finally {
+      await database.drop();
+    }
+  });
+
   describe('that can not be reached', () => {
     const explain = async (url: string): Promise<string> => {
       const engine = await open(url);

@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { TenancyError } from '../../errors.js';
 import type { TenantTarget } from '../driver.js';
+import { namingMissingRight } from './create-forbidden.js';
 import { draftName, readHome } from './database-state.js';
 import { type EngineContext, sendTransaction, settleRaces, withClient } from './engine-context.js';
 import { describeOwner, formatMarker, isSameMarker } from './marker.js';
@@ -48,10 +49,12 @@ export async function createDatabase(context: EngineContext, target: TenantTarge
   };
   try {
     return await withClient(context, null, signal, (client) =>
-      settleRaces(
-        signal,
-        (code) => RACES.has(code),
-        () => attempt(client),
+      namingMissingRight(client, 'database', target.name, () =>
+        settleRaces(
+          signal,
+          (code) => RACES.has(code),
+          () => attempt(client),
+        ),
       ),
     );
   } catch (error) {

@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { TenancyError } from '../../errors.js';
 import type { TenantTarget } from '../driver.js';
+import { namingMissingRight } from './create-forbidden.js';
 import { type EngineContext, sendTransaction, settleRaces, withClient } from './engine-context.js';
 import { describeOwner, formatMarker, isSameMarker } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
@@ -12,20 +13,22 @@ const DUPLICATE_SCHEMA = '42P06';
 export async function createSchema(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<'created' | 'adopted'> {
   const isRace = (code: string): boolean => code === DUPLICATE_SCHEMA;
   return withClient(context, null, signal, (client) =>
-    settleRaces(signal, isRace, async () => {
-      await ensureExtensionsSchema(context, client);
-      const state = await readSchema(client, target.name);
-      if (state === null) {
-        await makeSchema(client, target);
-        return 'created';
-      }
-      if (state.marker !== null && isSameMarker(state.marker, target.marker)) return 'adopted';
-      throw new TenancyError('TENANCY_NAME_TAKEN', {
-        name: target.name,
-        kind: 'schema',
-        owner: describeOwner(state.marker, target.marker),
-      });
-    }),
+    namingMissingRight(client, 'schema', target.name, () =>
+      settleRaces(signal, isRace, async () => {
+        await ensureExtensionsSchema(context, client);
+        const state = await readSchema(client, target.name);
+        if (state === null) {
+          await makeSchema(client, target);
+          return 'created';
+        }
+        if (state.marker !== null && isSameMarker(state.marker, target.marker)) return 'adopted';
+        throw new TenancyError('TENANCY_NAME_TAKEN', {
+          name: target.name,
+          kind: 'schema',
+          owner: describeOwner(state.marker, target.marker),
+        });
+      }),
+    ),
   );
 }
 
