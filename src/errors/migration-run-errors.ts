@@ -25,15 +25,17 @@ export const migrationRunErrors = {
     message: ({ file, line, what }) => `${file}, line ${line}: ${what} can't run inside a transaction`,
     hint: ({ file }) => `make \`${NO_TRANSACTION}\` the first line of ${file}, best with this statement alone in it`,
   }),
-  TENANCY_MIGRATION_SCHEMA_REFUSED: defineError<Place & { what: string }>({
+  TENANCY_MIGRATION_SCHEMA_REFUSED: defineError<Place & { what: string; advice?: string }>({
     exit: EXIT.refused,
-    message: ({ file, line, what }) => `${file}, line ${line}: ${what} reaches beyond the tenant's own schema`,
-    hint: () => "leave the schema out, or have `public` taken for the tenant's: sqlMigrations({ …, schemas: { public: 'tenant' } })",
+    message: ({ file, line, what }) => `${file}, line ${line}: ${what} reaches beyond what is the tenant's own`,
+    hint: ({ advice }) =>
+      advice ?? "leave the schema out, or have `public` taken for the tenant's: sqlMigrations({ …, schemas: { public: 'tenant' } })",
   }),
-  TENANCY_MIGRATION_EXTENSION_REFUSED: defineError<Place & { what: string }>({
+  TENANCY_MIGRATION_EXTENSION_REFUSED: defineError<Place & { what: string; effect?: string; advice?: string }>({
     exit: EXIT.refused,
-    message: ({ file, line, what }) => `${file}, line ${line}: ${what} would change an extension that all tenants of the database share`,
-    hint: () => 'do it once by hand, for the whole database',
+    message: ({ file, line, what, effect = 'change an extension that all tenants of the database share' }) =>
+      `${file}, line ${line}: ${what} would ${effect}`,
+    hint: ({ advice }) => advice ?? 'do it once by hand, for the whole database',
   }),
   TENANCY_MIGRATION_UNFINISHED: defineError<Place & { what: string }>({
     exit: EXIT.refused,

@@ -24,7 +24,7 @@ describe('checking a script', () => {
     ['drop index concurrently i', 'TENANCY_MIGRATION_NEEDS_NO_TRANSACTION'],
     ['REINDEX TABLE CONCURRENTLY t', 'TENANCY_MIGRATION_NEEDS_NO_TRANSACTION'],
     ['VACUUM t', 'TENANCY_MIGRATION_NEEDS_NO_TRANSACTION'],
-    ['CREATE DATABASE x', 'TENANCY_MIGRATION_NEEDS_NO_TRANSACTION'],
+    ['CREATE TABLESPACE x', 'TENANCY_MIGRATION_NEEDS_NO_TRANSACTION'],
     ['ALTER SYSTEM SET a = 1', 'TENANCY_MIGRATION_NEEDS_NO_TRANSACTION'],
     ['SELECT * FROM public.a', 'TENANCY_MIGRATION_SCHEMA_REFUSED'],
     ['SET search_path TO x', 'TENANCY_MIGRATION_SCHEMA_REFUSED'],
@@ -64,6 +64,85 @@ describe('checking a script', () => {
   it('lets what cannot be in a transaction into a file without one', () => {
     check('CREATE INDEX CONCURRENTLY i ON t (a)', { isTransactional: false });
     expect(() => check('BEGIN', { isTransactional: false })).toThrow(/BEGIN is refused/);
+  });
+});
+
+describe('what reaches beyond a tenant', () => {
+  const refused = (sql: string, isSchemaTenant: boolean): string | null => {
+    for (const publicTo of isSchemaTenant ? ([null, 'tenant'] as const) : [null]) {
+      try {
+        check(sql, { isSchemaTenant, publicTo });
+        return null;
+      } catch (error) {
+        if (publicTo === 'tenant' || !isSchemaTenant) return (error as { code: string }).code.replace('TENANCY_MIGRATION_', '');
+      }
+    }
+    return null;
+  };
+
+  it.each([
+    'DROP SCHEMA tenancy CASCADE',
+    'drop schema if exists tenant_b cascade',
+    'ALTER SCHEMA tenant_b RENAME TO x',
+    'ALTER SCHEMA "tenant_a" OWNER TO bob',
+    'DROP OWNED BY CURRENT_USER',
+    'REASSIGN OWNED BY a TO b',
+    'CREATE DATABASE x',
+    'DELETE FROM tenancy.tenants',
+    'UPDATE "tenancy"."tenants" SET status = 1',
+    'DROP TABLE IF EXISTS Tenancy.whatever',
+    'UPDATE U&"ten\\0061ncy".tenants SET a = 1',
+    'GRANT ALL ON SCHEMA tenancy TO bob',
+    'DO $$ BEGIN DROP SCHEMA tenancy CASCADE; END $$',
+    "DO $$ BEGIN EXECUTE 'DROP SCHEMA ' || 'tenancy CASCADE'; END $$",
+    "DO 'BEGIN DELETE FROM tenancy.runs; END'",
+    "SELECT run_it('SELECT 1; drop schema tenant_b')",
+    "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ DECLARE q text := 'DROP OWNED BY x'; BEGIN EXECUTE q; END $$",
+    'CREATE TABLE U&"p\\0075blic" UESCAPE \'!\' (i int)',
+  ])('is refused in a schema tenant alone: %j', (sql) => {
+    expect(refused(sql, true)).toBe('SCHEMA_REFUSED');
+    expect(refused(sql, false)?.replace('NEEDS_NO_TRANSACTION', '') || null).toBe(null);
+  });
+
+  it.each([
+    'DROP DATABASE x',
+    'ALTER DATABASE x SET search_path = y',
+    'DROP SCHEMA a, _tenancy',
+    "DO $$ BEGIN EXECUTE 'DROP DATABASE x'; END $$",
+  ])('is refused in every tenant: %j', (sql) => {
+    expect(refused(sql, true)).toBe('SCHEMA_REFUSED');
+    expect(refused(sql, false)).toBe('SCHEMA_REFUSED');
+  });
+
+  it.each([
+    'DO $$ BEGIN CREATE EXTENSION IF NOT EXISTS citext; END $$',
+    "DO $$ BEGIN EXECUTE format('create extension %I', 'citext'); END $$",
+    'CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN EXECUTE $q$ CREATE  EXTENSION citext $q$; END $$',
+    "SELECT make('CREATE EXTENSION citext')",
+  ])('is an extension where it can not be led to the shared schema: %j', (sql) => {
+    expect(refused(sql, true)).toBe('EXTENSION_REFUSED');
+    expect(refused(sql, false)).toBe(null);
+    expect(() => check(sql)).toThrow(expect.objectContaining({ hint: expect.stringContaining('a statement of its own') }));
+  });
+
+  it.each([
+    'CREATE TABLE tenancy (id int, started date); SELECT tenancy.id, extract(year FROM tenancy.started) FROM tenancy',
+    'SELECT u.tenancy FROM users u JOIN tenancy ON tenancy.user_id = u.id',
+    "INSERT INTO permissions VALUES ('create database'), ('Drop schema access'), (1, 'create extension ')",
+    "COMMENT ON TABLE t IS 'DROP SCHEMA x'",
+    '-- DROP SCHEMA tenancy\nSELECT 1 /* CREATE EXTENSION in DO */',
+    'CREATE TABLE t (owned int, schema text, database text)',
+    'DROP TABLE _tenancy_old',
+    'CREATE EXTENSION citext',
+    'SELECT U&"p\\0075b" FROM t',
+  ])('lets %j through', (sql) => {
+    expect(() => check(sql)).not.toThrow();
+    expect(() => check(sql, { isSchemaTenant: false })).not.toThrow();
+  });
+
+  it('lets no escape hide the schema public', () => {
+    expect(() => check('CREATE TABLE U&"p\\0075blic".t (i int)')).toThrow(/line 1: the schema public reaches beyond/);
+    expect(() => check('DO $$ BEGIN INSERT INTO u&"\\+000070ublic".t VALUES (1); END $$')).toThrow(/the schema public/);
   });
 });
 

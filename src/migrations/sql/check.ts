@@ -2,6 +2,7 @@ import { TenancyError } from '../../errors.js';
 import type { MigrationScript } from '../migration.js';
 import { inspectScript, type SqlNote } from './inspect.js';
 import { positionAt } from './position.js';
+import type { Reach } from './reach.js';
 import { parseSqlScript, type SqlScript } from './script.js';
 
 export type SqlMigrationScript = Extract<MigrationScript, { type: 'sql' }>;
@@ -69,6 +70,16 @@ function refuse(
         what: 'COPY with the data of a client',
         instead: 'write INSERT … VALUES instead (pg_dump --inserts)',
       });
+    case 'reach':
+      refuseReach(note.reach, place, isSchemaTenant);
+      return;
+    case 'custom-escape':
+      if (!isSchemaTenant) return;
+      throw new TenancyError('TENANCY_MIGRATION_SCHEMA_REFUSED', {
+        ...place,
+        what: 'a name with UESCAPE, which may name a schema that',
+        advice: 'write the name without U& and UESCAPE, in plain quotes',
+      });
     case 'outside-transaction':
       if (isTransactional) throw new TenancyError('TENANCY_MIGRATION_NEEDS_NO_TRANSACTION', { ...place, what: note.what });
       return;
@@ -96,5 +107,30 @@ function refuse(
     case 'session-state':
     case 'session-setting':
       return;
+  }
+}
+
+function refuseReach({ what, beyond }: Reach, place: { file: string; line: number }, isSchemaTenant: boolean): void {
+  const takeOut = 'take it out; what concerns more than one tenant is done once, by hand, outside of their migrations';
+  switch (beyond) {
+    case 'neighbours':
+      if (isSchemaTenant) throw new TenancyError('TENANCY_MIGRATION_SCHEMA_REFUSED', { ...place, what, advice: takeOut });
+      return;
+    case 'database':
+      throw new TenancyError('TENANCY_MIGRATION_SCHEMA_REFUSED', { ...place, what, advice: takeOut });
+    case 'history':
+      throw new TenancyError('TENANCY_MIGRATION_SCHEMA_REFUSED', {
+        ...place,
+        what,
+        advice: 'take it out: it holds the history of the migrations themselves',
+      });
+    case 'extension':
+      if (!isSchemaTenant) return;
+      throw new TenancyError('TENANCY_MIGRATION_EXTENSION_REFUSED', {
+        ...place,
+        what: 'CREATE EXTENSION within a block, function or string',
+        effect: "put it into this tenant's schema, where dropping the tenant would take other tenants' columns along",
+        advice: 'write it as a statement of its own: then it is carried out once, in the schema that all tenants share',
+      });
   }
 }

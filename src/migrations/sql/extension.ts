@@ -1,4 +1,5 @@
 import type { SqlStatement } from './script.js';
+import { unquoteName } from './words.js';
 
 /** A CREATE EXTENSION, taken apart. */
 export interface ExtensionStatement {
@@ -22,9 +23,4 @@ export function readExtension(sql: string, { words, tokens }: SqlStatement): Ext
     version: version === undefined ? null : sql.slice(version.start, version.end),
     isCascading: options.includes('CASCADE'),
   };
-}
-
-/** The name that an identifier stands for: folded to lower case unless it is quoted. */
-export function unquoteName(text: string): string {
-  return text.startsWith('"') ? text.slice(1, -1).replaceAll('""', '"') : text.toLowerCase();
 }

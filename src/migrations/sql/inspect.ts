@@ -1,5 +1,6 @@
 import { type ExtensionStatement, readExtension } from './extension.js';
 import { findPublicNames, type PublicName } from './public-names.js';
+import { findReach, type Reach } from './reach.js';
 import type { SqlScript, SqlStatement } from './script.js';
 
 /** Things in a script that matter to whoever runs it; in the order in which they stand there. */
@@ -9,6 +10,9 @@ export type SqlNote = { readonly offset: number } & (
   | { readonly type: 'copy-stream' }
   /** The server refuses it within a transaction. */
   | { readonly type: 'outside-transaction'; readonly what: string; readonly statement: SqlStatement }
+  | { readonly type: 'reach'; readonly reach: Reach }
+  /** U&"…" UESCAPE '…': what it names can't be told here. */
+  | { readonly type: 'custom-escape' }
   | { readonly type: 'search-path'; readonly statement: SqlStatement }
   | { readonly type: 'public-schema'; readonly statement: SqlStatement }
   | ({ readonly type: 'public-name' } & PublicName)
@@ -39,6 +43,9 @@ function inspectStatement(sql: string, statement: SqlStatement): SqlNote[] {
   const meta = tokens[backslash];
   if (meta) notes.push({ type: 'meta-command', offset: meta.start, word: /^\S+/.exec(sql.slice(meta.start))?.[0] ?? '\\' });
   if (words[0] === 'COPY' && isCopyStream(words)) notes.push({ type: 'copy-stream', offset });
+  for (const reach of findReach(sql, statement)) notes.push({ type: 'reach', offset: reach.start, reach });
+  const escaped = tokens.find(({ type }, index) => type === 'quoted' && words[index + 1] === 'UESCAPE');
+  if (escaped) notes.push({ type: 'custom-escape', offset: escaped.start });
   const outside = outsideTransaction(words);
   if (outside !== null) notes.push({ type: 'outside-transaction', offset, what: outside, statement });
   if (words[1] === 'EXTENSION') return [...notes, inspectExtension(sql, statement)];

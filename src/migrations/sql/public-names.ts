@@ -1,5 +1,6 @@
 import { lexSql, type SqlToken } from './lex.js';
 import type { SqlStatement } from './script.js';
+import { toWord } from './words.js';
 
 /** One place where a script names the schema `public`: the text from `start` to `end` is the name alone. */
 export interface PublicName {
@@ -18,7 +19,7 @@ export function findPublicNames(sql: string, statement: SqlStatement): PublicNam
   return findIn(sql, statement.tokens, statement.words, 0, isRoutine(statement.words), false);
 }
 
-function isRoutine(words: readonly string[]): boolean {
+export function isRoutine(words: readonly string[]): boolean {
   return words[0] === 'DO' || (words[0] === 'CREATE' && words.slice(1, 4).some((word) => word === 'FUNCTION' || word === 'PROCEDURE'));
 }
 
@@ -70,8 +71,6 @@ function findInBody(sql: string, token: SqlToken, base: number, isInString: bool
   const closeLength = token.type === 'dollar' ? tagLength : 1;
   const body = sql.slice(start + tagLength, end - closeLength);
   const tokens = lexSql(body).filter(({ type }) => type !== 'space' && type !== 'comment');
-  const words = tokens.map(({ type, start: from, end: to }) =>
-    type === 'word' ? body.slice(from, to).toUpperCase() : body.slice(from, to),
-  );
+  const words = tokens.map(({ type, start: from, end: to }) => toWord(body.slice(from, to), type));
   return findIn(sql, tokens, words, start + tagLength, false, isInString || token.type === 'string');
 }

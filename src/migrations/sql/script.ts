@@ -1,4 +1,5 @@
 import { lexSql, type SqlToken } from './lex.js';
+import { toWord } from './words.js';
 
 /** A script, told apart into the statements that the server will see. */
 export interface SqlScript {
@@ -18,7 +19,7 @@ export interface SqlStatement {
   readonly end: number;
   /** Without space and comments. */
   readonly tokens: readonly SqlToken[];
-  /** Of the same length as `tokens`: words in upper case, everything else as it is written. */
+  /** Of the same length as `tokens`: words in upper case, quoted names without escapes, everything else as it is written. */
   readonly words: readonly string[];
 }
 
@@ -59,7 +60,7 @@ export function parseSqlScript(sql: string): SqlScript {
       finish();
       continue;
     }
-    const word = token.type === 'word' ? text.toUpperCase() : text;
+    const word = toWord(text, token.type);
     if (text === '(') opened.push(token);
     else if (text === ')') opened.pop();
     else if (word === 'ATOMIC' && words.at(-1) === 'BEGIN' && words[0] === 'CREATE' && bodyDepth === 0) {

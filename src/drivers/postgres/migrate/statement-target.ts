@@ -1,5 +1,5 @@
-import { unquoteName } from '../../../migrations/sql/extension.js';
 import type { SqlStatement } from '../../../migrations/sql/script.js';
+import { unquoteName } from '../../../migrations/sql/words.js';
 
 /** What a statement outside of transactions is about, as far as the catalogue can be asked about it. */
 export interface StatementTarget {
