@@ -148,6 +148,14 @@ test('a concurrency that the server has no connections for is refused', async ()
   expect(hints['clusters.main.connections']).toMatch(/^lower clusters\.main\.concurrency to \d+, or raise max_connections$/);
 });
 
+test("a server without TLS is told so, and node-pg's own warning about sslmode is not passed on", async () => {
+  const project = await createProject({ databaseUrl: `${database.url}?sslmode=require` });
+  const { exitCode, stdout, stderr } = await project.run(['doctor']);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: '' });
+  expect(stdout).toMatch(/clusters\.main .*sslmode=disable in the URL does without/);
+  await project.remove();
+});
+
 test.each([
   ['login', (role: string) => `ALTER ROLE ${role} CONNECTION LIMIT 5`, (role: string) => `ALTER ROLE "${role}" CONNECTION LIMIT -1`],
   [

@@ -139,6 +139,12 @@ describe('a PostgreSQL cluster', () => {
       }
     });
 
+    it('says that the server has no TLS', async () => {
+      expect(await explain(`${withDatabase(await postgresUrl('18'), 'postgres')}?sslmode=require`)).toMatch(
+        /can't be reached: its sslmode asks for TLS, and the server has none; sslmode=disable in the URL does without$/,
+      );
+    });
+
     it('says that the socket is not there', async () => {
       expect(await explain('postgres://u@/db?host=/nowhere/at/all')).toMatch(/^connection: .*ENOENT/);
     });

@@ -81,6 +81,13 @@ test.each([
   expect(error.message).toContain(reason);
 });
 
+test('a server without TLS is told from one that is away', async () => {
+  const { url } = await makeDatabase();
+  const error = await refusal(`${url}?sslmode=require`);
+  expect(error).toMatchObject({ code: 'TENANCY_REGISTRY_URL_REJECTED', exitCode: 2 });
+  expect(error.message).toContain('the server has none; sslmode=disable in it does without');
+});
+
 test('a user who may not make a schema is told what to grant, and may use one that was made empty', async () => {
   const database = await makeDatabase();
   const role = await makeRole(database);

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
+import { withLibpqTls } from '../../util/libpq-tls.js';
 import { withDatabase } from './cluster-url.js';
 import { cancelStatement, destroySocket, drain, onServerVersion } from './wire.js';
 
@@ -39,7 +40,7 @@ export async function createConnection(
 ): Promise<ServerConnection> {
   const { default: pg } = await import('pg');
   const client = new pg.Client({
-    connectionString: database === null ? url : withDatabase(url, database),
+    connectionString: withLibpqTls(database === null ? url : withDatabase(url, database)),
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,

@@ -8,13 +8,27 @@ const REFUSALS: Readonly<Record<string, string>> = {
   '3D000': 'there is no such database',
 };
 
+const TLS_CODES = /^(ERR_TLS_|ERR_SSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_SELF_SIGNED_CERT$|UNABLE_TO_|HOSTNAME_MISMATCH$)/;
+
 /**
  * For a command about one tenant: turns an error that means "the cluster can't be talked to" into a sentence of its own.
  * Null for every other error.
  */
 export function describeUnreachable(cluster: string, where: string, error: unknown): TenancyError<'TENANCY_CLUSTER_UNREACHABLE'> | null {
-  const reason = refusalOf(error, where.split(/[/?]/)[3] ?? '') ?? (isConnectionError(error) ? lastMessage(error) : null);
+  const reason =
+    tlsFailureOf(error) ?? refusalOf(error, where.split(/[/?]/)[3] ?? '') ?? (isConnectionError(error) ? lastMessage(error) : null);
   return reason === null ? null : new TenancyError('TENANCY_CLUSTER_UNREACHABLE', { cluster, where, reason }, { cause: error });
+}
+
+/** node-pg's own sentence for a server that answers N to its SSLRequest; the codes are those of Node's TLS. */
+function tlsFailureOf(error: unknown): string | null {
+  for (const link of causesOf(error)) {
+    const code = (link as { code?: unknown }).code;
+    if (/does not support SSL/.test(link.message))
+      return 'its sslmode asks for TLS, and the server has none; sslmode=disable in the URL does without';
+    if (typeof code === 'string' && TLS_CODES.test(code)) return `TLS failed: ${link.message}`;
+  }
+  return null;
 }
 
 function refusalOf(error: unknown, database: string): string | null {

@@ -6,6 +6,7 @@ import pg from 'pg';
 import { TenancyError } from '../../errors.js';
 import { untilAborted } from '../../util/abort.js';
 import { elapsedMs, monotonicMs } from '../../util/clock.js';
+import { withLibpqTls } from '../../util/libpq-tls.js';
 import { redactUrl } from '../../util/redact.js';
 import type { OpenRegistryOptions } from '../registry.js';
 import { isAbsent, isTransient, type RegistryPlace, toRegistryError } from './failures.js';
@@ -43,7 +44,7 @@ const LONGEST_DELAY_MS = 2_000;
 export function createRegistryConnection(options: OpenRegistryOptions): RegistryConnection {
   const sockets = new Set<Socket>();
   const settings: pg.PoolConfig = {
-    connectionString: options.url,
+    connectionString: withLibpqTls(options.url),
     application_name: options.applicationName,
     max: options.maxConnections ?? 2,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -137,7 +138,7 @@ function backOffMs(attempt: number): number {
 function locate(url: string): RegistryPlace {
   let client: pg.Client;
   try {
-    client = new pg.Client({ connectionString: url });
+    client = new pg.Client({ connectionString: withLibpqTls(url) });
   } catch {
     throw new TenancyError('TENANCY_REGISTRY_URL_REJECTED', { url: redactUrl(url), reason: 'it is not a well-formed URL' });
   }

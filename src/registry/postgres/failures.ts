@@ -70,7 +70,11 @@ export function toRegistryError(error: unknown, place: RegistryPlace): unknown {
   if (/^SASL|password must be a string/.test(error.message)) {
     return new TenancyError('TENANCY_REGISTRY_LOGIN_REFUSED', { where, reason: 'it wants a password, and registry.url has none' }, cause);
   }
-  if (TLS_CODES.test(code) || /does not support SSL/.test(error.message)) {
+  if (/does not support SSL/.test(error.message)) {
+    const noTls = 'its sslmode asks for TLS, and the server has none; sslmode=disable in it does without';
+    return new TenancyError('TENANCY_REGISTRY_URL_REJECTED', { url: where, reason: noTls }, cause);
+  }
+  if (TLS_CODES.test(code)) {
     return new TenancyError('TENANCY_REGISTRY_URL_REJECTED', { url: where, reason: `TLS failed: ${reason}` }, cause);
   }
   // Only the server's own errors have a severity.
