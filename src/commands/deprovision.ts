@@ -15,9 +15,9 @@ export interface DeprovisionFlags extends RunFlags {
 }
 
 export async function runDeprovision(context: CommandContext, ids: readonly string[], flags: DeprovisionFlags): Promise<ExitCode> {
-  const isSelection = Boolean(flags.all ?? flags.label ?? flags.cluster ?? flags.status);
+  const given = (['all', 'label', 'cluster', 'status'] as const).find((flag) => flags[flag] !== undefined);
   // Before the config is loaded: its code, too, is only run for a request that makes sense.
-  const id = guardDeprovisionRequest({ ids, isSelection });
+  const id = guardDeprovisionRequest({ ids, selectedBy: given === undefined ? null : `--${given}` });
   return withRun(context, 'tenant deprovision', flags, (tenancy) =>
     tenancy.deprovision(id, {
       skipBackup: flags.skipBackup ?? false,

@@ -13,7 +13,7 @@ export function describeConfig(config: ResolvedConfig): Readonly<Record<string, 
     clusters: Object.fromEntries(
       Object.entries(config.clusters).map(([name, cluster]) => [name, { ...cluster, url: describeUrl(cluster.url) }]),
     ),
-    placement: '[function]',
+    placement: config.placementTemplate ?? '[function]',
     hooks: {
       ...Object.fromEntries(Object.entries(others).map(([name, hook]) => [name, hook === undefined ? "[the driver's own]" : '[function]'])),
       ...(migrate === undefined ? {} : { migrate: describeMigrate(migrate) }),

@@ -52,6 +52,7 @@ export function resolveConfig(loaded: LoadedConfig, options: ResolveConfigOption
       clusters: Object.keys(clusters),
       allowMixedCase: config.allowMixedCaseNames ?? false,
     }),
+    placementTemplate: typeof config.placement === 'function' ? null : config.placement,
     hooks: resolveHooks(config, root),
     extensionsSchema: config.extensions?.schema ?? 'extensions',
     allowMixedCaseNames: config.allowMixedCaseNames ?? false,

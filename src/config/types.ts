@@ -165,6 +165,8 @@ export interface ResolvedConfig {
   readonly clusters: Readonly<Record<string, { readonly url: UrlSource; readonly concurrency: number; readonly region: string | null }>>;
   /** Always a function here; checks its answer (known cluster, driver, a legal physical name). */
   place(seed: TenantSeed): Placement;
+  /** What `place` is made of, where the config has no function; for `config print`. */
+  readonly placementTemplate: PlacementTemplate | null;
   readonly hooks: Omit<Hooks, 'seed'> & { readonly seed: readonly Hook[] };
   readonly extensionsSchema: string;
   readonly allowMixedCaseNames: boolean;

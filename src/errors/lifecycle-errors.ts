@@ -20,6 +20,11 @@ export const lifecycleErrors = {
     message: ({ command }) => `${command} was not told which tenants`,
     hint: () => 'name ids, or say --all, --label key=value, --cluster NAME or --status S',
   }),
+  TENANCY_STDIN_EMPTY: defineError<Record<never, never>>({
+    exit: EXIT.usage,
+    message: () => 'stdin held no ids',
+    hint: () => '`-` reads one id a line, without blank lines and `#` comments; check what was to write them',
+  }),
   TENANCY_SELECTION_REFUSED: defineError<{ reason: string }>({
     exit: EXIT.usage,
     message: ({ reason }) => reason,

@@ -6,17 +6,17 @@ import { parseTenantId } from '../tenant.js';
 /** What was typed after `deprovision`, before any of it is believed. */
 export interface DeprovisionRequest {
   readonly ids: readonly string[];
-  /** `--all`, or any other selection. */
-  readonly isSelection: boolean;
+  /** The flag of a selection that was given, such as `--all`; null where none was. */
+  readonly selectedBy: string | null;
   readonly hasBackupHook: boolean;
   readonly skipBackup: boolean;
 }
 
 /** The first guard, before any connection is opened. @throws TenancyError, exit 4 */
-export function guardDeprovisionRequest({ ids, isSelection }: Pick<DeprovisionRequest, 'ids' | 'isSelection'>): TenantId {
+export function guardDeprovisionRequest({ ids, selectedBy }: Pick<DeprovisionRequest, 'ids' | 'selectedBy'>): TenantId {
   const next = 'name the one tenant to remove: `tenancy tenant deprovision <id>`';
-  if (isSelection)
-    throw new TenancyError('TENANCY_DEPROVISION_REFUSED', { reason: 'there is no --all here, and there never will be', next });
+  if (selectedBy !== null)
+    throw new TenancyError('TENANCY_DEPROVISION_REFUSED', { reason: `there is no ${selectedBy} here, and there never will be`, next });
   const [id, ...others] = ids;
   if (id === undefined) throw new TenancyError('TENANCY_DEPROVISION_REFUSED', { reason: 'no tenant was named', next });
   if (others.length > 0) {

@@ -89,6 +89,12 @@ export function describeOutcome(outcome: TenantOutcome, command: RunCommand): st
   }
 }
 
+/** Many messages about a tenant begin with its id as it is: `acme: …`, `acme has …`. */
+function nameTenant(tenant: string | undefined, message: string): string {
+  const isNamed = tenant === undefined || (message.startsWith(tenant) && /^(: | has | is )/.test(message.slice(tenant.length)));
+  return isNamed ? message : `${tenant}: ${message}`;
+}
+
 function describeReason(error: OutcomeError | undefined, tries: string): string {
   if (error === undefined) return tries;
   return `${error.hook === null ? '' : ` in ${error.hook}`}${tries}: ${error.message}`;
@@ -107,7 +113,7 @@ export function describeEvent(event: RunEvent, command: RunCommand): string {
     case 'run.started':
       return describeStart(event);
     case 'run.warned':
-      return `${event.tenant === undefined ? '' : `${event.tenant}: `}${event.message}`;
+      return nameTenant(event.tenant, event.message);
     case 'tenant.started':
       return `${event.tenant}: started on ${event.cluster}`;
     case 'tenant.planned':

@@ -16,7 +16,7 @@ import type { Workspace } from './workspace.js';
 export interface DeprovisionOptions {
   readonly skipBackup?: boolean;
   /** Any selection beside the id; always refused. */
-  readonly isSelection?: boolean;
+  readonly selectedBy?: string | null;
   readonly limits?: Partial<RunLimits>;
   readonly dryRun?: boolean;
   readonly signals: RunSignals;
@@ -29,7 +29,7 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
   const startedMs = monotonicMs();
   const { config } = workspace;
   const hasBackup = config.hooks.backup !== undefined && !options.skipBackup;
-  const id = guardDeprovisionRequest({ ids: rawIds, isSelection: options.isSelection ?? false });
+  const id = guardDeprovisionRequest({ ids: rawIds, selectedBy: options.selectedBy ?? null });
   guardBackup({ hasBackupHook: config.hooks.backup !== undefined, skipBackup: options.skipBackup ?? false });
 
   const registry = await workspace.registry();

@@ -53,7 +53,7 @@ describe.concurrent('provision', () => {
     ).toEqual(['a1', 'a2', 'b1', 'b2']);
     expect(run.of('tenant.located')).toHaveLength(4);
     const nothing = await scene.json(['tenant', 'provision', '-'], { input: '# only a comment\n' });
-    expect([nothing.exitCode, nothing.finished.error?.code]).toEqual([2, 'TENANCY_SELECTION_MISSING']);
+    expect([nothing.exitCode, nothing.finished.error?.code]).toEqual([2, 'TENANCY_STDIN_EMPTY']);
     expect((await scene.json(['tenant', 'provision'])).exitCode).toBe(2);
   });
 

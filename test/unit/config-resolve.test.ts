@@ -274,6 +274,8 @@ describe('printing', () => {
       hooks: { create: '[function]', seed: [] },
       defaults: { lockTimeout: '5.0 s', timeout: 'none' },
     });
+    expect(describeConfig(await resolve(sound)).placement).toEqual(template);
+    expect(describeConfig(await resolve({ ...sound, placement: () => template })).placement).toBe('[function]');
     expect(redact('it said canary-4711')).toBe('it said ***');
   });
 });

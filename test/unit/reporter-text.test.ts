@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { TenancyError } from '../../src/errors.js';
 import type { RunEvent } from '../../src/events.js';
-import { describeDraining, describeError, describeOutcome } from '../../src/reporters/describe.js';
+import { describeDraining, describeError, describeEvent, describeOutcome } from '../../src/reporters/describe.js';
 import { formatCount, formatDuration, formatNumber, formatSome } from '../../src/reporters/format.js';
 import { sanitizeLine, sanitizeLines } from '../../src/reporters/sanitize.js';
 import { fitWidth, measureWidth, truncate } from '../../src/reporters/terminal-text.js';
@@ -24,6 +24,16 @@ describe('text from elsewhere', () => {
   test('keeps its lines where it may have several', () => {
     expect(sanitizeLines('one\r\n\ttwo\u001b[1A')).toEqual(['one', '  two']);
   });
+});
+
+test.each([
+  ['acme', 'acme: it shares the login', 'acme: it shares the login'],
+  ['acme', 'acme has 2 migrations newer', 'acme has 2 migrations newer'],
+  ['a', 'acme has 2 migrations newer', 'a: acme has 2 migrations newer'],
+  ['acme', 'tenant_acme was not there', 'acme: tenant_acme was not there'],
+  [undefined, 'acme was busy', 'acme was busy'],
+])('a warning about %s names it once: %s', (tenant, message, words) => {
+  expect(describeEvent({ type: 'run.warned', code: 'X', message, ...(tenant === undefined ? {} : { tenant }) }, 'migrate')).toBe(words);
 });
 
 describe('the width of text', () => {
