@@ -18,8 +18,9 @@ export function guardStop(error: unknown): GuardStop | null {
   // The name is in the history already: somebody was quicker between two of our transactions.
   if (error.code === '23505' && error.table === '_tenancy_migrations') return 'historyMoved';
   if (error.code === '23502' && error.table === '_tenancy_migrations') return 'fenceLost';
-  if (error.code !== '22P02') return null;
-  const stop = Object.entries(GUARD_WORDS).find(([, word]) => error.message.includes(`"${word} `));
+  if (error.code !== '42704') return null;
+  // Whatever quotation marks the server's language has.
+  const stop = Object.entries(GUARD_WORDS).find(([, word]) => error.message.includes(word));
   return (stop?.[0] as GuardStop | undefined) ?? null;
 }
 

@@ -47,8 +47,7 @@ export function composeMessage(
   const placed = units.map((unit, index): PlacedUnit => {
     const prelude = [
       ...sql.begin,
-      ...(index === 0 && withSetUp ? sql.setUp : []),
-      index > 0 && unit.checksFence ? sql.lockGuard : sql.guard,
+      ...(index > 0 && unit.checksFence ? [sql.lockGuard] : index === 0 && withSetUp ? sql.guardWithSetUp : sql.guard),
       ...(index === 0 && expectedDigest !== null ? [sql.checkDigest(expectedDigest)] : []),
     ];
     text += `${prelude.join(';')};\n`;

@@ -1,4 +1,3 @@
-import { historyDigest } from '../../../migrations/history-digest.js';
 import type { LocalMigration } from '../../../migrations/migration.js';
 import type { ApplyOptions } from '../../driver.js';
 import { applyModule } from './apply-module.js';
@@ -8,10 +7,9 @@ import { applyStatements } from './apply-statements.js';
 import type { MigrateContext } from './context.js';
 import { ensureExtension } from './extensions.js';
 import { createModuleFailure, explain, isStatementError } from './failure.js';
+import { EMPTY_DIGEST } from './history-sql.js';
 import type { ScriptUnit } from './message.js';
 import type { Segment } from './steps.js';
-
-const EMPTY_DIGEST = historyDigest([]);
 
 export interface SegmentsRun {
   readonly direction: 'up' | 'down';

@@ -20,8 +20,7 @@ export async function sendGuarded(context: MigrateContext, message: GuardedMessa
   await withGuard(context, message.tenant, message.withSetUp, async ({ withSetUp }) => {
     const prelude = [
       ...sql.begin,
-      ...(withSetUp ? sql.setUp : []),
-      sql.guard,
+      ...(withSetUp ? sql.guardWithSetUp : sql.guard),
       ...(message.expectedDigest === null ? [] : [sql.checkDigest(message.expectedDigest)]),
     ];
     const text = [...prelude, ...message.statements, ...(message.isCommitted ? ['COMMIT'] : [])].join(';');
