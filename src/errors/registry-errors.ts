@@ -48,7 +48,7 @@ export const registryErrors = {
     exit: EXIT.usage,
     message: ({ where, damage }) => `the registry at ${where} is damaged: ${damage}`,
     hint: () =>
-      'restore the schema tenancy of that database from a backup; without one, drop what is left of it and bring the tenants back in with `tenancy registry adopt`',
+      'restore the schema tenancy of that database from a backup; without one, move what is left aside (`ALTER SCHEMA tenancy RENAME TO tenancy_damaged`) and bring the tenants back in with `tenancy registry adopt`',
   }),
   TENANCY_REGISTRY_FAILED: defineError<{ where: string; sqlState: string; reason: string }>({
     exit: EXIT.unreachable,

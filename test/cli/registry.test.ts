@@ -222,3 +222,23 @@ describe.concurrent('registry adopt', () => {
     expect((await scene.json(['tenant', 'migrate', '--all'])).finished.counts['up-to-date']).toBe(2);
   });
 });
+
+describe.concurrent('a registry that was damaged', () => {
+  const tables = ['registry', 'clusters', 'tenants', 'steps', 'runs', 'run_tenants', 'events'];
+  test.for(tables)('by the loss of tenancy.%s is told so, and is no bug', async (table, scope) => {
+    const scene = await createScene(scope);
+    await scene.ok(['tenant', 'provision', 'acme']);
+    await scene.db.query(`DROP TABLE tenancy.${table} CASCADE`);
+    const run = await scene.json(['tenant', 'provision', 'globex']);
+    const told = run.finished.error ?? run.finished.failed[0]?.error;
+    expect(told).toMatchObject({
+      code: 'TENANCY_REGISTRY_DAMAGED',
+      message: expect.stringContaining(`tenancy.${table}`),
+      retryable: false,
+    });
+    expect(told?.hint).toContain('tenancy registry adopt');
+    expect([1, 2]).toContain(run.exitCode);
+    expect(run.stderr).not.toMatch(/bug in tenancy|^ {4}at /m);
+    expect((await scene.run(['doctor'])).stdout).toMatch(new RegExp(`✖ registry .*tenancy\\.${table} is missing`));
+  });
+});

@@ -98,7 +98,7 @@ export function sqlStateOf(error: unknown): string | undefined {
 }
 
 /** Node joins the failures of all of a host's addresses in one AggregateError, which has their code and no message. */
-export function codeOf(error: unknown): string | undefined {
+function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }
