@@ -10,7 +10,7 @@ import { createStepJournal, noJournal } from '../lifecycle/steps.js';
 import type { NewTenant, Registry } from '../registry/registry.js';
 import type { Placement, Tenant, TenantId } from '../tenant.js';
 import { parseTenantId } from '../tenant.js';
-import { elapsedMs, monotonicMs } from '../util/clock.js';
+import { monotonicMs } from '../util/clock.js';
 import { createOperationId } from '../util/names.js';
 import { announceRun, recordRun } from './begin-run.js';
 import { dryReport } from './dry-report.js';
