@@ -42,7 +42,7 @@ export async function applyModuleAlone(
     try {
       await runModule(context, script, context.deps.db, options);
     } catch (thrown) {
-      const failure = moduleFailure({ tenant, migration, script, thrown });
+      const failure = moduleFailure({ tenant, migration, script, limits: context.deps.options, thrown });
       // After an abort it may be running on: then what it has done by the end isn't known.
       if (failure !== thrown && !context.deps.options.signal.aborted) await save('between');
       throw failure;

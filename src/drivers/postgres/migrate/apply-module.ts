@@ -3,7 +3,7 @@ import type { LocalMigration, MigrationScript, TenantDb } from '../../../migrati
 import { inspectScript } from '../../../migrations/sql/inspect.js';
 import { parseSqlScript } from '../../../migrations/sql/script.js';
 import { untilAborted } from '../../../util/abort.js';
-import type { ApplyOptions } from '../../driver.js';
+import type { ApplyOptions, SessionOptions } from '../../driver.js';
 import type { MigrateContext } from './context.js';
 import { createModuleFailure, explain, isStatementError } from './failure.js';
 import { guardStop, rollBack } from './guarded.js';
@@ -31,7 +31,7 @@ export async function applyModule(context: MigrateContext, run: ModuleRun, optio
   } catch (thrown) {
     lent.takeBack();
     await undo(context, thrown);
-    throw moduleFailure({ tenant, migration, script, thrown });
+    throw moduleFailure({ tenant, migration, script, limits: context.deps.options, thrown });
   }
   lent.takeBack();
   try {
@@ -41,7 +41,8 @@ export async function applyModule(context: MigrateContext, run: ModuleRun, optio
     await undo(context, error);
     if (!isStatementError(error) || guardStop(error) !== null) throw error;
     const reason = explainRecordFailure(error, lent.firstError());
-    throw createModuleFailure({ tenant, migration: migration.name, file: script.file, reason, cause: lent.firstError() ?? error });
+    const cause = lent.firstError() ?? error;
+    throw createModuleFailure({ tenant, migration: migration.name, file: script.file, reason, limits: context.deps.options, cause });
   }
 }
 
@@ -62,15 +63,24 @@ export function moduleFailure({
   tenant,
   migration,
   script,
+  limits,
   thrown,
 }: {
   tenant: string;
   migration: LocalMigration;
   script: ModuleScript;
+  limits: Pick<SessionOptions, 'lockTimeoutMs' | 'statementTimeoutMs'>;
   thrown: unknown;
 }): unknown {
   if (thrown instanceof DatabaseError && !isStatementError(thrown)) return thrown;
-  return createModuleFailure({ tenant, migration: migration.name, file: script.file, reason: explainThrown(thrown), cause: thrown });
+  return createModuleFailure({
+    tenant,
+    migration: migration.name,
+    file: script.file,
+    reason: explainThrown(thrown),
+    limits,
+    cause: thrown,
+  });
 }
 
 /** JavaScript lets anything be thrown. */

@@ -94,5 +94,6 @@ async function recover(
   if (tags.length === 0 && units.length > 1) await applyBefore(failed ? units.slice(0, index ?? 0) : units.slice(0, -1));
   const culprit = failed ?? units.at(-1);
   if (!culprit) throw error;
-  throw createScriptFailure({ tenant, migration: culprit.name, prepared: culprit.prepared, statement, sentOffset, error });
+  const { prepared } = culprit;
+  throw createScriptFailure({ tenant, migration: culprit.name, prepared, statement, sentOffset, limits: context.deps.options, error });
 }

@@ -1,8 +1,9 @@
 import { DatabaseError } from 'pg';
-import { TenancyError } from '../../../errors.js';
+import { TenancyError, type TenancyErrorDetails } from '../../../errors.js';
 import { excerptStatement, hideSecrets } from '../../../migrations/sql/excerpt.js';
 import { positionAt } from '../../../migrations/sql/position.js';
 import type { SqlStatement } from '../../../migrations/sql/script.js';
+import type { SessionOptions } from '../../driver.js';
 import type { PreparedScript } from './context.js';
 
 /** An error of one statement. Not one that ends the connection: that says nothing about the migration. */
@@ -20,8 +21,11 @@ export interface FailedScript {
   readonly sentOffset: number | null;
   /** It had committed a part of its work before it failed. */
   readonly keepsWork?: boolean;
+  readonly limits: Limits;
   readonly error: DatabaseError;
 }
+
+type Limits = Pick<SessionOptions, 'lockTimeoutMs' | 'statementTimeoutMs'>;
 
 export function createScriptFailure({
   tenant,
@@ -30,6 +34,7 @@ export function createScriptFailure({
   statement,
   sentOffset,
   keepsWork = false,
+  limits,
   error,
 }: FailedScript): TenancyError {
   const { source } = prepared;
@@ -40,8 +45,7 @@ export function createScriptFailure({
     ? `look into the tenant, then \`tenancy tenant repair ${tenant} --applied\` or \`--rerun\``
     : adviceOn(error, source);
   const position = where === null ? null : positionAt(source.sql, where);
-  return new TenancyError(
-    'TENANCY_MIGRATION_FAILED',
+  return createFailure(
     {
       tenant,
       migration,
@@ -54,8 +58,21 @@ export function createScriptFailure({
       ...(shown === null ? {} : { statement: excerptStatement(source.sql, shown, offset) }),
       ...(advice === null ? {} : { advice }),
     },
-    { cause: error },
+    limits,
+    error,
   );
+}
+
+/** Named after the limit of ours that ended it, where one did: then the file isn't what has to be mended. */
+function createFailure(details: TenancyErrorDetails<'TENANCY_MIGRATION_FAILED'>, limits: Limits, cause: unknown): TenancyError {
+  const code = cause instanceof DatabaseError ? cause.code : undefined;
+  const message = cause instanceof DatabaseError ? cause.message : '';
+  // Others can cancel a statement too, and NOWAIT is the script's own wish; a server that speaks another language is given the benefit.
+  if (code === '57014' && limits.statementTimeoutMs !== null && !message.includes('user request'))
+    return new TenancyError('TENANCY_STATEMENT_TIMED_OUT', { ...details, limitMs: limits.statementTimeoutMs }, { cause });
+  if (code === '55P03' && !message.includes('could not obtain lock'))
+    return new TenancyError('TENANCY_LOCK_TIMED_OUT', { ...details, limitMs: limits.lockTimeoutMs }, { cause });
+  return new TenancyError('TENANCY_MIGRATION_FAILED', details, { cause });
 }
 
 /** 2D000, invalid_transaction_termination: a procedure or block commits where it can't. */
@@ -71,10 +88,11 @@ export function createModuleFailure(options: {
   migration: string;
   file: string;
   reason: string;
+  limits: Limits;
   cause: unknown;
 }): TenancyError {
-  const { tenant, migration, file, reason, cause } = options;
-  return new TenancyError('TENANCY_MIGRATION_FAILED', { tenant, migration, file, reason }, { cause });
+  const { tenant, migration, file, reason, limits, cause } = options;
+  return createFailure({ tenant, migration, file, reason }, limits, cause);
 }
 
 /** The server's words, with what it says beside them. */

@@ -97,6 +97,7 @@ async function runExtension(
       tenant: options.tenant,
       migration: migration.name,
       file,
+      limits: context.deps.options,
       reason: `extension ${extension.name}: ${explain(error)}`,
       cause: error,
     });

@@ -34,6 +34,10 @@ export async function applySeed(
   } catch (error) {
     if (isTenancyError(error, 'TENANCY_MIGRATION_FAILED'))
       throw new TenancyError('TENANCY_SEED_FAILED', { ...error.details, seed: name }, { cause: error.cause });
+    if (isTenancyError(error, 'TENANCY_STATEMENT_TIMED_OUT'))
+      throw new TenancyError('TENANCY_STATEMENT_TIMED_OUT', { ...error.details, kind: 'seed' }, { cause: error.cause });
+    if (isTenancyError(error, 'TENANCY_LOCK_TIMED_OUT'))
+      throw new TenancyError('TENANCY_LOCK_TIMED_OUT', { ...error.details, kind: 'seed' }, { cause: error.cause });
     if (isTenancyError(error, 'TENANCY_HISTORY_MOVED')) return false;
     throw error;
   }

@@ -60,7 +60,16 @@ async function sendAlone(context: MigrateContext, place: StatementPlace): Promis
     const { tenant, migration, prepared, statement } = place;
     const sentOffset =
       error.position === undefined ? null : toPrepared(offsetOfCodePoint(mark + text, Number(error.position)) - mark.length);
-    throw createScriptFailure({ tenant, migration: migration.name, prepared, statement, sentOffset, keepsWork, error });
+    throw createScriptFailure({
+      tenant,
+      migration: migration.name,
+      prepared,
+      statement,
+      sentOffset,
+      keepsWork,
+      limits: deps.options,
+      error,
+    });
   }
   if (isDirect) await sendMessage(deps.client, resetSettings(context));
 }
