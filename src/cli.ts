@@ -12,8 +12,6 @@ const CLOSE_MS = 2_000;
 
 /** Runs the command line: argv and streams in, exit code out. The only place that knows the process. */
 export async function main(argv: readonly string[] = process.argv.slice(2)): Promise<void> {
-  // What a config or a hook logs is no result: on stdout it would be a line of its own among those of `--json`.
-  globalThis.console = new Console(process.stderr, process.stderr);
   process.exitCode = await run(argv);
   process.removeAllListeners('beforeExit');
   endSoon();
@@ -31,7 +29,7 @@ async function run(argv: readonly string[]): Promise<ExitCode> {
   let endsByItself = false;
   mindReaders(() => endsByItself);
   let invocation: Invocation | undefined;
-  const program = createProgram(readVersion(), (chosen) => {
+  const program = createProgram(readVersion(), argv, (chosen) => {
     invocation = chosen;
   });
   let flags: GlobalFlags = {};
@@ -48,7 +46,10 @@ async function run(argv: readonly string[]): Promise<ExitCode> {
   const close = async (): Promise<void> => {
     for (const closer of closers.splice(0)) await closer();
   };
-  // What `--help` doesn't need is loaded from here on.
+  // What `--help` doesn't need is made and loaded from here on.
+  process.stderr.on('error', () => undefined);
+  // What a config or a hook logs is no result: on stdout it would be a line of its own among those of `--json`.
+  globalThis.console = new Console(process.stderr, process.stderr);
   const { createInterrupts } = await import('./interrupts.js');
   const output = fatalOutput(flags);
   let isEndTold = false;
@@ -220,7 +221,6 @@ async function tellInterrupt(code: ExitCode): Promise<void> {
  * whether anybody listens or not: ended in the middle it would leave tenants half way, and call it done.
  */
 function mindReaders(endsByItself: () => boolean): void {
-  process.stderr.on('error', () => undefined);
   let isTold = false;
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') {

@@ -19,8 +19,11 @@ export interface GlobalFlags {
 /** What a command line asked for: the command itself is only loaded when it is run. */
 export type Invocation = (context: CommandContext) => Promise<ExitCode>;
 
-/** Builds the commander tree; the chosen command is handed to `choose` instead of being run. */
-export function createProgram(version: string, choose: (invocation: Invocation) => void): Command {
+/**
+ * Builds the commander tree; the chosen command is handed to `choose` instead of being run.
+ * A group whose name is nowhere in `argv` stays empty: most of `--help` would be spent on making its commands.
+ */
+export function createProgram(version: string, argv: readonly string[], choose: (invocation: Invocation) => void): Command {
   const program = new Command('tenancy')
     .description('Provisions, migrates and deprovisions tenants: a schema or a database for each customer.')
     .version(version, '-V, --version')
@@ -39,15 +42,19 @@ export function createProgram(version: string, choose: (invocation: Invocation) 
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
     .exitOverride();
 
-  addTenantCommands(program.command('tenant').description('one tenant, or many'), choose);
+  const addGroup = (name: string, description: string, fill: (group: Command, choose: Choose) => void): void => {
+    const group = program.command(name).description(description).usage('<command>');
+    if (argv.includes(name)) fill(group, choose);
+  };
+  addGroup('tenant', 'one tenant, or many', addTenantCommands);
   program
     .command('status')
     .description('the fleet: how many tenants are at which version, which lag, which failed')
     .option('--exit-code', 'exit 3 where a tenant is behind, drifted or failed')
     .action((flags) => choose(async (context) => (await import('./commands/status.js')).runStatus(context, flags)));
-  addRunCommands(program.command('run').description('what was run, and how it went'), choose);
-  addRegistryCommands(program.command('registry').description('the registry of tenants'), choose);
-  addEmbeddedCommands(program.command('embedded').description('the embedded PostgreSQL of `embedded:DIR`'), choose);
+  addGroup('run', 'what was run, and how it went', addRunCommands);
+  addGroup('registry', 'the registry of tenants', addRegistryCommands);
+  addGroup('embedded', 'the embedded PostgreSQL of `embedded:DIR`', addEmbeddedCommands);
   program
     .command('init')
     .description('write a config and a first migration; asks, and never overwrites')
