@@ -327,6 +327,24 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
     });
   });
 
+  it('goes on where somebody has dropped the table of the state', async () => {
+    const schema = await newSchema();
+    await withSession({ schema }, async (session) => {
+      await session.applyMigrations([counted('a')], applyOptions());
+      await database.query(`DROP TABLE ${schema}._tenancy_state`);
+      const { applied, seeds, fence } = await session.readHistory();
+      expect({ names: applied.map(({ name }) => name), seeds, fence }).toEqual({ names: ['a'], seeds: [], fence: 0 });
+      await session.applyMigrations([counted('b')], applyOptions({ expectedDigest: historyDigest(applied) }));
+      const after = await session.readHistory();
+      expect({ names: after.applied.map(({ name }) => name), fence: after.fence }).toEqual({ names: ['a', 'b'], fence: 1 });
+    });
+    await withSession({ schema, fence: 0 }, (session) =>
+      expect(session.applyMigrations([counted('c')], applyOptions({ expectedDigest: null }))).rejects.toMatchObject({
+        code: 'TENANCY_FENCE_LOST',
+      }),
+    );
+  });
+
   it('blames no migration for a home that is not there, nor a neighbour for a file that ends too early', async () => {
     await withSession({ schema: 'no_such_schema' }, (session) =>
       expect(session.applyMigrations([counted('a')], applyOptions())).rejects.toMatchObject({ name: 'error', code: '3F000' }),

@@ -44,6 +44,8 @@ export interface HistorySql {
   readonly guardWithSetUp: readonly string[];
   /** Fails with a guard word in a home that isn't the marker's. */
   readonly read: string;
+  /** The same of the migrations alone. */
+  readonly readApplied: string;
   /** The comment of the home: whose it is. */
   readonly readComment: string;
   /** A boolean, true where nobody holds the tenant's lock. */
@@ -101,6 +103,9 @@ export function createHistorySql(options: HistorySqlOptions): HistorySql {
   const fenceOrFail = `NOT EXISTS (SELECT FROM f) THEN ${fail(GUARD_WORDS.fenceLost)}`;
   const homeOrFail = `${isNotOurs} THEN ${fail(GUARD_WORDS.homeNotOurs)}`;
   const lockOrFail = `NOT pg_try_advisory_xact_lock(${lock}) THEN ${fail(GUARD_WORDS.lockHeld)}`;
+  const readApplied =
+    `SELECT 'migration' AS type, name, checksum, extract(epoch FROM applied_at) AS at, duration_ms, run_id, ` +
+    `NULL::bigint AS fence, NULL::integer AS statements_done, NULL AS statement, position FROM ${migrations}`;
   return {
     progress: {
       read: `SELECT name, checksum, statements_done, statement FROM ${state} WHERE type = 'progress'`,
@@ -126,11 +131,10 @@ export function createHistorySql(options: HistorySqlOptions): HistorySql {
       `${fenceUpdate} SELECT CASE WHEN ${fenceOrFail} ELSE ${start} END`,
     ],
     read:
-      `SELECT CASE WHEN ${homeOrFail} END;` +
-      `SELECT 'migration' AS type, name, checksum, extract(epoch FROM applied_at) AS at, duration_ms, run_id, ` +
-      `NULL::bigint AS fence, NULL::integer AS statements_done, NULL AS statement, position FROM ${migrations} UNION ALL ` +
+      `SELECT CASE WHEN ${homeOrFail} END;${readApplied} UNION ALL ` +
       `SELECT type, name, checksum, extract(epoch FROM recorded_at), NULL, NULL, fence, statements_done, statement, NULL ` +
       `FROM ${state} ORDER BY position, at`,
+    readApplied: `SELECT CASE WHEN ${homeOrFail} END;${readApplied} ORDER BY position`,
     readComment: comment,
     probeLock: `SELECT pg_try_advisory_xact_lock(${lock})`,
     lockHolder:

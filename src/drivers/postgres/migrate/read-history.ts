@@ -1,7 +1,7 @@
 import { DatabaseError } from 'pg';
 import type { AppliedMigration, MigrationProgress, TenantHistory } from '../../../migrations/migration.js';
 import type { MigrateContext } from './context.js';
-import { createHomeError, guardStop } from './guarded.js';
+import { createHomeError, guardStop, isHistoryAbsent } from './guarded.js';
 import { sendMessage } from './send-message.js';
 
 /**
@@ -13,8 +13,8 @@ export async function readHistory({ deps, sql, schema }: MigrateContext): Promis
   const seeds: string[] = [];
   let progress: MigrationProgress | null = null;
   let fence = 0;
-  try {
-    await sendMessage(deps.client, sql.read, {
+  const read = (text: string): Promise<void> =>
+    sendMessage(deps.client, text, {
       onRow: ([type, name, checksum, at, durationMs, runId, rowFence, statementsDone, statement]) => {
         if (type === 'migration')
           applied.push(toApplied({ name: name ?? '', checksum: checksum ?? '' }, [durationMs ?? null, at ?? null], runId ?? null));
@@ -29,6 +29,9 @@ export async function readHistory({ deps, sql, schema }: MigrateContext): Promis
         } else if (type === 'fence') fence = Number(rowFence);
       },
     });
+  try {
+    // What is applied stays known where somebody has dropped the state alone; the next guard makes it anew.
+    await read(sql.read).catch((error: unknown) => (isHistoryAbsent(error) ? read(sql.readApplied) : Promise.reject(error)));
   } catch (error) {
     if (guardStop(error) === 'homeNotOurs') throw await createHomeError({ deps, sql, schema }, deps.marker.tenant);
     if (!(error instanceof DatabaseError) || (error.code !== '42P01' && error.code !== '3F000')) throw error;
