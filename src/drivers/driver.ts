@@ -139,6 +139,7 @@ export interface ApplyOptions {
   /** `tenant`: scripts that name the schema `public` mean the tenant's. Schema tenants only. @default null, refused */
   readonly publicTo?: 'tenant' | null;
   readonly onMigration: (migration: { readonly name: string; readonly ms: number }) => void;
+  /** Told what the server says beside its answers too (notices, warnings), up to a thousand lines. */
   readonly log: (text: string) => void;
 }
 

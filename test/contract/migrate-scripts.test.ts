@@ -327,6 +327,30 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
     });
   });
 
+  it('logs what a script raises, up to a thousand lines, and nothing of its own tables', async () => {
+    const schema = await newSchema();
+    await withSession({ schema }, async (session) => {
+      const options = applyOptions();
+      const raise = `DO $$ BEGIN RAISE NOTICE 'hello %', 1 USING hint = 'wave'; RAISE WARNING 'password=secret'; END $$`;
+      await session.applyMigrations([sqlMigration('a', `DROP TABLE IF EXISTS nothing;${raise}`)], options);
+      expect(options.logged).toEqual([
+        'NOTICE: table "nothing" does not exist, skipping',
+        'NOTICE: hello 1; hint: wave',
+        'WARNING: password=******',
+      ]);
+      const many = applyOptions({ expectedDigest: null });
+      const loop = `DO $$ BEGIN FOR i IN 1..3000 LOOP RAISE NOTICE '%', i; END LOOP; END $$`;
+      await session.applyMigrations([sqlMigration('b', loop)], many);
+      expect(many.logged).toHaveLength(1000);
+      expect(many.logged.slice(-2)).toEqual(['NOTICE: 999', '… no more than 1000 notices are kept']);
+      const again = applyOptions({ expectedDigest: null });
+      const bad = sqlMigration('c', `DO $$ BEGIN RAISE NOTICE 'so far'; END $$; SELECT 1/0`);
+      await expect(session.applyMigrations([bad], again)).rejects.toThrow('division by zero');
+      expect(again.logged).toEqual(['NOTICE: so far']);
+      expect(session.client.listenerCount('notice')).toBe(0);
+    });
+  });
+
   it('goes on where somebody has dropped the table of the state', async () => {
     const schema = await newSchema();
     await withSession({ schema }, async (session) => {

@@ -2,6 +2,7 @@ import type { TenantSession } from '../../driver.js';
 import type { MigrationSessionDeps } from '../session-deps.js';
 import { applyMigrations, revertMigrations } from './apply-migrations.js';
 import { createMigrateContext } from './context.js';
+import { withNotices } from './notices.js';
 import { readHistory } from './read-history.js';
 import { applySeed } from './seed.js';
 import { recordApplied, resolveProgress } from './settle.js';
@@ -11,9 +12,9 @@ export function createMigrationSession(deps: MigrationSessionDeps): Omit<TenantS
   const context = createMigrateContext(deps);
   return {
     readHistory: () => readHistory(context),
-    applyMigrations: (steps, options) => applyMigrations(context, steps, options),
-    revertMigrations: (steps, options) => revertMigrations(context, steps, options),
-    applySeed: (seed, options) => applySeed(context, seed, options),
+    applyMigrations: (steps, options) => withNotices(deps.client, options.log, () => applyMigrations(context, steps, options)),
+    revertMigrations: (steps, options) => withNotices(deps.client, options.log, () => revertMigrations(context, steps, options)),
+    applySeed: (seed, options) => withNotices(deps.client, options?.log, () => applySeed(context, seed, options)),
     recordApplied: (migrations) => recordApplied(context, migrations),
     resolveProgress: (answer) => resolveProgress(context, answer),
   };
