@@ -30,7 +30,8 @@ export async function repairTenant(scope: TenantScope, { statement: answer, decl
   let result: WorkResult = { outcome: 'up-to-date', from: tenant.schemaVersion, to: tenant.schemaVersion };
   await runStep(scope, 'repair', async () => {
     const presence = await driver.probe(target);
-    if (presence.status !== 'ours') {
+    // One that is there and isn't ours is refused by the session, which says whose it is.
+    if (presence.status === 'absent' || presence.status === 'partial') {
       throw new TenancyError('TENANCY_HOME_MISSING', { tenant: tenant.id, name: tenant.name, cluster: tenant.cluster });
     }
     const details: string[] = [];

@@ -35,7 +35,7 @@ describe.concurrent('migrate', () => {
       return [exitCode, finished.error?.code];
     };
     expect(await refuse([])).toEqual([2, 'TENANCY_SELECTION_MISSING']);
-    expect(await refuse(['-'])).toEqual([2, 'TENANCY_SELECTION_MISSING']);
+    expect(await refuse(['-'])).toEqual([2, 'TENANCY_STDIN_EMPTY']);
     expect(await refuse(['--exclude', 'pro1'])).toEqual([2, 'TENANCY_SELECTION_MISSING']);
     expect(await refuse(['pro1', '--all'])).toEqual([2, 'TENANCY_SELECTION_REFUSED']);
     expect(await refuse(['pro1', 'no*'])).toEqual([2, 'TENANCY_ID_REJECTED']);
