@@ -167,7 +167,12 @@ export function describeDriver(title: string, open: () => Promise<DriverUnderTes
           `SELECT current_setting('statement_timeout') AS timeout, to_regclass('pg_temp.leftover') AS leftover`,
         );
         expect(row).toEqual({ timeout: '0', leftover: null });
-        expect(await queryIn(b, `SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)).toEqual([]);
+        expect(
+          await queryIn(
+            b,
+            `SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+          ),
+        ).toEqual([]);
       });
 
       it('cancels on abort, and frees the place', async () => {
