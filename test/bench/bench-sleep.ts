@@ -56,7 +56,7 @@ function sampleConnections(serverUrl: string, database: string): { stop(): Promi
   const count = async (): Promise<number> => {
     const [row] = await query(
       serverUrl,
-      `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = '${database}' AND application_name <> 'bench'`,
+      `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = '${database}' AND backend_type = 'client backend' AND application_name <> 'bench'`,
     );
     return Number(row?.['n']);
   };
