@@ -144,7 +144,7 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
   const lanes = spec.lanes.map((lane) => ({
     ...lane,
     tenants: leaseAhead(lane.tenants, run.leases, {
-      handful: Math.min(lane.cap, spec.concurrency),
+      handful: 2 * Math.min(lane.cap, spec.concurrency),
       isDraining: () => draining.signal.aborted,
     }),
   }));

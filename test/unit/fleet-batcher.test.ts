@@ -62,3 +62,22 @@ test('a failure is told to those of its batch alone, and drain waits for everybo
   await expect(second).resolves.toBe('answer 2');
   await drained;
 });
+
+test('waits for company where it may linger, and not a moment longer once the end is awaited', async () => {
+  const batches: (readonly number[])[] = [];
+  const batcher = createBatcher(
+    async (items: readonly number[]) => {
+      batches.push(items);
+      return items;
+    },
+    { maxItems: 100, lingerMs: 60_000 },
+  );
+  const answers = [batcher.add(1), batcher.add(2)];
+  await turn();
+  await turn();
+  answers.push(batcher.add(3));
+  expect(batches).toEqual([]);
+  await batcher.drain();
+  expect(batches).toEqual([[1, 2, 3]]);
+  expect(await Promise.all(answers)).toEqual([1, 2, 3]);
+});
