@@ -1,5 +1,8 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Hooks } from '../../src/config/types.js';
+import type { Hooks, TenancyConfig } from '../../src/config/types.js';
 import { createTenancy } from '../../src/create-tenancy.js';
 import { TenancyError } from '../../src/errors.js';
 import type { Tenancy } from '../../src/tenancy.js';
@@ -9,25 +12,22 @@ import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
 /** What happens to a deprovision that is interfered with half way, by a person or by another process. */
 describe('a deprovision', { timeout: 60_000 }, () => {
   let database: TestDatabase;
+  let root: string;
   const opened: Tenancy[] = [];
 
   beforeEach(async () => {
-    database = await createTestDatabase();
+    [database, root] = await Promise.all([createTestDatabase(), mkdtemp(path.join(tmpdir(), 'tenancy-'))]);
   });
   afterEach(async () => {
     await Promise.all(opened.splice(0).map((tenancy) => tenancy.close()));
-    await database.drop();
+    await Promise.all([database.drop(), rm(root, { recursive: true })]);
   });
 
   async function open(driver: DriverName, hooks: Hooks = {}): Promise<Tenancy> {
     const { url, name } = database;
     const prefix = driver === 'postgres-schema' ? 'tenant_' : `${name}_`;
-    const tenancy = await createTenancy({
-      registry: { url },
-      clusters: { main: { url } },
-      placement: ({ id }) => ({ cluster: 'main', driver, name: prefix + id }),
-      hooks,
-    });
+    const placement: TenancyConfig['placement'] = ({ id }) => ({ cluster: 'main', driver, name: prefix + id });
+    const tenancy = await createTenancy({ registry: { url }, clusters: { main: { url } }, placement, hooks }, { root });
     opened.push(tenancy);
     return tenancy;
   }

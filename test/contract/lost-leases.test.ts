@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTenancy } from '../../src/create-tenancy.js';
 import { createLeaseKeeper, LEASE_MS } from '../../src/lifecycle/leases.js';
@@ -9,22 +12,26 @@ import { register } from './registry-rig.js';
 
 describe('a process whose lease is lost', { timeout: 60_000 }, () => {
   let database: TestDatabase;
+  let root: string;
   const closers: (() => Promise<unknown>)[] = [];
 
   beforeEach(async () => {
-    database = await createTestDatabase();
+    [database, root] = await Promise.all([createTestDatabase(), mkdtemp(path.join(tmpdir(), 'tenancy-'))]);
   });
   afterEach(async () => {
     for (const close of closers.splice(0).reverse()) await close();
-    await database.drop();
+    await Promise.all([database.drop(), rm(root, { recursive: true })]);
   });
 
   async function open(clusterUrl: string): Promise<Tenancy> {
-    const tenancy = await createTenancy({
-      registry: { url: database.url },
-      clusters: { main: { url: clusterUrl } },
-      placement: ({ id }) => ({ cluster: 'main', driver: 'postgres-database', name: `${database.name}_${id}` }),
-    });
+    const tenancy = await createTenancy(
+      {
+        registry: { url: database.url },
+        clusters: { main: { url: clusterUrl } },
+        placement: ({ id }) => ({ cluster: 'main', driver: 'postgres-database', name: `${database.name}_${id}` }),
+      },
+      { root },
+    );
     closers.push(() => tenancy.close());
     return tenancy;
   }
@@ -87,11 +94,15 @@ describe('a process whose lease is lost', { timeout: 60_000 }, () => {
 describe('resume', () => {
   it('gives access back also to an active tenant, whose suspending was interrupted', async () => {
     const database = await createTestDatabase();
-    const tenancy = await createTenancy({
-      registry: { url: database.url },
-      clusters: { main: { url: database.url } },
-      placement: ({ id }) => ({ cluster: 'main', driver: 'postgres-database', name: `${database.name}_${id}` }),
-    });
+    const root = await mkdtemp(path.join(tmpdir(), 'tenancy-'));
+    const tenancy = await createTenancy(
+      {
+        registry: { url: database.url },
+        clusters: { main: { url: database.url } },
+        placement: ({ id }) => ({ cluster: 'main', driver: 'postgres-database', name: `${database.name}_${id}` }),
+      },
+      { root },
+    );
     try {
       await tenancy.provision('acme');
       await tenancy.suspend('acme');
@@ -103,6 +114,7 @@ describe('resume', () => {
       expect(home?.['comment']).not.toContain('"cut"');
     } finally {
       await tenancy.close();
+      await rm(root, { recursive: true });
       await database.drop();
     }
   });
