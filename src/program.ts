@@ -1,6 +1,10 @@
 import { Command, Option } from 'commander';
 import type { CommandContext } from './commands/context.js';
 import type { ExitCode } from './errors/define.js';
+import type { DriverName } from './tenant.js';
+
+/** `DRIVER_NAMES`, without loading anything for `--help`. */
+const DRIVERS = ['postgres-schema', 'postgres-database', 'mysql-database', 'mongodb-database'] satisfies DriverName[];
 
 /** The global flags as commander gives them; variables and terminals are looked at by `cli.ts`. */
 export interface GlobalFlags {
@@ -58,8 +62,8 @@ export function createProgram(version: string, argv: readonly string[], choose: 
   program
     .command('init')
     .description('write a config and a first migration; asks, and never overwrites')
-    .addOption(new Option('--driver <driver>', 'how tenants are kept apart').choices(['postgres-schema', 'postgres-database']))
-    .option('--url <url>', 'server of the tenants: postgres://…, embedded:DIR, or env:NAME for a variable')
+    .addOption(new Option('--driver <driver>', 'how tenants are kept apart').choices(DRIVERS))
+    .option('--url <url>', 'server of the tenants: postgres://…, mysql://…, mongodb://…, embedded:DIR, or env:NAME for a variable')
     .option('--migrations <directory>', 'folder of the migrations')
     .action((flags) => choose(async (context) => (await import('./commands/init.js')).runInit(context, flags)));
   program
@@ -190,9 +194,7 @@ function addRegistryCommands(registry: Command, choose: Choose): void {
     .description('bring existing schemas or databases in, after showing and counting them')
     .requiredOption('--pattern <pattern>', "physical names, with {id} for the tenant's id: 'tenant_{id}'")
     .option('--cluster <name>', 'where they are; without it, the first cluster of the config')
-    .addOption(
-      new Option('--driver <driver>', 'what they are').choices(['postgres-schema', 'postgres-database']).default('postgres-schema'),
-    )
+    .addOption(new Option('--driver <driver>', 'what they are').choices(DRIVERS).default('postgres-schema'))
     .option('--applied-up-to <version>', 'declare the migrations up to this one as applied, where there is no history of ours')
     .option('--label <key=value>', 'label for the adopted tenants (repeatable)', collect)
     .option('--dry-run', 'show what would be adopted; writes nothing')

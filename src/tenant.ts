@@ -17,7 +17,7 @@ export const TENANT_STATUSES = ['pending', 'provisioning', 'active', 'suspended'
 
 export type TenantStatus = (typeof TENANT_STATUSES)[number];
 
-export const DRIVER_NAMES = ['postgres-schema', 'postgres-database'] as const;
+export const DRIVER_NAMES = ['postgres-schema', 'postgres-database', 'mysql-database', 'mongodb-database'] as const;
 
 export type DriverName = (typeof DRIVER_NAMES)[number];
 

@@ -45,7 +45,7 @@ const hook = explained((value) => (typeof value === 'function' ? null : 'expecte
 
 const sqlMigrations = {
   directory: text,
-  format: z.optional(z.enum(['auto', 'files', 'prisma'])),
+  format: z.optional(z.enum(['auto', 'files', 'prisma', 'drizzle', 'golang-migrate', 'flyway'])),
   schemas: z.optional(strict({ public: z.literal('tenant') })),
 };
 
@@ -55,6 +55,7 @@ const migrator = z.looseObject({
   run: hook,
   target: hook,
   readVersion: hook,
+  pending: z.optional(hook),
   lockScope: z.optional(z.enum(['tenant', 'database', 'none'])),
 });
 

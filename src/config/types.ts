@@ -30,7 +30,7 @@ export interface TenancyConfig {
 }
 
 export interface ClusterConfig {
-  /** `postgres://…` with the rights to create tenants, or `embedded:DIR`. */
+  /** `postgres://…`, `mysql://…` or `mongodb://…` with the rights to create tenants, or `embedded:DIR`. */
   readonly url: UrlSource;
   /** Tenants in flight on this cluster, never exceeded in a run. @default 8 */
   readonly concurrency?: number;
@@ -100,8 +100,8 @@ export interface SqlMigrations extends SqlMigrationsOptions {
 export interface SqlMigrationsOptions {
   /** Relative to the config file. */
   readonly directory: string;
-  /** `auto`: Prisma's where there are folders with a `migration.sql`, else files. @default 'auto' */
-  readonly format?: 'auto' | 'files' | 'prisma';
+  /** `auto` recognises which: `docs/migrations.md` says by what. @default 'auto' */
+  readonly format?: 'auto' | 'files' | 'prisma' | 'drizzle' | 'golang-migrate' | 'flyway';
   /** Lets files that name `"public".` be run in a tenant's schema instead. Schema tenants only. */
   readonly schemas?: { readonly public: 'tenant' };
 }
@@ -111,19 +111,38 @@ export interface Migrator {
   readonly type: 'migrator';
   readonly name: string;
   run(ctx: HookContext): Promise<unknown>;
-  /** The newest version there is to reach; null: not known beforehand. */
-  target(): Promise<string | null>;
+  /**
+   * The newest version there is to reach; null: not known beforehand. Called once a run, before any tenant is touched: the place to
+   * find a binary or a package, and to say what to install.
+   */
+  target(project: ProjectContext): Promise<string | null>;
   /** Read from the tenant itself, before and after; null: none. */
   readVersion(ctx: HookContext): Promise<string | null>;
+  /**
+   * Versions that the tenant lacks, oldest first, read from the tenant itself; for tools that also run one that was slipped in below the
+   * newest. Without it, a tenant at the target is done. Called before and after, instead of nothing but `readVersion`.
+   */
+  pending?(ctx: HookContext): Promise<readonly string[]>;
   /** What its own lock covers; the fan-out caps concurrency by it. @default 'tenant' */
   readonly lockScope?: 'tenant' | 'database' | 'none';
+}
+
+/** What is known before any tenant is. */
+export interface ProjectContext {
+  /** Directory of the config file: relative paths start there, and packages are looked for from there. */
+  readonly root: string;
+  readonly signal: AbortSignal;
 }
 
 export interface HookContext {
   readonly tenant: Tenant;
   readonly placement: Placement;
-  /** Bound to the tenant's schema or database; the connection is opened when first used. */
+  /** Directory of the config file. */
+  readonly root: string;
+  /** Bound to the tenant's schema or database; the connection is opened when first used. For engines that speak SQL. */
   readonly db: TenantDb;
+  /** For a tenant on MongoDB: its `Db`, of the official driver (`ctx.mongo<Db>().collection('plans')`). Elsewhere it throws. */
+  mongo<Db = unknown>(): Db;
   /** A connection URL for child processes and clients of your own. Carries a secret: never log it. */
   readonly url: string;
   /** For child processes: DATABASE_URL, TENANCY_TENANT, TENANCY_SCHEMA, TENANCY_DATABASE, TENANCY_RUN_ID. */

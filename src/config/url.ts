@@ -1,14 +1,6 @@
 import { redactUrl } from '../util/redact.js';
 
-const EXPECTED = 'a URL such as postgres://… or embedded:DIR';
-
-/** Engines that a later version speaks. */
-const LATER: Readonly<Record<string, string>> = {
-  mysql: 'MySQL',
-  mariadb: 'MariaDB',
-  mongodb: 'MongoDB',
-  'mongodb+srv': 'MongoDB',
-};
+const EXPECTED = 'a URL such as postgres://…, mysql://…, mongodb://… or embedded:DIR';
 
 /** What is wrong with a server's URL, in words that follow its path in the config; null where nothing is. Shows no password. */
 export function explainUrl(url: unknown): string | null {
@@ -20,13 +12,15 @@ export function explainUrl(url: unknown): string | null {
       return explainEmbedded(rest);
     case 'postgres':
     case 'postgresql':
-      return explainPostgres(url, rest);
-    default: {
-      const engine = scheme === undefined ? undefined : LATER[scheme.toLowerCase()];
-      if (engine !== undefined)
-        return `${engine} is not supported in this version of tenancy, only PostgreSQL is: postgres://… or embedded:DIR`;
+    case 'mysql':
+    case 'mariadb':
+      return explainServer(url, rest);
+    case 'mongodb':
+    case 'mongodb+srv':
+      // Several hosts, separated by commas, are no URL to the parser; the first of them is.
+      return explainServer(url.replace(/^([a-z+]+:\/\/(?:[^@/]*@)?[^,/]*),[^/]*/i, '$1'), rest);
+    default:
       return `expected ${EXPECTED}, got ${show(url)}`;
-    }
   }
 }
 
@@ -37,7 +31,7 @@ function explainEmbedded(directory: string): string | null {
   return null;
 }
 
-function explainPostgres(url: string, rest: string): string | null {
+function explainServer(url: string, rest: string): string | null {
   if (!rest.startsWith('//')) return `expected ${EXPECTED}, got ${show(url)}`;
   if (!URL.canParse(url)) {
     return `${show(url)} is not a valid URL; in a password, @ is written %40, / %2F, # %23, ? %3F, : %3A and % %25`;

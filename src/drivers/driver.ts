@@ -46,6 +46,12 @@ export interface TenantDriver {
   }): Promise<readonly { readonly name: string; readonly marker: Marker | null }[]>;
   /** A URL for the application and for child processes: bound to the tenant's schema or database. Carries the secret of the cluster's URL. */
   connectionUrl(target: TenantTarget): string;
+  /** The database that the tenant lives in: its own, or the one that schema tenants share. */
+  databaseName(target: TenantTarget): string;
+  /** What a person types into a shell to look inside, without a password. `url`: `connectionUrl`, redacted. */
+  clientCommand(target: TenantTarget, url: string): string;
+  /** Where SQL isn't the engine's language: the client library's own handle on the tenant's database, under the cluster's budget. */
+  nativeDatabase?(target: TenantTarget): unknown;
   /**
    * Lends a session bound to the tenant, on one connection of the cluster's budget, and takes it back clean afterwards.
    * Waits while the budget is spent. On abort the running statement is cancelled and the connection destroyed.
@@ -64,9 +70,11 @@ export interface DriverCapabilities {
   readonly supportsCutAccess: boolean;
   /** Tenants share one database, and so its lock table, extensions and connection pool. */
   readonly isSharedDatabase: boolean;
+  /** Sentences for people who come from another engine: what a migration or a drop can't promise here. */
+  readonly caveats: readonly string[];
 }
 
-export type EngineName = 'postgres';
+export type EngineName = 'postgres' | 'mysql' | 'mongodb';
 
 export interface TenantTarget extends Pick<Placement, 'name'> {
   readonly marker: Marker;
@@ -109,6 +117,7 @@ export interface SessionOptions {
 
 /** One connection, bound to one tenant, for as long as `withSession` lends it. */
 export interface TenantSession {
+  /** For engines that speak SQL; elsewhere it refuses with `TENANCY_QUERY_REFUSED`. */
   readonly db: TenantDb;
   /** Reads the history from the tenant itself; an absent history table is an empty history, and nothing is written. */
   readHistory(): Promise<TenantHistory>;
@@ -156,7 +165,10 @@ export interface ClusterEngine {
   /** Redacted, for messages. */
   readonly where: string;
   readonly engine: EngineName;
-  /** Tells this server from every other, also behind the same address: PostgreSQL's system_identifier and the database's name. */
+  /**
+   * Tells this server from every other, also behind the same address: PostgreSQL's system_identifier and the database's name,
+   * MySQL's server_uuid (MariaDB: server_uid), MongoDB's replicaSetId.
+   */
   readIdentity(): Promise<string>;
   readFacts(): Promise<ClusterFacts>;
   driver(name: DriverName): TenantDriver;

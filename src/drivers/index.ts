@@ -13,6 +13,14 @@ const ENGINES = {
     schemes: ['postgres', 'postgresql'],
     open: async (options) => (await import('./postgres/engine.js')).openPostgresCluster(options),
   },
+  mysql: {
+    schemes: ['mysql', 'mariadb'],
+    open: async (options) => (await import('./mysql/engine.js')).openMysqlCluster(options),
+  },
+  mongodb: {
+    schemes: ['mongodb', 'mongodb+srv'],
+    open: async (options) => (await import('./mongodb/engine.js')).openMongodbCluster(options),
+  },
 } satisfies Record<EngineName, EngineEntry>;
 
 /**

@@ -13,17 +13,32 @@ interface NameRules {
   readonly maxBytes: number;
   /** What may be in it, besides letters and digits of any script. */
   readonly punctuation: string;
+  /** Characters beyond U+FFFF are refused by the engine. */
+  readonly isBasicPlaneOnly: boolean;
 }
 
-/** PostgreSQL: NAMEDATALEN - 1. A longer name would be truncated silently, and two tenants could meet in one schema. */
+/**
+ * PostgreSQL: NAMEDATALEN - 1; a longer name would be truncated silently, and two tenants could meet in one schema.
+ * MySQL: 64 characters of the basic plane (Reference Manual, 11.2 Schema Object Names); held to 64 bytes, as a name is also a folder's.
+ * MongoDB: fewer than 64 bytes, none of `/\\. "$*<>:|?` (Manual, MongoDB Limits and Thresholds: Naming Restrictions).
+ */
 const RULES: Readonly<Record<EngineName, NameRules>> = {
-  postgres: { maxBytes: 63, punctuation: '_-.' },
+  postgres: { maxBytes: 63, punctuation: '_-.', isBasicPlaneOnly: false },
+  mysql: { maxBytes: 64, punctuation: '_-', isBasicPlaneOnly: true },
+  mongodb: { maxBytes: 63, punctuation: '_-', isBasicPlaneOnly: false },
 };
 
 const ENGINES: Readonly<Record<DriverName, EngineName>> = {
   'postgres-schema': 'postgres',
   'postgres-database': 'postgres',
+  'mysql-database': 'mysql',
+  'mongodb-database': 'mongodb',
 };
+
+/** The engine that a driver keeps its tenants on. */
+export function engineOf(driver: DriverName): EngineName {
+  return ENGINES[driver];
+}
 
 /**
  * Reserved on every engine, so that a placement means the same on all of them.
@@ -53,10 +68,12 @@ export function isReservedName(name: string): boolean {
   return RESERVED.some(({ pattern }) => pattern.test(name.toLowerCase()));
 }
 
-function explainRejection({ maxBytes, punctuation }: NameRules, raw: string, allowMixedCase: boolean): string | null {
+function explainRejection({ maxBytes, punctuation, isBasicPlaneOnly }: NameRules, raw: string, allowMixedCase: boolean): string | null {
   if (raw === '') return 'it is empty';
   const strange = [...raw].find((character) => !isPlain(character, punctuation));
   if (strange !== undefined) return `${describeCharacter(strange)} is not allowed in it`;
+  const beyond = isBasicPlaneOnly ? [...raw].find((character) => character.length > 1) : undefined;
+  if (beyond !== undefined) return `the engine bears no ${beyond} (U+${beyond.codePointAt(0)?.toString(16).toUpperCase()}) in a name`;
   if (raw.normalize('NFC') !== raw) return 'its accents are written as characters of their own (it is not in Unicode NFC)';
   if (/^[-.]/.test(raw)) return `it starts with ${raw[0]}`;
   const bytes = Buffer.byteLength(raw);

@@ -10,7 +10,14 @@ export const driverErrors = {
   TENANCY_CLUSTER_URL_REJECTED: defineError<{ cluster: string; reason: string }>({
     exit: EXIT.usage,
     message: ({ cluster, reason }) => `clusters.${cluster}.url can't be used: ${reason}`,
-    hint: () => 'write postgres://USER:PASSWORD@HOST:PORT/DATABASE, or embedded:DIR for one that needs no server',
+    hint: () =>
+      'write postgres://USER:PASSWORD@HOST:PORT/DATABASE, mysql://USER:PASSWORD@HOST:PORT, mongodb://USER:PASSWORD@HOST:PORT, or embedded:DIR for one that needs no server',
+  }),
+  TENANCY_DRIVER_MISPLACED: defineError<{ cluster: string; driver: string; engine: string; drivers: readonly string[] }>({
+    exit: EXIT.usage,
+    message: ({ cluster, driver, engine }) => `cluster ${cluster} is ${engine}, which keeps no ${driver} tenants`,
+    hint: ({ cluster, drivers }) =>
+      `have \`placement\` return ${drivers.map((name) => `'${name}'`).join(' or ')} for the cluster ${cluster}, or another cluster`,
   }),
   TENANCY_NAME_REJECTED: defineError<{ name: string; driver: string; reason: string }>({
     exit: EXIT.usage,

@@ -15,6 +15,11 @@ export const hookErrors = {
     exit: EXIT.usage,
     message: ({ tenant, hook, needed, driver }) => `${tenant}: ${hook} is for ${needed} tenants, and this one is a ${driver} tenant`,
     hint: ({ driver }) =>
-      `use ${driver === 'postgres-schema' ? 'postgresSchema' : 'postgresDatabase'} in its place, or leave the hook out: each driver brings its own`,
+      `use ${driver.replace(/-(.)/, (_, letter: string) => letter.toUpperCase())} in its place, or leave the hook out: each driver brings its own`,
+  }),
+  TENANCY_QUERY_REFUSED: defineError<{ tenant: string; driver: string; call: string; instead: string }>({
+    exit: EXIT.usage,
+    message: ({ tenant, driver, call }) => `${tenant}: ${call} is not for a ${driver} tenant`,
+    hint: ({ instead, driver }) => `use ${instead} where ctx.driver.name is '${driver}'`,
   }),
 };

@@ -7,8 +7,9 @@ import type { LocalMigration, TenantHistory, TenantMigrationPlan } from '../migr
 import { findNewest, recogniseOrder } from '../migrations/order.js';
 import { planMigrations, resolveTarget } from '../migrations/plan.js';
 import { loadMigrations } from '../migrations/source.js';
-import { checkSqlScript } from '../migrations/sql/check.js';
 import type { DriverName } from '../tenant.js';
+import { remember } from '../util/remember.js';
+import { checkScripts } from './check-scripts.js';
 import { createHookContext, withHooks } from './hook-context.js';
 import { refuseLostHistory } from './lost-history.js';
 import type { MigrationOutline, MigratorOptions, OnVersion, RunMigrator } from './migrator.js';
@@ -22,7 +23,7 @@ export async function createBuiltInMigrator(config: ResolvedConfig, source: SqlM
   const targetIndex = target === null ? -1 : local.findIndex(({ name }) => name === target);
   const known = createKnownHistories(local);
   const order = recogniseOrder(local.map(({ name }) => name));
-  const checked = new Set<boolean>();
+  const checked = new Map<DriverName, Promise<void>>();
   const publicTo = source.schemas?.public ?? null;
 
   function planFor(history: TenantHistory): TenantMigrationPlan {
@@ -69,16 +70,7 @@ export async function createBuiltInMigrator(config: ResolvedConfig, source: SqlM
       ),
       migrationsHash: historyDigest(applied),
     }),
-    check: (driver) => {
-      const isSchemaTenant = driver === ('postgres-schema' satisfies DriverName);
-      if (checked.has(isSchemaTenant)) return;
-      for (const { up, down } of local) {
-        for (const script of [up, down]) {
-          if (script?.type === 'sql') checkSqlScript(script, { isSchemaTenant, publicTo });
-        }
-      }
-      checked.add(isSchemaTenant);
-    },
+    check: (driver) => remember(checked, driver, () => checkScripts(local, driver, publicTo)),
     plan: async (scope) => {
       const guess = planUnread(scope.tenant);
       const plan =

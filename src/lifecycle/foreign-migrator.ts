@@ -1,4 +1,4 @@
-import type { Hook, HookContext, Migrator } from '../config/types.js';
+import type { Hook, HookContext, Migrator, ResolvedConfig } from '../config/types.js';
 import { TenancyError } from '../errors.js';
 import { historyDigest } from '../migrations/history-digest.js';
 import { createHookContext, runHook, withHooks } from './hook-context.js';
@@ -6,7 +6,7 @@ import type { MigratorOptions, RunMigrator } from './migrator.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 
 /** A migrator of the user's: a preset with versions, or a bare function, which runs every time and is `unversioned`. */
-export async function createForeignMigrator(hook: Migrator | Hook, options: MigratorOptions): Promise<RunMigrator> {
+export async function createForeignMigrator(config: ResolvedConfig, hook: Migrator | Hook, options: MigratorOptions): Promise<RunMigrator> {
   if (options.direction === 'down' || options.to !== null) {
     throw new TenancyError('TENANCY_OPTION_REJECTED', {
       option: options.direction === 'down' ? 'rollback' : '--to',
@@ -18,19 +18,23 @@ export async function createForeignMigrator(hook: Migrator | Hook, options: Migr
     typeof hook === 'function'
       ? { type: 'migrator', name: 'migrate', run: async (ctx) => hook(ctx), target: async () => null, readVersion: async () => null }
       : hook;
-  const target = await migrator.target();
+  const target = await migrator.target({ root: config.root, signal: new AbortController().signal });
 
-  async function read(scope: TenantScope, ctx: HookContext): Promise<string | null> {
-    let version: string | null = null;
-    await runHook(
-      scope,
-      'migrate.readVersion',
-      async () => {
-        version = await migrator.readVersion(ctx);
-      },
-      () => ctx,
-    );
-    return version;
+  /** What the tenant itself says; `pending` is null where the migrator doesn't know. */
+  async function read(scope: TenantScope, ctx: HookContext): Promise<{ version: string | null; pending: readonly string[] | null }> {
+    const found: { version: string | null; pending: readonly string[] | null } = { version: null, pending: null };
+    const ask = async (): Promise<void> => {
+      found.version = await migrator.readVersion(ctx);
+      if (migrator.pending) found.pending = await migrator.pending(ctx);
+    };
+    await runHook(scope, 'migrate.readVersion', ask, () => ctx);
+    return found;
+  }
+
+  /** Where neither a target nor what is pending is known, it is never done. */
+  function isDone({ version, pending }: Awaited<ReturnType<typeof read>>): boolean {
+    if (target !== null && version !== target) return false;
+    return pending === null ? target !== null : pending.length === 0;
   }
 
   return {
@@ -39,22 +43,26 @@ export async function createForeignMigrator(hook: Migrator | Hook, options: Migr
     targetDigest: null,
     declared: [],
     lockScope: migrator.lockScope ?? 'tenant',
-    check: () => undefined,
+    check: async () => undefined,
     describe: (applied) => toVersion(applied.at(-1)?.name ?? null),
     plan: async (scope) => {
-      const from = await read(scope, createHookContext(scope));
-      return { from, to: target, migrations: [] };
+      const { version, pending } = await read(scope, createHookContext(scope));
+      return { from: version, to: target, migrations: pending ?? [] };
     },
     migrate: async (scope): Promise<WorkResult> => {
-      const from = await read(scope, createHookContext(scope));
-      if (target !== null && from === target) return { outcome: 'up-to-date', from, to: from, version: toVersion(from) };
+      const before = await read(scope, createHookContext(scope));
+      const from = before.version;
+      if (isDone(before)) return { outcome: 'up-to-date', from, to: from, version: toVersion(from) };
       const context = (): HookContext => createHookContext(scope, { from, to: target });
       // A migrator of the user's knows no fence.
       await scope.run.leases.confirm(scope.tenant.id);
       await withHooks(scope, 'Migrate', context, () => runHook(scope, 'migrate', (ctx) => migrator.run(ctx), context));
-      const to = await read(scope, context());
-      if (target !== null && to !== target) {
-        const error = new TenancyError('TENANCY_VERSION_UNVERIFIED', { tenant: scope.tenant.id, expected: target, found: to });
+      const after = await read(scope, context());
+      const to = after.version;
+      const isUnverified = (target !== null || after.pending !== null) && !isDone(after);
+      if (isUnverified) {
+        const expected = after.pending?.at(-1) ?? target ?? '';
+        const error = new TenancyError('TENANCY_VERSION_UNVERIFIED', { tenant: scope.tenant.id, expected, found: to });
         return { outcome: 'unverified', from, to, error, version: toVersion(to) };
       }
       return { outcome: 'applied', from, to: to ?? 'unversioned', version: toVersion(to ?? 'unversioned') };

@@ -21,14 +21,19 @@ export function createHookContext(scope: TenantScope, versions: HookVersions = {
     DATABASE_URL: url,
     TENANCY_TENANT: tenant.id,
     TENANCY_SCHEMA: driver.capabilities.isSharedDatabase ? tenant.name : '',
-    TENANCY_DATABASE: decodeURIComponent(new URL(url).pathname.slice(1)),
+    TENANCY_DATABASE: driver.databaseName(target),
     TENANCY_RUN_ID: run.runId,
   };
   return {
     tenant,
     placement: { cluster: tenant.cluster, driver: tenant.driver, name: tenant.name },
+    root: run.config.root,
     db: {
       query: (sql, params) => driver.withSession(target, sessionOptions(scope), (session) => session.db.query(sql, params)),
+    },
+    mongo: <Db>() => {
+      if (driver.nativeDatabase) return driver.nativeDatabase(target) as Db;
+      throw new TenancyError('TENANCY_QUERY_REFUSED', { tenant: tenant.id, driver: driver.name, call: 'ctx.mongo()', instead: 'ctx.db' });
     },
     url,
     env,

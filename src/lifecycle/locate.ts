@@ -21,11 +21,10 @@ export function locateTenant({
       note: '`npx tenancy embedded start` first: it keeps the embedded server up between commands',
     };
   }
-  return { type: 'tenant.located', ...place, connect: `psql '${url.replaceAll("'", '%27')}'` };
+  return { type: 'tenant.located', ...place, connect: driver.clientCommand(target, url) };
 }
 
+/** By text: a URL of MongoDB may name several hosts, which is no URL to the parser. */
 function withoutPassword(url: string): string {
-  const parsed = new URL(url);
-  parsed.password = '';
-  return redactUrl(parsed.toString());
+  return redactUrl(url.replace(/^([a-z][a-z0-9+.-]*:\/\/[^:/@]*):[^@/]*@/i, '$1@'));
 }

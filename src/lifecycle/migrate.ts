@@ -12,7 +12,7 @@ export async function migrateTenant(scope: TenantScope, onVersion: OnVersion): P
     const command = run.command === 'rollback' ? 'rolled back' : 'migrated';
     throw new TenancyError('TENANCY_STATE_REFUSED', { tenant: tenant.id, status: tenant.status, command, next });
   }
-  run.migrator.check(tenant.driver);
+  await run.migrator.check(tenant.driver);
   let result: WorkResult | null = null;
   await runStep(scope, run.command === 'rollback' ? 'rollback' : 'migrate', async () => {
     result = await run.migrator.migrate(scope, { isNew: false, onVersion }).catch(async (error: unknown) => {

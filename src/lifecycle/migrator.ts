@@ -16,7 +16,7 @@ export interface RunMigrator {
   readonly declared: readonly { readonly name: string; readonly checksum: string }[];
   readonly lockScope: 'tenant' | 'database' | 'none';
   /** Refuses files that can't be run for tenants of this driver, before any tenant is touched. @throws TenancyError */
-  check(driver: DriverName): void;
+  check(driver: DriverName): Promise<void>;
   /** What the registry is to say of a tenant with this history. */
   describe(applied: readonly { readonly name: string; readonly checksum: string }[]): NonNullable<WorkResult['version']>;
   /** What would be done, without writing anything. */
@@ -46,7 +46,7 @@ export async function createRunMigrator(config: ResolvedConfig, options: Migrato
   const hook = config.hooks.migrate;
   if (hook === undefined) return noMigrator;
   if (typeof hook !== 'function' && hook.type === 'sql-migrations') return createBuiltInMigrator(config, hook, options);
-  return createForeignMigrator(hook, options);
+  return createForeignMigrator(config, hook, options);
 }
 
 /** For configs without migrations: tenants are created empty. */
@@ -56,7 +56,7 @@ export const noMigrator: RunMigrator = {
   targetDigest: null,
   declared: [],
   lockScope: 'none',
-  check: () => undefined,
+  check: async () => undefined,
   describe: (applied) => ({ schemaVersion: applied.at(-1)?.name ?? null, migrationsHash: historyDigest(applied) }),
   plan: async () => ({ from: null, to: null, migrations: [] }),
   migrate: async () => ({ outcome: 'up-to-date', from: null, to: null }),

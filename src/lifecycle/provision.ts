@@ -34,7 +34,7 @@ export async function provisionTenant(scope: TenantScope): Promise<WorkResult> {
   if (obstacle) throw obstacle;
   if (tenant.status === 'active') return { outcome: 'up-to-date', from: tenant.schemaVersion, to: tenant.schemaVersion };
 
-  run.migrator.check(tenant.driver);
+  await run.migrator.check(tenant.driver);
   await begin(scope);
   const context = () => createHookContext(scope, { from: tenant.schemaVersion, to: run.migrator.target });
 

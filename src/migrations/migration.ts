@@ -29,7 +29,10 @@ export interface TenantHistory {
   readonly fence: number;
 }
 
-/** The client that a migration module or hook is handed: bound to the tenant's schema or database. */
+/**
+ * The client that a migration module or hook is handed: bound to the tenant's schema or database. Parameters are written as the
+ * engine has them: `$1` in PostgreSQL, `?` in MySQL.
+ */
 export interface TenantDb {
   query<Row = Record<string, unknown>>(sql: string, params?: readonly unknown[]): Promise<{ rows: Row[]; rowCount: number | null }>;
 }
@@ -42,6 +45,15 @@ export interface LocalMigration {
   readonly checksum: string;
   readonly up: MigrationScript;
   readonly down: MigrationScript | null;
+  /** A row in the history of the tool whose folder this is, written in the same transaction as ours, so that it agrees afterwards. */
+  readonly mirror?: HistoryMirror;
+}
+
+/** `_prisma_migrations`, as `prisma migrate deploy` writes it. `checksum`: SHA-256 of the file's bytes as they are, hex. */
+export interface HistoryMirror {
+  readonly type: 'prisma';
+  readonly name: string;
+  readonly checksum: string;
 }
 
 export type MigrationScript =
@@ -57,11 +69,19 @@ export type MigrationScript =
       readonly type: 'module';
       readonly file: string;
       readonly isTransactional: boolean;
-      run(
-        db: TenantDb,
-        context: { readonly tenant: string; readonly signal: AbortSignal; readonly log: (text: string) => void },
-      ): Promise<void>;
+      /**
+       * `db`: what the engine's modules are handed: a `TenantDb`, or the `Db` of MongoDB's own driver.
+       * `context`: a `ModuleContext`; on MongoDB it also is the `MongoClient`, which is what migrate-mongo passes on there.
+       */
+      run(db: unknown, context: ModuleContext): Promise<void>;
     };
+
+/** What a migration module is told besides its database. */
+export interface ModuleContext {
+  readonly tenant: string;
+  readonly signal: AbortSignal;
+  readonly log: (text: string) => void;
+}
 
 /** What to do to one tenant: pure data, made from local files and a history. */
 export interface TenantMigrationPlan {

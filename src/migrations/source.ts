@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { SqlMigrationsOptions } from '../config/types.js';
 import { TenancyError } from '../errors.js';
 import type { FoundFile, FoundMigration } from './formats/format.js';
-import { chooseFormat } from './formats/index.js';
+import { chooseFormat, type MigrationFormatName } from './formats/index.js';
 import { historyDigest } from './history-digest.js';
 import type { LocalMigration, MigrationScript } from './migration.js';
 import { byName, chooseOrder } from './order.js';
@@ -29,7 +29,7 @@ export async function loadMigrations(
 ): Promise<readonly LocalMigration[]> {
   const directory = resolve(options.root, options.directory);
   const entries = await readEntries(directory);
-  const format = await chooseFormat(options.format ?? 'auto', entries);
+  const format = await chooseFormat((options.format ?? 'auto') as MigrationFormatName, entries);
   const found = await format.find(entries);
   if (found.length === 0) refuseEmpty(directory);
   const order = format.order === 'name' ? byName : chooseOrder(found.map(({ name }) => name));

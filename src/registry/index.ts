@@ -8,6 +8,10 @@ type OpenRegistry = (options: OpenRegistryOptions) => Promise<Registry>;
 const stores = {
   'postgres:': async () => (await import('./postgres/open.js')).openPostgresRegistry,
   'postgresql:': async () => (await import('./postgres/open.js')).openPostgresRegistry,
+  'mysql:': async () => (await import('./mysql/open.js')).openMysqlRegistry,
+  'mariadb:': async () => (await import('./mysql/open.js')).openMysqlRegistry,
+  'mongodb:': async () => (await import('./mongodb/open.js')).openMongodbRegistry,
+  'mongodb+srv:': async () => (await import('./mongodb/open.js')).openMongodbRegistry,
 } satisfies Record<string, () => Promise<OpenRegistry>>;
 
 /**

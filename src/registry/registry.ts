@@ -1,5 +1,5 @@
 import type { OutcomeCounts, RunCommand, TenantOutcome, TenantOutcomeType } from '../events.js';
-import type { Placement, Tenant, TenantFailure, TenantId, TenantOperation, TenantStatus } from '../tenant.js';
+import type { DriverName, Placement, Tenant, TenantFailure, TenantId, TenantOperation, TenantStatus } from '../tenant.js';
 
 /**
  * The control plane: which tenants there are, where each lives, at which version, who works on it, and what was done.
@@ -7,7 +7,7 @@ import type { Placement, Tenant, TenantFailure, TenantId, TenantOperation, Tenan
  * Guarantees every store gives:
  * - all times are the registry server's own clock, so clients' clocks don't matter;
  * - a change of state is a compare-and-set on status and fence; a caller whose fence is stale changes nothing and is told so;
- * - every batch method is one statement (one round trip), atomic as a whole;
+ * - every batch method is atomic as a whole, and costs a number of round trips that doesn't grow with the batch (in PostgreSQL, one);
  * - ids are looked up exactly and are unique without case; `(cluster, name)` is unique without case over all tenants that aren't deprovisioned;
  * - it never stores a credential.
  *
@@ -35,7 +35,7 @@ export interface Registry {
   /** One keyset page in the order of (bytewise) ids. */
   listTenants(filter: TenantFilter, page: { readonly after: string | null; readonly limit: number }): Promise<readonly Tenant[]>;
   countTenants(filter: TenantFilter): Promise<number>;
-  /** Of all that the filter selects: how many for each (status, cluster, schemaVersion, migrationsHash), and how many with a last error. */
+  /** Of all that the filter selects: how many for each (status, cluster, driver, schemaVersion, migrationsHash), and how many with a last error. */
   summarize(filter: TenantFilter): Promise<readonly TenantSummary[]>;
 
   /**
@@ -114,6 +114,7 @@ export interface TenantFilter {
 export interface TenantSummary {
   readonly status: TenantStatus;
   readonly cluster: string;
+  readonly driver: DriverName;
   readonly schemaVersion: string | null;
   readonly migrationsHash: string | null;
   readonly tenants: number;

@@ -3,7 +3,7 @@ import { TenancyError } from '../errors.js';
 import type { FleetLane } from '../fleet/run-fleet.js';
 import type { RunMigrator } from '../lifecycle/migrator.js';
 import type { Registry, TenantFilter, TenantSummary } from '../registry/registry.js';
-import type { Tenant } from '../tenant.js';
+import type { DriverName, Tenant } from '../tenant.js';
 
 const PAGE = 200;
 
@@ -34,13 +34,9 @@ export async function planRun({ config, registry, filter, skipAt, concurrency, m
     skipAt !== null && row.schemaVersion === skipAt.schemaVersion && row.migrationsHash === skipAt.migrationsHash;
   const upToDate = sum(summary.filter(isThere), ({ tenants, withError }) => tenants - withError);
 
-  const working = new Map<string, number>();
-  for (const row of summary) {
-    const tenants = isThere(row) ? row.withError : row.tenants;
-    if (tenants > 0) working.set(row.cluster, (working.get(row.cluster) ?? 0) + tenants);
-  }
-  const clusters: Record<string, { tenants: number; cap: number }> = {};
-  for (const [cluster, tenants] of working) clusters[cluster] = { tenants, cap: capOf(config, cluster, tenants, migrator) };
+  const working = new Map<string, Working>();
+  for (const row of summary) addWork(working, row.cluster, row.driver, isThere(row) ? row.withError : row.tenants);
+  const clusters = capClusters(config, working, migrator);
 
   const pending: TenantFilter = skipAt === null ? filter : { ...filter, notAt: skipAt };
   const lanes = Object.entries(clusters).map(([name, { cap }]) => ({
@@ -59,14 +55,14 @@ export function planListed(
   migrator: RunMigrator,
 ): Omit<RunPlan, 'selected' | 'upToDate'> {
   const byCluster = new Map<string, Tenant[]>();
+  const working = new Map<string, Working>();
   for (const tenant of tenants) {
+    addWork(working, tenant.cluster, tenant.driver, 1);
     const listed = byCluster.get(tenant.cluster);
     if (listed) listed.push(tenant);
     else byCluster.set(tenant.cluster, [tenant]);
   }
-  const clusters: Record<string, { tenants: number; cap: number }> = {};
-  for (const [cluster, listed] of byCluster)
-    clusters[cluster] = { tenants: listed.length, cap: capOf(config, cluster, listed.length, migrator) };
+  const clusters = capClusters(config, working, migrator);
   const lanes = [...byCluster].map(([name, listed]) => ({ name, cap: clusters[name]?.cap ?? 1, tenants: yieldAll(listed) }));
   return { lanes, clusters, concurrency: decideConcurrency(config, concurrency, clusters) };
 }
@@ -86,14 +82,38 @@ async function* yieldAll<T>(items: readonly T[]): AsyncGenerator<T> {
   yield* items;
 }
 
-function capOf(config: ResolvedConfig, cluster: string, tenants: number, migrator: RunMigrator): number {
+/** What is to be done on one cluster. */
+interface Working {
+  tenants: number;
+  readonly drivers: Set<DriverName>;
+}
+
+function addWork(working: Map<string, Working>, cluster: string, driver: DriverName, tenants: number): void {
+  if (tenants === 0) return;
+  const known = working.get(cluster) ?? { tenants: 0, drivers: new Set() };
+  known.tenants += tenants;
+  known.drivers.add(driver);
+  working.set(cluster, known);
+}
+
+function capClusters(
+  config: ResolvedConfig,
+  working: ReadonlyMap<string, Working>,
+  migrator: RunMigrator,
+): Readonly<Record<string, { readonly tenants: number; readonly cap: number }>> {
+  const caps = [...working].map(([cluster, work]) => [cluster, { tenants: work.tenants, cap: capOf(config, cluster, work, migrator) }]);
+  return Object.fromEntries(caps);
+}
+
+function capOf(config: ResolvedConfig, cluster: string, { tenants, drivers }: Working, migrator: RunMigrator): number {
   const configured = config.clusters[cluster];
   if (!configured) {
     const who = tenants === 1 ? '1 tenant' : `${tenants} tenants`;
     throw new TenancyError('TENANCY_CLUSTER_UNKNOWN', { tenant: who, cluster, known: Object.keys(config.clusters) });
   }
-  // A migrator whose own lock covers the whole database would only make the others wait, or fail.
-  return migrator.lockScope === 'database' ? 1 : configured.concurrency;
+  // A migrator whose own lock covers the whole database would only make the others in it wait, or fail.
+  const isShared = drivers.has('postgres-schema');
+  return migrator.lockScope === 'database' && isShared ? 1 : configured.concurrency;
 }
 
 function decideConcurrency(

@@ -25,7 +25,7 @@ export async function planMigrateRun(
   async function planOne(tenant: Tenant): Promise<TenantOutcome> {
     const base = { tenant: tenant.id, cluster: tenant.cluster, attempts: 0, from: tenant.schemaVersion, ms: 0 };
     try {
-      run.migrator.check(tenant.driver);
+      await run.migrator.check(tenant.driver);
       const { from, to, migrations } = await run.migrator.plan(await openScope(run, tenant, signals.abort));
       const isThere = migrations.length === 0 && (run.migrator.type === 'built-in' || (to !== null && from === to));
       if (isThere) return { ...base, outcome: 'up-to-date', to };

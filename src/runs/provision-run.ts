@@ -40,7 +40,7 @@ export async function provisionTenants(workspace: Workspace, rawIds: readonly st
   // Placed before anything is opened: a config that can't place one of them is wrong for all.
   const placed = ids.map((id) => ({ id, labels, placement: config.place({ id, labels }) }));
   const migrator = await createRunMigrator(config, { direction: 'up', to: null, allowOutOfOrder: false, forceVerify: false });
-  for (const driver of new Set(placed.map(({ placement }) => placement.driver))) migrator.check(driver);
+  for (const driver of new Set(placed.map(({ placement }) => placement.driver))) await migrator.check(driver);
   if (options.dryRun) return planProvision(workspace, placed, migrator, options);
 
   const registry = await workspace.registry({ create: true });

@@ -1,10 +1,46 @@
 import { Client } from 'pg';
+import { expect } from 'vitest';
 import { openClusterEngine } from '../../src/drivers/index.js';
 import type { DriverName } from '../../src/tenant.js';
 import { createTestDatabase, type PostgresVersion } from '../rig/postgres.js';
-import { type DriverUnderTest, describeDriver } from './driver-suite.js';
+import { type DriverUnderTest, describeDriver, type HomeWords } from './driver-suite.js';
 
 const MAX_CONNECTIONS = 3;
+
+const postgresWords: HomeWords = {
+  put: async ({ session }, table, value) => {
+    await session.db.query(`CREATE TABLE ${table} (value text); INSERT INTO ${table} VALUES ('${value}')`);
+  },
+  values: async ({ session }, table) =>
+    (await session.db.query<{ value: string }>(`SELECT value FROM ${table} WHERE value <> $1 ORDER BY 1`, [''])).rows.map(
+      ({ value }) => value,
+    ),
+  sleep: async ({ session }, seconds) => {
+    await session.db.query(`SELECT pg_sleep(${seconds})`);
+  },
+  countSleeping: async ({ session }, seconds) => {
+    const { rows } = await session.db.query(
+      `SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(${seconds})%' AND state = 'active' AND pid <> pg_backend_pid()`,
+    );
+    return rows.length;
+  },
+  litter: async ({ session }) => {
+    await session.db.query(`SET statement_timeout = '1234ms'; CREATE TEMP TABLE leftover (id int); SELECT pg_advisory_lock(7)`);
+  },
+  findLitter: async ({ session }) => {
+    const { rows } = await session.db.query<{ left: string }>(
+      `SELECT 'a setting' AS left WHERE current_setting('statement_timeout') <> '0'
+       UNION ALL SELECT 'a table' WHERE to_regclass('pg_temp.leftover') IS NOT NULL
+       UNION ALL SELECT 'a lock' FROM pg_locks
+        WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+    );
+    return rows.map(({ left }) => left);
+  },
+  failHalfWay: async ({ session }, table, value) => {
+    await expect(session.db.query(`INSERT INTO ${table} SELECT (1 / $1::int)::text`, [0])).rejects.toMatchObject({ code: '22012' });
+    return session.db.query(`INSERT INTO ${table} VALUES ('${value}'); SELECT 1 / 0`);
+  },
+};
 
 async function open(name: DriverName, version: PostgresVersion): Promise<DriverUnderTest> {
   const database = await createTestDatabase(version);
@@ -33,7 +69,8 @@ async function open(name: DriverName, version: PostgresVersion): Promise<DriverU
       ]);
       return rows[0]?.count ?? -1;
     },
-    sleepSql: (seconds) => `SELECT pg_sleep(${seconds})`,
+    nameEndings: ['a-b', 'a.b', 'été', '日本', 'ends-'],
+    words: postgresWords,
     close: async () => {
       await watcher.end();
       await database.drop();

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { ClusterEngine, Marker, SessionOptions, TenantDriver, TenantTarget } from '../../src/drivers/driver.js';
+import type { ClusterEngine, Marker, SessionOptions, TenantDriver, TenantSession, TenantTarget } from '../../src/drivers/driver.js';
 
 /** What the suite needs to know of a driver under test, besides the contract. */
 export interface DriverUnderTest {
@@ -13,9 +13,33 @@ export interface DriverUnderTest {
   /** How many connections this engine holds, as the server counts. */
   countConnections(): Promise<number>;
   maxConnections: number;
-  /** A statement in the tenant's home that takes so many seconds. */
-  sleepSql(seconds: number): string;
+  /** Endings of names that the engine bears. */
+  readonly nameEndings: readonly string[];
+  readonly words: HomeWords;
   close(): Promise<void>;
+}
+
+/** What the suite does inside of a home, in the engine's own language. */
+export interface HomeWords {
+  /** Makes a table or collection with one row or document that holds the value. */
+  put(home: Home, table: string, value: string): Promise<void>;
+  /** All values of the table, sorted. */
+  values(home: Home, table: string): Promise<readonly string[]>;
+  sleep(home: Home, seconds: number): Promise<void>;
+  /** How many of those sleeps the server is still at. */
+  countSleeping(home: Home, seconds: number): Promise<number>;
+  /** Leaves in the session whatever the engine lets a session keep: settings, temporary tables, locks. */
+  litter(home: Home): Promise<void>;
+  /** What of that is still to be seen, from a session that may have inherited it. */
+  findLitter(home: Home): Promise<readonly string[]>;
+  /** Writes the value into an existing table and fails in the same call; null where the engine can't undo a call (no transactional session). */
+  readonly failHalfWay: ((home: Home, table: string, value: string) => Promise<unknown>) | null;
+}
+
+/** A session, and the target it was opened for: what an engine needs to reach the tenant. */
+export interface Home {
+  readonly session: TenantSession;
+  readonly target: TenantTarget;
 }
 
 const never = new AbortController().signal;
@@ -46,8 +70,8 @@ export function describeDriver(title: string, open: () => Promise<DriverUnderTes
     });
 
     const target = (suffix: string, marker: Marker = markerOf(suffix)): TenantTarget => ({ name: under.name(suffix), marker });
-    const queryIn = <Row>(home: TenantTarget, sql: string, params?: readonly unknown[]): Promise<Row[]> =>
-      driver.withSession(home, sessionOptions(), async ({ db }) => (await db.query<Row>(sql, params)).rows);
+    const within = <T>(home: TenantTarget, use: (home: Home) => Promise<T>): Promise<T> =>
+      driver.withSession(home, sessionOptions(), (session) => use({ session, target: home }));
 
     const made: TenantTarget[] = [];
     const create = async (suffix: string): Promise<TenantTarget> => {
@@ -114,16 +138,18 @@ export function describeDriver(title: string, open: () => Promise<DriverUnderTes
 
       it('drops once where four race for it', async () => {
         const home = await create('race_drop');
-        await queryIn(home, 'CREATE TABLE a (id int)');
+        await within(home, (inside) => under.words.put(inside, 'a', 'x'));
         const answers = await Promise.all(Array.from({ length: 4 }, () => driver.drop(home, never)));
         expect(answers).toContain('dropped');
         expect(await driver.probe(home)).toEqual({ status: 'absent' });
       });
 
-      it.each(['a-b', 'a.b', 'été', '日本', 'ends-'])('bears %s in a name', async (suffix) => {
-        const home = await create(suffix);
-        await queryIn(home, 'CREATE TABLE t (id int)');
-        expect(await driver.probe(home)).toEqual({ status: 'ours', isEmpty: false });
+      it('bears odd names', async () => {
+        for (const suffix of under.nameEndings) {
+          const home = await create(suffix);
+          await within(home, (inside) => under.words.put(inside, 't', 'x'));
+          expect(await driver.probe(home)).toEqual({ status: 'ours', isEmpty: false });
+        }
       });
     });
 
@@ -143,36 +169,28 @@ export function describeDriver(title: string, open: () => Promise<DriverUnderTes
     describe('withSession', () => {
       it('shows each tenant its own home only', async () => {
         const [a, b] = [await create('iso_a'), await create('iso_b')];
-        await queryIn(a, `CREATE TABLE who (name text); INSERT INTO who VALUES ('a')`);
-        await queryIn(b, `CREATE TABLE who (name text); INSERT INTO who VALUES ('b')`);
-        expect(await queryIn(a, 'SELECT name FROM who')).toEqual([{ name: 'a' }]);
-        expect(await queryIn(b, 'SELECT name FROM who WHERE name = $1', ['b'])).toEqual([{ name: 'b' }]);
+        await within(a, (inside) => under.words.put(inside, 'who', 'a'));
+        await within(b, (inside) => under.words.put(inside, 'who', 'b'));
+        expect(await within(a, (inside) => under.words.values(inside, 'who'))).toEqual(['a']);
+        expect(await within(b, (inside) => under.words.values(inside, 'who'))).toEqual(['b']);
       });
 
-      it('undoes a query that fails half way, and goes on', async () => {
+      it('goes on after a call that failed, and has undone it where the engine can', async () => {
         const home = await create('undo');
-        await driver.withSession(home, sessionOptions(), async ({ db }) => {
-          await db.query('CREATE TABLE t (id int)');
-          await expect(db.query('INSERT INTO t VALUES (1); SELECT 1 / 0')).rejects.toMatchObject({ code: '22012' });
-          await expect(db.query('INSERT INTO t SELECT 1 / $1::int', [0])).rejects.toMatchObject({ code: '22012' });
-          expect((await db.query('SELECT id FROM t')).rows).toEqual([]);
+        await within(home, async (inside) => {
+          await under.words.put(inside, 't', 'before');
+          const { failHalfWay } = under.words;
+          if (failHalfWay !== null) await expect(failHalfWay(inside, 't', 'half')).rejects.toThrow();
+          expect(await under.words.values(inside, 't')).toEqual(
+            driver.capabilities.supportsTransactionalDdl || failHalfWay === null ? ['before'] : ['before', 'half'],
+          );
         });
       });
 
       it('hands a connection on without what the last tenant set', async () => {
         const [a, b] = [await create('clean_a'), await create('clean_b')];
-        await queryIn(a, `SET statement_timeout = '1234ms'; CREATE TEMP TABLE leftover (id int); SELECT pg_advisory_lock(7)`);
-        const [row] = await queryIn<{ timeout: string; leftover: string | null }>(
-          b,
-          `SELECT current_setting('statement_timeout') AS timeout, to_regclass('pg_temp.leftover') AS leftover`,
-        );
-        expect(row).toEqual({ timeout: '0', leftover: null });
-        expect(
-          await queryIn(
-            b,
-            `SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
-          ),
-        ).toEqual([]);
+        await within(a, (inside) => under.words.litter(inside));
+        expect(await within(b, (inside) => under.words.findLitter(inside))).toEqual([]);
       });
 
       it('cancels on abort, and frees the place', async () => {
@@ -183,20 +201,15 @@ export function describeDriver(title: string, open: () => Promise<DriverUnderTes
         const ready = new Promise<void>((resolve) => {
           isReady = resolve;
         });
-        const running = driver.withSession(home, sessionOptions(abort.signal), async ({ db }) => {
-          await db.query('SELECT 1');
+        const running = driver.withSession(home, sessionOptions(abort.signal), async (session) => {
+          await under.words.put({ session, target: home }, 'before', 'x');
           isReady();
-          await db.query(under.sleepSql(30));
+          await under.words.sleep({ session, target: home }, 30);
         });
         await ready;
         abort.abort(reason);
         await expect(running).rejects.toBe(reason);
-        expect(
-          await queryIn(
-            home,
-            `SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND state = 'active' AND pid <> pg_backend_pid()`,
-          ),
-        ).toEqual([]);
+        expect(await within(home, (inside) => under.words.countSleeping(inside, 30))).toBe(0);
       });
 
       it('gives up waiting for a place on abort', async () => {
@@ -224,7 +237,7 @@ export function describeDriver(title: string, open: () => Promise<DriverUnderTes
         await Promise.all(
           Array.from({ length: 40 }, async (_, index) => {
             const home = homes[index % homes.length];
-            if (home !== undefined) await queryIn(home, under.sleepSql(0.01));
+            if (home !== undefined) await within(home, (inside) => under.words.sleep(inside, 0.01));
           }),
         );
         isDone = true;

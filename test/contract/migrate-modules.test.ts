@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { historyDigest } from '../../src/migrations/history-digest.js';
+import type { TenantDb } from '../../src/migrations/migration.js';
 import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
 import { applyOptions, counted, moduleMigration, openSession, type SessionSetting, sqlMigration, type TestSession } from './migrate-rig.js';
 
@@ -30,7 +31,7 @@ describe('migrations as modules', () => {
 
   it('run among scripts, in a transaction of their own with their history row', async () => {
     await inTenant({}, async (session) => {
-      const module = moduleMigration('b', async (db, { tenant, log }) => {
+      const module = moduleMigration('b', async (db: TenantDb, { tenant, log }) => {
         await db.query('INSERT INTO counts VALUES ($1, 1)', ['b']);
         const { rows } = await db.query<{ n: number }>('SELECT count(*)::int AS n FROM counts');
         log(`${tenant} ${rows[0]?.n}`);
@@ -48,7 +49,7 @@ describe('migrations as modules', () => {
     ['nothing', undefined, /migration b: it threw undefined/],
   ])('leave nothing behind when they throw %s', async (_, thrown, message) => {
     await inTenant({}, async (session, schema) => {
-      const module = moduleMigration('b', async (db) => {
+      const module = moduleMigration('b', async (db: TenantDb) => {
         await db.query(`INSERT INTO counts VALUES ('b', 1)`);
         throw thrown;
       });
@@ -60,11 +61,11 @@ describe('migrations as modules', () => {
 
   it('may not end the transaction, nor hide that it failed', async () => {
     await inTenant({}, async (session) => {
-      const committing = moduleMigration('b', async (db) => {
+      const committing = moduleMigration('b', async (db: TenantDb) => {
         await db.query('COMMIT');
       });
       await expect(session.applyMigrations([committing], afterA())).rejects.toThrow(/COMMIT is refused/);
-      const hiding = moduleMigration('b', async (db) => {
+      const hiding = moduleMigration('b', async (db: TenantDb) => {
         await db.query('SELECT 1/0').catch(() => {});
       });
       await expect(session.applyMigrations([hiding], afterA())).rejects.toThrow(/a query of it had failed.*division by zero/);
@@ -79,7 +80,7 @@ describe('migrations as modules', () => {
   it('lose their db when they are over', async () => {
     await inTenant({}, async (session) => {
       let late: Promise<unknown> = Promise.resolve();
-      const module = moduleMigration('b', async (db) => {
+      const module = moduleMigration('b', async (db: TenantDb) => {
         late = new Promise((resolve) => setTimeout(resolve, 50)).then(() => db.query('DROP TABLE counts'));
         late.catch(() => {});
       });
@@ -106,7 +107,7 @@ describe('migrations as modules', () => {
       let isBroken = true;
       const module = moduleMigration(
         'b',
-        async (db) => {
+        async (db: TenantDb) => {
           await db.query(`INSERT INTO counts VALUES ('b', 1)`);
           if (isBroken) throw new Error('half way');
         },

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TenantDb } from '../../src/migrations/migration.js';
 import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
 import { applyOptions, moduleMigration, openSession, type SessionSetting, sqlMigration, type TestSession } from './migrate-rig.js';
 
@@ -18,7 +19,7 @@ describe('the limits of a statement', () => {
 
   const slow = sqlMigration('slow', 'SELECT 1;\nSELECT pg_sleep(5);');
   const slowAlone = sqlMigration('alone', '-- tenancy: no-transaction\nDO $$ BEGIN PERFORM pg_sleep(5); END $$');
-  const slowModule = moduleMigration('module', async (db) => {
+  const slowModule = moduleMigration('module', async (db: TenantDb) => {
     await db.query('SELECT pg_sleep(5)');
   });
 

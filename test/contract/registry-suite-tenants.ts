@@ -198,9 +198,33 @@ export function describeTenants(scene: Scene): void {
         expect(await registry.countTenants(filter)).toBe(expected.length);
       }
       expect(await registry.summarize({ labels })).toEqual([
-        { status: 'active', cluster: 'far', schemaVersion: '0001', migrationsHash: 'h2', tenants: 1, withError: 0 },
-        { status: 'active', cluster: 'main', schemaVersion: '0002', migrationsHash: 'h2', tenants: 2, withError: 1 },
-        { status: 'pending', cluster: 'main', schemaVersion: null, migrationsHash: null, tenants: 1, withError: 0 },
+        {
+          status: 'active',
+          cluster: 'far',
+          driver: 'postgres-schema',
+          schemaVersion: '0001',
+          migrationsHash: 'h2',
+          tenants: 1,
+          withError: 0,
+        },
+        {
+          status: 'active',
+          cluster: 'main',
+          driver: 'postgres-schema',
+          schemaVersion: '0002',
+          migrationsHash: 'h2',
+          tenants: 2,
+          withError: 1,
+        },
+        {
+          status: 'pending',
+          cluster: 'main',
+          driver: 'postgres-schema',
+          schemaVersion: null,
+          migrationsHash: null,
+          tenants: 1,
+          withError: 0,
+        },
       ]);
     });
 

@@ -33,12 +33,20 @@ const acme = { id: parseTenantId('Acme'), labels: { plan: 'pro' } };
 describe('checking', () => {
   const hook = 'expected a function `(ctx) => …`';
   const cases: readonly [string, object, string][] = [
-    ['url', { clusters: { main: { url: 'foo' } } }, "`clusters.main.url`: expected a URL such as postgres://… or embedded:DIR, got 'foo'"],
-    ['missing url', { clusters: { main: {} } }, '`clusters.main.url`: expected a URL such as postgres://… or embedded:DIR, got undefined'],
+    [
+      'url',
+      { clusters: { main: { url: 'foo' } } },
+      "`clusters.main.url`: expected a URL such as postgres://…, mysql://…, mongodb://… or embedded:DIR, got 'foo'",
+    ],
+    [
+      'missing url',
+      { clusters: { main: {} } },
+      '`clusters.main.url`: expected a URL such as postgres://…, mysql://…, mongodb://… or embedded:DIR, got undefined',
+    ],
     [
       'mistyped scheme',
       { clusters: { main: { url: 'postgres//u:hunter22@h' } } },
-      "`clusters.main.url`: expected a URL such as postgres://… or embedded:DIR, got 'postgres//u:***@h'",
+      "`clusters.main.url`: expected a URL such as postgres://…, mysql://…, mongodb://… or embedded:DIR, got 'postgres//u:***@h'",
     ],
     [
       'raw password',
@@ -47,13 +55,13 @@ describe('checking', () => {
     ],
     [
       'mysql',
-      { clusters: { main: { url: 'mysql://h' } } },
-      '`clusters.main.url`: MySQL is not supported in this version of tenancy, only PostgreSQL is: postgres://… or embedded:DIR',
+      { clusters: { main: { url: 'mysql:/h' } } },
+      "`clusters.main.url`: expected a URL such as postgres://…, mysql://…, mongodb://… or embedded:DIR, got 'mysql:/h'",
     ],
     [
       'mongodb',
-      { registry: { url: 'mongodb+srv://h' } },
-      '`registry.url`: MongoDB is not supported in this version of tenancy, only PostgreSQL is: postgres://… or embedded:DIR',
+      { registry: { url: 'mongodb://u:p/w@a,b/db' } },
+      "`registry.url`: 'mongodb://u:***@a,b/db' is not a valid URL; in a password, @ is written %40, / %2F, # %23, ? %3F, : %3A and % %25",
     ],
     [
       'embedded',
@@ -195,7 +203,10 @@ describe('placement', () => {
     [undefined, 'it returned nothing, not { cluster, driver, name }'],
     [Promise.resolve(template), 'it returned a promise: placement is asked without waiting, and depends on the tenant alone'],
     [{ ...template, cluster: 'mani' }, "it returned the cluster 'mani', and there is only main (did you mean main?)"],
-    [{ ...template, driver: 'postgres' }, "it returned the driver 'postgres', and there is only postgres-schema, postgres-database"],
+    [
+      { ...template, driver: 'postgres' },
+      "it returned the driver 'postgres', and there is only postgres-schema, postgres-database, mysql-database, mongodb-database",
+    ],
     [{ ...template, name: 3 }, 'it returned 3 as the name, which is a text'],
   ];
   for (const [answer, reason] of wrong) {
@@ -242,8 +253,14 @@ describe('a URL that a function fetches', () => {
   });
 
   const wrong: readonly [() => unknown, string][] = [
-    [() => undefined, 'the function returned no such URL: expected a URL such as postgres://… or embedded:DIR, got undefined'],
-    [() => 'redis://x', "the function returned no such URL: expected a URL such as postgres://… or embedded:DIR, got 'redis://x'"],
+    [
+      () => undefined,
+      'the function returned no such URL: expected a URL such as postgres://…, mysql://…, mongodb://… or embedded:DIR, got undefined',
+    ],
+    [
+      () => 'redis://x',
+      "the function returned no such URL: expected a URL such as postgres://…, mysql://…, mongodb://… or embedded:DIR, got 'redis://x'",
+    ],
     [
       () => {
         throw new Error('vault is sealed');

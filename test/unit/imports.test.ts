@@ -26,6 +26,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'config',
     'migrations',
     'src/drivers/index.ts',
+    'src/drivers/names.ts',
     'src/registry/index.ts',
     'src/embedded/index.ts',
     'src/fleet/retry.ts',

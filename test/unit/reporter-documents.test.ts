@@ -181,6 +181,7 @@ describe('status', () => {
   const summary = (changes: Partial<TenantSummary>): TenantSummary => ({
     status: 'active',
     cluster: 'main',
+    driver: 'postgres-schema',
     schemaVersion: '0008',
     migrationsHash: 'abc',
     tenants: 1,

@@ -80,3 +80,13 @@ function decode(text: string): string {
     return text;
   }
 }
+
+/** The database that a URL names. */
+export function databaseOf(url: string): string {
+  return decodeURIComponent(new URL(url).pathname.slice(1));
+}
+
+/** For a person's shell. */
+export function psqlCommand(url: string): string {
+  return `psql '${url.replaceAll("'", '%27')}'`;
+}

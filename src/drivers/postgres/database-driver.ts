@@ -1,6 +1,6 @@
 import { TenancyError } from '../../errors.js';
 import type { Presence, TenantDriver, TenantTarget } from '../driver.js';
-import { withDatabase } from './cluster-url.js';
+import { psqlCommand, withDatabase } from './cluster-url.js';
 import { cutDatabaseAccess, restoreDatabaseAccess } from './database-access.js';
 import { createDatabase } from './database-create.js';
 import { dropDatabase, findObstacles } from './database-drop.js';
@@ -44,6 +44,7 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
       supportsRename: true,
       supportsCutAccess: true,
       isSharedDatabase: false,
+      caveats: [],
     },
     probe,
     create: (target, signal) => createDatabase(context, target, signal),
@@ -75,6 +76,8 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
       return databases.map(({ name, marker }) => ({ name, marker: bareMarker(marker) }));
     },
     connectionUrl: (target) => withDatabase(context.url, target.name),
+    databaseName: (target) => target.name,
+    clientCommand: (_target, url) => psqlCommand(url),
     withSession: (target, options, use) =>
       runSession(
         context.budget,

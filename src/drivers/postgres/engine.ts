@@ -10,7 +10,7 @@ import { readFacts, readIdentity } from './facts.js';
 import { createPostgresSchemaDriver } from './schema-driver.js';
 import { describeUnreachable } from './unreachable.js';
 
-const DRIVERS: Readonly<Record<DriverName, (context: EngineContext) => TenantDriver>> = {
+const DRIVERS: Readonly<Partial<Record<DriverName, (context: EngineContext) => TenantDriver>>> = {
   'postgres-schema': createPostgresSchemaDriver,
   'postgres-database': createPostgresDatabaseDriver,
 };
@@ -32,7 +32,9 @@ export async function openPostgresCluster(options: OpenClusterOptions): Promise<
     readIdentity: () => withClient(context, null, undefined, readIdentity),
     readFacts: () => withClient(context, null, undefined, readFacts),
     driver: (name) => {
-      const driver = drivers.get(name) ?? DRIVERS[name](context);
+      const driver = drivers.get(name) ?? DRIVERS[name]?.(context);
+      if (!driver)
+        throw new TenancyError('TENANCY_DRIVER_MISPLACED', { cluster, driver: name, engine: 'PostgreSQL', drivers: Object.keys(DRIVERS) });
       drivers.set(name, driver);
       return driver;
     },

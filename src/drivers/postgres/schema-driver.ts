@@ -1,6 +1,6 @@
 import { TenancyError } from '../../errors.js';
 import type { Presence, TenantDriver, TenantTarget } from '../driver.js';
-import { withSearchPath } from './cluster-url.js';
+import { databaseOf, psqlCommand, withSearchPath } from './cluster-url.js';
 import { type EngineContext, ensuredExtensionsOf, withClient } from './engine-context.js';
 import { bareMarker, describeOwner, formatMarker, isSameMarker } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
@@ -34,6 +34,7 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
       supportsRename: true,
       supportsCutAccess: false,
       isSharedDatabase: true,
+      caveats: [],
     },
     probe,
     create: (target, signal) => createSchema(context, target, signal),
@@ -54,6 +55,8 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
       return schemas.map(({ name, marker }) => ({ name, marker: bareMarker(marker) }));
     },
     connectionUrl: (target) => withSearchPath(context.url, [target.name, context.extensionsSchema]),
+    databaseName: () => databaseOf(context.url),
+    clientCommand: (_target, url) => psqlCommand(url),
     withSession: (target, options, use) => {
       const searchPath = [target.name, context.extensionsSchema];
       return runSession(

@@ -1,4 +1,4 @@
-import type { TenantStatus } from '../../tenant.js';
+import type { DriverName, TenantStatus } from '../../tenant.js';
 import type { Registry } from '../registry.js';
 import type { RegistryConnection, Row } from './connection.js';
 import { Params, whereTenant } from './filter.js';
@@ -8,6 +8,7 @@ import { suggestTenants } from './suggest.js';
 interface SummaryRow extends Row {
   readonly status: string;
   readonly cluster: string;
+  readonly driver: string;
   readonly schema_version: string | null;
   readonly migrations_hash: string | null;
   readonly tenants: number;
@@ -45,15 +46,16 @@ export function createTenantReader(
     summarize: async (filter) => {
       const params = new Params();
       const rows = await db.query<SummaryRow>(
-        `SELECT t.status, t.cluster, t.schema_version, t.migrations_hash, count(*) AS tenants, count(t.last_error) AS with_error
+        `SELECT t.status, t.cluster, t.driver, t.schema_version, t.migrations_hash, count(*) AS tenants, count(t.last_error) AS with_error
            FROM tenancy.tenants t WHERE ${whereTenant(filter, params)}
-          GROUP BY t.status, t.cluster, t.schema_version, t.migrations_hash
-          ORDER BY t.status, t.cluster, t.schema_version, t.migrations_hash`,
+          GROUP BY t.status, t.cluster, t.driver, t.schema_version, t.migrations_hash
+          ORDER BY t.status, t.cluster, t.driver, t.schema_version, t.migrations_hash`,
         params.values,
       );
       return rows.map((row) => ({
         status: row.status as TenantStatus,
         cluster: row.cluster,
+        driver: row.driver as DriverName,
         schemaVersion: row.schema_version,
         migrationsHash: row.migrations_hash,
         tenants: row.tenants,
