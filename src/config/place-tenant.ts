@@ -1,4 +1,4 @@
-import { parsePhysicalName } from '../drivers/names.js';
+import { driversOf, engineOf, engineOfUrl, parsePhysicalName } from '../drivers/names.js';
 import { isTenancyError, TenancyError } from '../errors.js';
 import type { DriverName, Placement, TenantSeed } from '../tenant.js';
 import { DRIVER_NAMES } from '../tenant.js';
@@ -9,7 +9,8 @@ import type { TenancyConfig } from './types.js';
 
 export interface PlacementRules {
   readonly file: string | null;
-  readonly clusters: readonly string[];
+  /** Each with its URL, where that is known before it is asked for. */
+  readonly clusters: Readonly<Record<string, string | null>>;
   readonly allowMixedCase: boolean;
 }
 
@@ -21,7 +22,7 @@ export function createPlace(placement: TenancyConfig['placement'], rules: Placem
   return (seed) => {
     const answer =
       typeof placement === 'function' ? callPlacement(placement, seed, rules.file) : { ...placement, name: fillName(placement.name, seed) };
-    const problem = explainAnswer(answer, rules.clusters);
+    const problem = explainAnswer(answer, Object.keys(rules.clusters)) ?? explainEngine(answer as Placement, rules.clusters);
     if (problem !== null) throw reject(rules.file, seed, problem);
     const { cluster, driver, name } = answer as Placement;
     return { cluster, driver, name: parsePhysicalName(driver, name, { allowMixedCase: rules.allowMixedCase }) };
@@ -55,6 +56,13 @@ function explainAnswer(answer: unknown, clusters: readonly string[]): string | n
     return `it returned the driver ${describeValue(driver)}, and there is only ${DRIVER_NAMES.join(', ')}${suggest(driver, DRIVER_NAMES)}`;
   }
   return typeof name === 'string' ? null : `it returned ${describeValue(name)} as the name, which is a text`;
+}
+
+/** A driver for another kind of server than the cluster is. */
+function explainEngine({ cluster, driver }: Placement, clusters: PlacementRules['clusters']): string | null {
+  const engine = engineOfUrl(clusters[cluster] ?? '');
+  if (engine === null || engine === engineOf(driver)) return null;
+  return `it returned the driver ${driver} for the cluster ${cluster}, whose server keeps ${driversOf(engine).join(' or ')} tenants`;
 }
 
 function suggest(word: unknown, candidates: readonly string[]): string {

@@ -49,7 +49,7 @@ export function resolveConfig(loaded: LoadedConfig, options: ResolveConfigOption
     clusters,
     place: createPlace(config.placement, {
       file,
-      clusters: Object.keys(clusters),
+      clusters: Object.fromEntries(Object.entries(clusters).map(([name, { url }]) => [name, typeof url === 'string' ? url : null])),
       allowMixedCase: config.allowMixedCaseNames ?? false,
     }),
     placementTemplate: typeof config.placement === 'function' ? null : config.placement,

@@ -35,6 +35,27 @@ const ENGINES: Readonly<Record<DriverName, EngineName>> = {
   'mongodb-database': 'mongodb',
 };
 
+const SCHEMES: Readonly<Record<string, EngineName>> = {
+  embedded: 'postgres',
+  postgres: 'postgres',
+  postgresql: 'postgres',
+  mysql: 'mysql',
+  mariadb: 'mysql',
+  mongodb: 'mongodb',
+  'mongodb+srv': 'mongodb',
+};
+
+/** The engine that a URL's scheme means; null where there is none that we know. */
+export function engineOfUrl(url: string): EngineName | null {
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
+  return scheme === undefined ? null : (SCHEMES[scheme] ?? null);
+}
+
+/** The drivers that an engine has. */
+export function driversOf(engine: EngineName): readonly DriverName[] {
+  return (Object.keys(ENGINES) as DriverName[]).filter((driver) => ENGINES[driver] === engine);
+}
+
 /** The engine that a driver keeps its tenants on. */
 export function engineOf(driver: DriverName): EngineName {
   return ENGINES[driver];

@@ -208,6 +208,10 @@ describe('placement', () => {
       "it returned the driver 'postgres', and there is only postgres-schema, postgres-database, mysql-database, mongodb-database",
     ],
     [{ ...template, name: 3 }, 'it returned 3 as the name, which is a text'],
+    [
+      { ...template, driver: 'mysql-database' },
+      'it returned the driver mysql-database for the cluster main, whose server keeps postgres-schema or postgres-database tenants',
+    ],
   ];
   for (const [answer, reason] of wrong) {
     it(`is refused with the tenant's id: ${reason}`, async () => {

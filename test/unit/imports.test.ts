@@ -44,6 +44,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'migrations',
     'src/registry/index.ts',
     'src/drivers/index.ts',
+    'src/drivers/names.ts',
     'embedded',
     'lifecycle',
     'fleet',
@@ -67,7 +68,7 @@ const contracts = [
 ];
 
 /** The only files that touch the process, the terminal or the clock. */
-const machineFiles = /^src\/(cli|config\/node-runtime|embedded\/machine|util\/clock|util\/exec|reporters\/.*)\.ts$/;
+const machineFiles = /^src\/(cli|config\/node-runtime|embedded\/machine|util\/clock|util\/(exec|process-group)|reporters\/.*)\.ts$/;
 
 /** What each entry point may load before it knows what it is asked. */
 const eagerLibraries: Readonly<Record<string, readonly string[]>> = {

@@ -1,11 +1,12 @@
 import type { ClusterEngine, ClusterFacts } from '../../drivers/driver.js';
+import { engineOf } from '../../drivers/names.js';
 import { EXIT } from '../../errors/define.js';
 import { TenancyError } from '../../errors.js';
 import type { Registry } from '../../registry/registry.js';
 import type { DriverName } from '../../tenant.js';
+import { checkVersion } from './check-version.js';
 import { type Finding, failed, failedBy, ok, warning } from './findings.js';
 
-const OLDEST_POSTGRES = 14;
 /** For the registry and for looking around, on top of the tenants in flight. */
 const SPARE_CONNECTIONS = 2;
 
@@ -24,17 +25,22 @@ export async function checkCluster(questions: ClusterQuestions): Promise<readonl
   try {
     const facts = await engine.readFacts();
     const identity = await checkIdentity(questions, facts).catch((error: unknown) => failedBy(`clusters.${name}.identity`, error));
-    return [checkVersion(questions, facts), identity, ...checkPrivileges(questions, facts), checkConnections(questions, facts)];
+    return [
+      checkVersion(name, engine, facts.version),
+      identity,
+      ...checkPrivileges(questions, facts),
+      checkConnections(questions, facts),
+      ...listCaveats(questions),
+    ];
   } catch (error) {
     return [failedBy(`clusters.${name}`, engine.describeUnreachable(error) ?? error)];
   }
 }
 
-function checkVersion({ name, engine }: ClusterQuestions, { version }: ClusterFacts): Finding {
-  const at = `PostgreSQL ${version} at ${engine.where}`;
-  const isSupported = Number.parseInt(version, 10) >= OLDEST_POSTGRES;
-  if (isSupported) return ok(`clusters.${name}`, at);
-  return failed(`clusters.${name}`, `${at} is too old`, `PostgreSQL ${OLDEST_POSTGRES} or newer is supported`);
+/** What an engine can't promise, for the drivers in use: worth knowing before the first migration rather than after it. */
+function listCaveats({ name, engine, drivers }: ClusterQuestions): readonly Finding[] {
+  const mine = [...drivers].filter((driver) => engineOf(driver) === engine.engine);
+  return mine.flatMap((driver) => engine.driver(driver).capabilities.caveats.map((caveat) => ok(`clusters.${name}.${driver}`, caveat)));
 }
 
 /** Compares only: a server that no tenant lives on yet is remembered by the first command that puts one there. */
