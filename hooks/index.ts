@@ -1,5 +1,6 @@
 /** The ready-made hooks, imported from `tenancy-cli/hooks`. */
 export { postgresDatabase } from './postgres-database.js';
 export { postgresSchema } from './postgres-schema.js';
+export { type CommandLine, type CommandOptions, command } from './presets/command.js';
 export { sqlMigrations } from './sql-migrations.js';
 export { sqlSeed } from './sql-seed.js';

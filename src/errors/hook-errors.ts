@@ -22,4 +22,14 @@ export const hookErrors = {
     message: ({ tenant, driver, call }) => `${tenant}: ${call} is not for a ${driver} tenant`,
     hint: ({ instead, driver }) => `use ${instead} where ctx.driver.name is '${driver}'`,
   }),
+  TENANCY_BINARY_MISSING: defineError<{ binary: string; where: string; advice: string }>({
+    exit: EXIT.usage,
+    message: ({ binary, where }) => `there is no program ${binary} (looked for in ${where})`,
+    hint: ({ advice }) => advice,
+  }),
+  TENANCY_MIGRATOR_REFUSED: defineError<{ tenant: string; reason: string; advice: string }>({
+    exit: EXIT.tenantsFailed,
+    message: ({ tenant, reason }) => `${tenant}: ${reason}`,
+    hint: ({ advice }) => advice,
+  }),
 };

@@ -1,62 +1,138 @@
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { createLineReader } from './line-reader.js';
+import { killGroupOnAbort } from './process-group.js';
+
 export interface ExecForTenantOptions {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
   readonly input?: string;
+  /** Aborted at the latest when the tenant is done: then whatever of the group is left is killed. */
   readonly signal: AbortSignal;
+  /** Whole lines, without escape sequences and secrets. */
   readonly onOutput: (text: string) => void;
 }
 
-/** Output beyond this is still logged, but no longer kept for the caller. */
-const MAX_KEPT_BYTES = 1_000_000;
+/** Of the standard output, for the caller. */
+const MOST_KEPT = 1_000_000;
+/** Of all output, for the log: what writes faster than a disk takes it is not to fill the memory. */
+const MOST_LOGGED = 10_000_000;
+/** Of the error output, for the message of a failure. */
+const TAIL_LINES = 5;
+const TAIL_LENGTH = 1_000;
+/** How long the output has to be silent once the program has ended, where something that it started holds it open. */
+const SILENCE_MS = 100;
 
 /**
- * Runs a command without a shell, in a process group of its own: a Ctrl-C at the terminal doesn't reach it while the run drains,
- * and an abort kills it together with whatever it started.
+ * Runs a program without a shell, in a process group of its own: a Ctrl-C at the terminal doesn't reach it while the run drains,
+ * and an abort kills it together with whatever it started. It is done when the program has ended, whatever it left running.
+ * Rejects for every exit code but 0, with the last lines of what it said.
  */
 export async function execForTenant(
   file: string,
   args: readonly string[],
   options: ExecForTenantOptions,
 ): Promise<{ readonly stdout: string; readonly exitCode: number }> {
-  options.signal.throwIfAborted();
+  const { signal, cwd } = options;
+  signal.throwIfAborted();
   const { execa } = await import('execa');
-  const { stripVTControlCharacters } = await import('node:util');
   const child = execa(file, args, {
-    cwd: options.cwd,
+    cwd,
     env: options.env,
     ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
     detached: process.platform !== 'win32',
     preferLocal: true,
-    localDir: options.cwd,
+    localDir: cwd,
     reject: false,
-    maxBuffer: MAX_KEPT_BYTES,
     buffer: false,
-    all: true,
   });
+  const output = gatherOutput(options.onOutput);
   let kept = '';
+  let silence: NodeJS.Timeout | undefined;
   child.stdout?.on('data', (chunk: Buffer) => {
-    if (kept.length < MAX_KEPT_BYTES) kept += chunk.toString();
+    if (kept.length < MOST_KEPT) kept += chunk.toString('latin1');
+    output.stdout.write(chunk);
+    silence?.refresh();
   });
-  child.all?.on('data', (chunk: Buffer) => options.onOutput(stripVTControlCharacters(chunk.toString())));
-  const killGroup = (): void => {
-    if (child.pid === undefined) return;
-    try {
-      process.kill(process.platform === 'win32' ? child.pid : -child.pid, 'SIGKILL');
-    } catch (error) {
-      // Gone already.
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
+  child.stderr?.on('data', (chunk: Buffer) => {
+    output.stderr.write(chunk);
+    silence?.refresh();
+  });
+  killGroupOnAbort(child, signal);
+  const ended = new Promise<Ending>((resolve) => {
+    child.once('exit', (exitCode, killedBy) => {
+      silence = setTimeout(() => resolve({ exitCode: exitCode ?? undefined, signal: killedBy ?? undefined }), SILENCE_MS);
+    });
+  });
+  const { exitCode, ...ending } = await Promise.race<Ending>([child, ended]);
+  clearTimeout(silence);
+  output.end();
+  signal.throwIfAborted();
+  if (exitCode === undefined) throw new Error(await explainNoExit(file, cwd, ending));
+  if (exitCode !== 0) throw new Error(`${nameOf(file)} exited with ${exitCode}${output.tail()}`);
+  return { stdout: Buffer.from(kept, 'latin1').toString(), exitCode };
+}
+
+interface Ending {
+  readonly exitCode?: number | undefined;
+  readonly signal?: string | undefined;
+  readonly code?: string | undefined;
+}
+
+/** Where programs are looked for: the folders of `PATH`, and the endings that a program's name may be given without. */
+export function searchPath(): { readonly folders: readonly string[]; readonly endings: readonly string[] } {
+  const isWindows = process.platform === 'win32';
+  const folders = (process.env['PATH'] ?? process.env['Path'] ?? '').split(path.delimiter).filter((folder) => folder !== '');
+  return { folders, endings: isWindows ? ['.exe', '.cmd', '.bat', ''] : [''] };
+}
+
+function gatherOutput(onOutput: (text: string) => void) {
+  let logged = 0;
+  const log = (lines: readonly string[]): void => {
+    if (logged > MOST_LOGGED) return;
+    const text = lines.join('\n');
+    logged += text.length;
+    onOutput(logged > MOST_LOGGED ? `${text}\n… (what it says from here on is not kept)` : text);
   };
-  options.signal.addEventListener('abort', killGroup, { once: true });
-  try {
-    const result = await child;
-    options.signal.throwIfAborted();
-    if (result.exitCode === undefined) {
-      throw new Error(result.code === 'ENOENT' ? `${file}: command not found` : `${file} was ended by ${result.signal ?? 'an error'}`);
-    }
-    if (result.exitCode !== 0) throw new Error(`${file} exited with ${result.exitCode}`);
-    return { stdout: kept, exitCode: result.exitCode };
-  } finally {
-    options.signal.removeEventListener('abort', killGroup);
+  const tails = { stdout: [] as string[], stderr: [] as string[] };
+  const reader = (name: keyof typeof tails) =>
+    createLineReader((lines) => {
+      log(lines);
+      tails[name] = [...tails[name], ...lines.filter((line) => line.trim() !== '').slice(-TAIL_LINES)].slice(-TAIL_LINES);
+    });
+  const stdout = reader('stdout');
+  const stderr = reader('stderr');
+  return {
+    stdout,
+    stderr,
+    end: () => {
+      stdout.end();
+      stderr.end();
+    },
+    /** Some say what went wrong on the standard output. */
+    tail: () => {
+      const lines = tails.stderr.length > 0 ? tails.stderr : tails.stdout;
+      const text = lines.join('\n');
+      if (text === '') return '';
+      return `:\n${text.length > TAIL_LENGTH ? `… ${text.slice(-TAIL_LENGTH)}` : text}`;
+    },
+  };
+}
+
+async function explainNoExit(file: string, cwd: string, { code, signal }: Ending): Promise<string> {
+  if (signal !== undefined) return `${nameOf(file)} was killed by ${signal}`;
+  const isFolder = await stat(cwd).then(
+    (facts) => facts.isDirectory(),
+    () => false,
+  );
+  if (!isFolder) return `${nameOf(file)} can't be run in ${cwd}: there is no such directory`;
+  if (code === 'ENOENT') {
+    return `${file}: command not found (looked for in node_modules/.bin from ${cwd} upwards, and in PATH): install it, or correct its name`;
   }
+  return `${file} can't be run${code === 'EACCES' ? ': it is no program, or not one for this user' : code === undefined ? '' : `: ${code}`}`;
+}
+
+/** A path is as long as it is; what is read is the program's name. */
+function nameOf(file: string): string {
+  return path.basename(file);
 }
