@@ -11,7 +11,9 @@ interface MongodbUrl {
   readonly query: readonly string[];
 }
 
-const URL_PARTS = /^(mongodb(?:\+srv)?:\/\/)(?:([^/?#]*)@)?([^/?#@]+)(?:\/([^/?#]*))?(?:\?([^#]*))?$/i;
+const URL_PARTS = /^(mongodb(?:\+srv)?:\/\/)(?:([^/?#]*)@)?([^/?#@]+)(?:\/([^/?#@]*))?(?:\?([^#]*))?$/i;
+
+const HOST = /^(?:\[[^[\]]+\]|[^:[\]]+)(?::(\d{1,5}))?$/;
 
 /** Mechanisms whose users live outside of any database: the client library takes `$external` for them whatever the URL names. */
 const EXTERNAL_MECHANISMS = /^(MONGODB-X509|MONGODB-AWS|MONGODB-OIDC|GSSAPI)$/i;
@@ -21,7 +23,8 @@ export function parseMongodbUrl(url: string): MongodbUrl | null {
   const parts = URL_PARTS.exec(url);
   if (parts === null || /%(?![0-9a-f]{2})/i.test(url)) return null;
   const [, scheme = '', credentials = '', hosts = '', database = '', query = ''] = parts;
-  if (hosts.split(',').some((host) => host === '' || Number(/:(\d+)$/.exec(host)?.[1] ?? 0) > 65_535)) return null;
+  // Also what a raw / or @ in a password makes of the rest: nobody is to be shown that as a host.
+  if (!hosts.split(',').every(isHost)) return null;
   return { scheme, credentials, hosts, database: decode(database), query: query === '' ? [] : query.split('&') };
 }
 
@@ -58,6 +61,11 @@ export function describeMongodbUrl(url: string): string {
 /** An option's value, decoded; null where the URL doesn't say. Names are told apart without case. */
 export function mongodbOptionOf(url: string, name: string): string | null {
   return readOption(parseMongodbUrl(url)?.query ?? [], name);
+}
+
+function isHost(host: string): boolean {
+  const parts = HOST.exec(host);
+  return parts !== null && Number(parts[1] ?? 0) <= 65_535;
 }
 
 function needsAuthSource({ credentials, query }: MongodbUrl): boolean {
