@@ -1,4 +1,5 @@
 import { defineError, EXIT } from './define.js';
+import { type ScriptFailure, wordScriptFailure } from './script-failure.js';
 
 export interface Place {
   readonly file: string;
@@ -42,20 +43,9 @@ export const migrationRunErrors = {
     message: ({ file, line, what }) => `${file}, line ${line}: there is ${what}`,
     hint: ({ file }) => `mend ${file}; nothing was sent to the server`,
   }),
-  TENANCY_SEED_FAILED: defineError<{
-    tenant: string;
-    seed: string;
-    reason: string;
-    file?: string;
-    line?: number;
-    column?: number;
-    statement?: string;
-    advice?: string;
-  }>({
+  TENANCY_SEED_FAILED: defineError<ScriptFailure & { seed: string }>({
     exit: EXIT.tenantsFailed,
-    message: ({ tenant, seed, reason, line, column, statement }) =>
-      `${tenant}: seed ${seed}${line === undefined ? '' : `, line ${line}${column === undefined ? '' : `, column ${column}`}`}: ${reason}` +
-      (statement === undefined ? '' : `\n${statement}`),
+    message: (failure) => wordScriptFailure(`seed ${failure.seed}`, failure),
     hint: ({ tenant, file, advice }) => advice ?? `mend ${file ?? 'the seed'}, then run the same command for ${tenant} again`,
   }),
   TENANCY_MIGRATION_UNKNOWN: defineError<{ tenant: string; migration: string; file: string; line: number; statement: string }>({

@@ -1,29 +1,25 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { historyDigest } from '../../src/migrations/history-digest.js';
 import type { TenantDb } from '../../src/migrations/migration.js';
-import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
-import { applyOptions, counted, moduleMigration, openSession, type SessionSetting, sqlMigration, type TestSession } from './migrate-rig.js';
+import {
+  applyOptions,
+  counted,
+  moduleMigration,
+  type SessionSetting,
+  sqlMigration,
+  type TestSession,
+  useTenantDatabase,
+} from './migrate-rig.js';
 
 describe('migrations as modules', () => {
-  let database: TestDatabase;
-  let tenants = 0;
-
-  beforeAll(async () => {
-    database = await createTestDatabase('18');
-    await database.query('CREATE SCHEMA extensions');
-  });
-  afterAll(() => database?.drop());
+  const tenants = useTenantDatabase('18');
 
   async function inTenant(setting: Partial<SessionSetting>, use: (session: TestSession, schema: string) => Promise<void>): Promise<void> {
-    const schema = `tenant_${++tenants}`;
-    await database.query(`CREATE SCHEMA ${schema}`);
-    const session = await openSession(database.url, { schema, ...setting });
-    try {
+    const schema = await tenants.newSchema();
+    await tenants.withSession({ schema, ...setting }, async (session) => {
       await session.applyMigrations([counted('a')], applyOptions());
       await use(session, schema);
-    } finally {
-      await session.close();
-    }
+    });
   }
 
   const afterA = (): ReturnType<typeof applyOptions> => applyOptions({ expectedDigest: historyDigest([counted('a')]) });
@@ -55,7 +51,7 @@ describe('migrations as modules', () => {
       });
       await expect(session.applyMigrations([module], afterA())).rejects.toThrow(message);
       expect(await names(session)).toEqual(['a']);
-      expect(await database.query(`SELECT name FROM ${schema}.counts`)).toEqual([{ name: 'a' }]);
+      expect(await tenants.database.query(`SELECT name FROM ${schema}.counts`)).toEqual([{ name: 'a' }]);
     });
   });
 
@@ -118,14 +114,14 @@ describe('migrations as modules', () => {
       isBroken = false;
       await session.applyMigrations([module], afterA());
       expect(await session.readHistory()).toMatchObject({ progress: null, applied: [{ name: 'a' }, { name: 'b' }] });
-      expect(await database.query(`SELECT name FROM ${schema}.counts ORDER BY 1`)).toHaveLength(3);
+      expect(await tenants.database.query(`SELECT name FROM ${schema}.counts ORDER BY 1`)).toHaveLength(3);
     });
   });
 
   it('are unknown when they were interrupted outside of a transaction', async () => {
     await inTenant({}, async (session, schema) => {
       const module = moduleMigration('b', async () => {}, false);
-      await database.query(
+      await tenants.database.query(
         `INSERT INTO ${schema}._tenancy_state (type, name, checksum, statements_done, statement) VALUES ('progress', 'b', '${module.checksum}', 0, 'started')`,
       );
       await expect(session.applyMigrations([module], afterA())).rejects.toMatchObject({ code: 'TENANCY_MIGRATION_UNKNOWN' });

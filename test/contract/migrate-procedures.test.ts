@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { TenancyError } from '../../src/errors.js';
 import type { LocalMigration } from '../../src/migrations/migration.js';
-import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
-import { applyOptions, openSession, type SessionSetting, sqlMigration, type TestSession } from './migrate-rig.js';
+import { applyOptions, openSession, sqlMigration, type TestSession, useTenantDatabase } from './migrate-rig.js';
 
 const NO_TRANSACTION = '-- tenancy: no-transaction\n';
 const GATE = 4711;
@@ -26,32 +25,11 @@ END $$;`,
 const doBlock = `DO $$ BEGIN FOR i IN 1..2 LOOP INSERT INTO batches VALUES (i); COMMIT; END LOOP; END $$`;
 
 describe.each(['15', '18'] as const)('procedures and blocks that commit, on PostgreSQL %s', (version) => {
-  let database: TestDatabase;
-  let tenants = 0;
-
-  beforeAll(async () => {
-    database = await createTestDatabase(version);
-    await database.query('CREATE SCHEMA extensions');
-  });
-  afterAll(() => database?.drop());
-
-  async function newSchema(): Promise<string> {
-    const schema = `tenant_${++tenants}`;
-    await database.query(`CREATE SCHEMA ${schema}`);
-    return schema;
-  }
-
-  async function withSession<T>(setting: SessionSetting, use: (session: TestSession) => Promise<T>): Promise<T> {
-    const session = await openSession(database.url, setting);
-    try {
-      return await use(session);
-    } finally {
-      await session.close();
-    }
-  }
+  const tenants = useTenantDatabase(version);
+  const { newSchema, withSession } = tenants;
 
   async function batches(schema: string): Promise<number[]> {
-    return (await database.query<{ n: number }>(`SELECT n FROM ${schema}.batches ORDER BY n`)).map(({ n }) => n);
+    return (await tenants.database.query<{ n: number }>(`SELECT n FROM ${schema}.batches ORDER BY n`)).map(({ n }) => n);
   }
 
   function apply(session: TestSession, ...migrations: LocalMigration[]): Promise<unknown> {
@@ -100,15 +78,16 @@ describe.each(['15', '18'] as const)('procedures and blocks that commit, on Post
   ] as const)('stops as unknown when killed in the middle, until somebody says %s', async (answer, expected) => {
     const schema = await newSchema();
     const fill = sqlMigration('b', `${NO_TRANSACTION}CALL fill(ARRAY[1, 2], gate => 2);`);
-    const gate = await openSession(database.url, { schema });
+    const gate = await openSession(tenants.database.url, { schema });
     await gate.client.query('SELECT pg_advisory_lock($1)', [GATE]);
-    const killed = await openSession(database.url, { schema });
+    const killed = await openSession(tenants.database.url, { schema });
     const running = expect(apply(killed, procedure, fill)).rejects.toThrow();
-    while ((await database.query(`SELECT FROM pg_locks WHERE pid = $1 AND NOT granted`, [killed.pid])).length === 0) await delay(10);
+    while ((await tenants.database.query(`SELECT FROM pg_locks WHERE pid = $1 AND NOT granted`, [killed.pid])).length === 0)
+      await delay(10);
     await withSession({ schema, fence: 2, lockTimeoutMs: 200 }, async (other) => {
       expect(await failureOf(apply(other, fill))).toMatchObject({ code: 'TENANCY_TENANT_BUSY' });
     });
-    await database.query('SELECT pg_terminate_backend($1)', [killed.pid]);
+    await tenants.database.query('SELECT pg_terminate_backend($1)', [killed.pid]);
     await running;
     await Promise.all([killed.close(), gate.close()]);
     await withSession({ schema, fence: 3 }, async (session) => {
@@ -127,11 +106,11 @@ describe.each(['15', '18'] as const)('procedures and blocks that commit, on Post
     const fill = sqlMigration('b', `${NO_TRANSACTION}CALL fill(ARRAY[1, 0]);`);
     await withSession({ schema }, async (session) => {
       await apply(session, procedure);
-      await database.query(`ALTER TABLE ${schema}.batches ADD CONSTRAINT none CHECK (n > 9)`);
+      await tenants.database.query(`ALTER TABLE ${schema}.batches ADD CONSTRAINT none CHECK (n > 9)`);
       const first = await failureOf(apply(session, fill));
       expect(first.message).not.toContain('is kept');
       expect((await session.readHistory()).progress).toMatchObject({ state: 'between' });
-      await database.query(`ALTER TABLE ${schema}.batches DROP CONSTRAINT none`);
+      await tenants.database.query(`ALTER TABLE ${schema}.batches DROP CONSTRAINT none`);
       const second = await failureOf(apply(session, fill));
       expect(second.message).toContain('what it had committed before is kept');
       expect(second.hint).toContain('tenancy tenant repair acme --applied');

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
+import { afterAll, beforeAll } from 'vitest';
 import type { ApplyOptions, SessionOptions, TenantSession } from '../../src/drivers/driver.js';
 import { formatMarker } from '../../src/drivers/postgres/marker.js';
 import { createMigrationSession } from '../../src/drivers/postgres/migrate/index.js';
 import { historyDigest } from '../../src/migrations/history-digest.js';
 import type { LocalMigration, MigrationScript, TenantDb } from '../../src/migrations/migration.js';
+import { createTestDatabase, type PostgresVersion, type TestDatabase } from '../rig/postgres.js';
 
 export interface TestSession extends Omit<TenantSession, 'db'> {
   readonly client: pg.Client;
@@ -56,6 +58,46 @@ export async function openSession(url: string, { schema, isMarked = true, ...opt
     ensuredExtensions: new Set(),
   });
   return { ...session, client, pid: rows[0]?.pid ?? 0, close: () => client.end() };
+}
+
+export interface TenantDatabase {
+  /** Only within tests and hooks: it is made before the first of them. */
+  readonly database: TestDatabase;
+  newSchema(): Promise<string>;
+  withSession<T>(setting: SessionSetting, use: (session: TestSession) => Promise<T>): Promise<T>;
+}
+
+/** Within a `describe`: a database of its own that schema tenants share, dropped after the last test. */
+export function useTenantDatabase(version: PostgresVersion): TenantDatabase {
+  let database: TestDatabase | undefined;
+  let tenants = 0;
+  const made = (): TestDatabase => {
+    if (!database) throw new Error('the database is there within tests only');
+    return database;
+  };
+  beforeAll(async () => {
+    database = await createTestDatabase(version);
+    await database.query('CREATE SCHEMA extensions');
+  });
+  afterAll(() => database?.drop());
+  return {
+    get database() {
+      return made();
+    },
+    newSchema: async () => {
+      const schema = `tenant_${++tenants}`;
+      await made().query(`CREATE SCHEMA ${schema}`);
+      return schema;
+    },
+    withSession: async (setting, use) => {
+      const session = await openSession(made().url, setting);
+      try {
+        return await use(session);
+      } finally {
+        await session.close();
+      }
+    },
+  };
 }
 
 /** As a driver leaves it. A schema that isn't there stays so. */

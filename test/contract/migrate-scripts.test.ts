@@ -1,35 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { historyDigest } from '../../src/migrations/history-digest.js';
-import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
-import { applyOptions, counted, openSession, type SessionSetting, sqlMigration, type TestSession } from './migrate-rig.js';
+import { applyOptions, counted, openSession, sqlMigration, useTenantDatabase } from './migrate-rig.js';
 
 describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (version) => {
-  let database: TestDatabase;
-  let tenants = 0;
-
-  beforeAll(async () => {
-    database = await createTestDatabase(version);
-    await database.query('CREATE SCHEMA extensions');
-  });
-  afterAll(() => database?.drop());
-
-  async function newSchema(): Promise<string> {
-    const schema = `tenant_${++tenants}`;
-    await database.query(`CREATE SCHEMA ${schema}`);
-    return schema;
-  }
-
-  async function withSession<T>(setting: SessionSetting, use: (session: TestSession) => Promise<T>): Promise<T> {
-    const session = await openSession(database.url, setting);
-    try {
-      return await use(session);
-    } finally {
-      await session.close();
-    }
-  }
+  const tenants = useTenantDatabase(version);
+  const { newSchema, withSession } = tenants;
 
   async function countsOf(schema: string): Promise<string[]> {
-    const rows = await database.query<{ line: string }>(
+    const rows = await tenants.database.query<{ line: string }>(
       `SELECT name || ':' || sum(n) AS line FROM ${schema}.counts GROUP BY name ORDER BY name`,
     );
     return rows.map(({ line }) => line);
@@ -52,36 +30,6 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
     expect(await countsOf(schema)).toEqual(['a:1', 'b:1', 'c:1']);
   });
 
-  it('keeps the first two of five when the third fails, and names the statement', async () => {
-    const schema = await newSchema();
-    await withSession({ schema }, async (session) => {
-      const bad = sqlMigration('c', `CREATE TABLE fine (id int);\n\nINSERT INTO fine\n  VALUES (1/0); -- no position\n`);
-      const options = applyOptions();
-      const failed = session.applyMigrations([counted('a'), counted('b'), bad, counted('d'), counted('e')], options);
-      await expect(failed).rejects.toMatchObject({
-        code: 'TENANCY_MIGRATION_FAILED',
-        details: { tenant: 'acme', migration: 'c', file: 'migrations/c.sql', line: 3, column: 1 },
-      });
-      expect(options.seen).toEqual(['a', 'b']);
-      expect((await session.readHistory()).applied.map(({ name }) => name)).toEqual(['a', 'b']);
-    });
-    expect(await countsOf(schema)).toEqual(['a:1', 'b:1']);
-  });
-
-  it('applies what stands before a file that the server cannot read', async () => {
-    const schema = await newSchema();
-    await withSession({ schema }, async (session) => {
-      const bad = sqlMigration('c', `-- 🐘🐘\nCREATE TABLE "🐘" (id int);\r\nCREATE TABLE x (\r\n  '🐘' id int);\n`);
-      const options = applyOptions();
-      const error = await session
-        .applyMigrations([counted('a'), counted('b'), bad, counted('d')], options)
-        .catch((thrown: unknown) => thrown);
-      expect(error).toMatchObject({ code: 'TENANCY_MIGRATION_FAILED', details: { migration: 'c', line: 4, column: 3 } });
-      expect(options.seen).toEqual(['a', 'b']);
-    });
-    expect(await countsOf(schema)).toEqual(['a:1', 'b:1']);
-  });
-
   it('refuses to run on a history that has moved', async () => {
     const schema = await newSchema();
     await withSession({ schema }, async (session) => {
@@ -90,52 +38,6 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
       await session.applyMigrations([counted('b')], applyOptions({ expectedDigest: historyDigest([counted('a')]) }));
     });
     expect(await countsOf(schema)).toEqual(['a:1', 'b:1']);
-  });
-
-  it('finds the place of an error behind emoji, rewriting and nested quotes', async () => {
-    const schema = await newSchema();
-    const bad = sqlMigration(
-      'a',
-      `-- 🐘🐘🐘\r\nCREATE TABLE public.a (id int);\r\nDO $x$ BEGIN EXECUTE $y$ SELECT '$$' $y$; END $x$;\r\nSELECT '🐘', public.nothing();\r\n`,
-    );
-    await withSession({ schema }, async (session) => {
-      await expect(session.applyMigrations([bad], applyOptions({ publicTo: 'tenant' }))).rejects.toMatchObject({
-        code: 'TENANCY_MIGRATION_FAILED',
-        details: {
-          line: 4,
-          column: 13,
-          statement: expect.stringContaining('\n  |             ^'),
-          reason: expect.stringContaining('42883'),
-        },
-      });
-    });
-  });
-
-  it('says what the server says beside its message, and shows no password', async () => {
-    const schema = await newSchema();
-    const bad = sqlMigration('a', `CREATE TABLE a (id int UNIQUE); INSERT INTO a VALUES (1), (1);`);
-    const secret = sqlMigration('a', `CREATE ROLE postgres PASSWORD 'hunter2'`);
-    await withSession({ schema }, async (session) => {
-      await expect(session.applyMigrations([bad], applyOptions())).rejects.toThrow(/23505\); detail: Key \(id\)=\(1\) already exists/);
-      const error = (await session.applyMigrations([secret], applyOptions()).catch((thrown: unknown) => thrown)) as Error;
-      expect(error.message).toMatch(/PASSWORD '?\*+/);
-      expect(error.message).not.toContain('hunter2');
-      const nested = sqlMigration('a', `DO $$ BEGIN EXECUTE 'CREATE ROLE postgres PASSWORD ''hunter2'''; END $$`);
-      const inner = (await session.applyMigrations([nested], applyOptions()).catch((thrown: unknown) => thrown)) as Error;
-      expect(inner.message).toContain('42710');
-      expect(inner.message).not.toContain('hunter2');
-    });
-  });
-
-  it('names a constraint that fails at the COMMIT', async () => {
-    const schema = await newSchema();
-    const bad = sqlMigration('b', 'CREATE TABLE b (id int UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO b VALUES (1), (1); -- end');
-    await withSession({ schema }, async (session) => {
-      await expect(session.applyMigrations([counted('a'), bad, counted('c')], applyOptions())).rejects.toThrow(
-        /migration b: .*at the end of the migration/,
-      );
-      expect((await session.readHistory()).applied).toHaveLength(1);
-    });
   });
 
   it('applies a file once when two sessions race, and waits for the other', async () => {
@@ -150,19 +52,6 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
     expect(lost).toHaveLength(1);
     expect(['TENANCY_HISTORY_MOVED', 'TENANCY_FENCE_LOST']).toContain(lost[0]);
     expect(await countsOf(schema)).toEqual(['a:1', 'b:1', 'c:1']);
-  });
-
-  it('names who is at work in the tenant, when the wait is over', async () => {
-    const schema = await newSchema();
-    const other = await openSession(database.url, { schema });
-    await other.client.query(`BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('tenancy:test:${schema}', 0))`);
-    await withSession({ schema, lockTimeoutMs: 100 }, (session) =>
-      expect(session.applyMigrations([counted('a')], applyOptions())).rejects.toMatchObject({
-        code: 'TENANCY_TENANT_BUSY',
-        details: { holder: expect.stringMatching(`^process ${other.pid}`) },
-      }),
-    );
-    await other.close();
   });
 
   it('writes nothing with a fence that is behind', async () => {
@@ -186,11 +75,13 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
       sqlMigration('c', `SELECT pg_sleep(0.4); INSERT INTO counts VALUES ('c', 1);`),
       counted('d'),
     ];
-    const killed = await openSession(database.url, { schema });
+    const killed = await openSession(tenants.database.url, { schema });
     const options = applyOptions();
     const running = expect(killed.applyMigrations(steps, options)).rejects.toMatchObject({ code: '57P01' });
-    while ((await database.query(`SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'`, [killed.pid])).length === 0);
-    await database.query('SELECT pg_terminate_backend($1)', [killed.pid]);
+    while (
+      (await tenants.database.query(`SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'`, [killed.pid])).length === 0
+    );
+    await tenants.database.query('SELECT pg_terminate_backend($1)', [killed.pid]);
     await running;
     expect(options.seen).toEqual(['a', 'b']);
     await withSession({ schema, fence: 2 }, async (session) => {
@@ -214,13 +105,13 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
 
   it('keeps the settings, roles and temporary tables of a file to that file', async () => {
     const schema = await newSchema();
-    await database.query(
-      `DO $$ BEGIN CREATE ROLE ${database.name}_r${tenants}; EXCEPTION WHEN duplicate_object THEN NULL; END $$; GRANT ALL ON SCHEMA ${schema} TO ${database.name}_r${tenants}`,
+    await tenants.database.query(
+      `DO $$ BEGIN CREATE ROLE ${tenants.database.name}_${schema}; EXCEPTION WHEN duplicate_object THEN NULL; END $$; GRANT ALL ON SCHEMA ${schema} TO ${tenants.database.name}_${schema}`,
     );
     const file = (name: string): ReturnType<typeof sqlMigration> =>
       sqlMigration(
         name,
-        `SET lock_timeout = 77; CREATE TEMP TABLE scratch (id int); SELECT set_config('statement_timeout', '78', false); SET ROLE ${database.name}_r${tenants}; CREATE TABLE ${name} (id int);`,
+        `SET lock_timeout = 77; CREATE TEMP TABLE scratch (id int); SELECT set_config('statement_timeout', '78', false); SET ROLE ${tenants.database.name}_${schema}; CREATE TABLE ${name} (id int);`,
       );
     await withSession({ schema }, async (session) => {
       const settings = `SELECT current_setting('lock_timeout') AS l, current_setting('statement_timeout') AS s, current_user AS u, to_regclass('scratch') AS t`;
@@ -242,7 +133,7 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
       expect((await session.readHistory()).applied).toHaveLength(2);
     });
     expect(
-      await database.query(
+      await tenants.database.query(
         `SELECT nspname FROM pg_namespace WHERE oid = (SELECT relnamespace FROM pg_class WHERE relname = '_tenancy_migrations' AND relnamespace = '_tenancy'::regnamespace)`,
       ),
     ).toHaveLength(1);
@@ -256,9 +147,9 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
     );
     const good = sqlMigration('a', `CREATE EXTENSION IF NOT EXISTS\n  citext WITH SCHEMA public;\nCREATE TABLE a (name citext);`);
     await Promise.all(schemas.map((schema) => withSession({ schema }, (session) => session.applyMigrations([good], applyOptions()))));
-    expect(await database.query(`SELECT extnamespace::regnamespace::text AS home FROM pg_extension WHERE extname = 'citext'`)).toEqual([
-      { home: 'extensions' },
-    ]);
+    expect(
+      await tenants.database.query(`SELECT extnamespace::regnamespace::text AS home FROM pg_extension WHERE extname = 'citext'`),
+    ).toEqual([{ home: 'extensions' }]);
     const schema = await newSchema();
     await withSession({ schema }, (session) =>
       expect(session.applyMigrations([file], applyOptions())).rejects.toMatchObject({ details: { line: 4, column: 8 } }),
@@ -327,35 +218,11 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
     });
   });
 
-  it('logs what a script raises, up to a thousand lines, and nothing of its own tables', async () => {
-    const schema = await newSchema();
-    await withSession({ schema }, async (session) => {
-      const options = applyOptions();
-      const raise = `DO $$ BEGIN RAISE NOTICE 'hello %', 1 USING hint = 'wave'; RAISE WARNING 'password=secret'; END $$`;
-      await session.applyMigrations([sqlMigration('a', `DROP TABLE IF EXISTS nothing;${raise}`)], options);
-      expect(options.logged).toEqual([
-        'NOTICE: table "nothing" does not exist, skipping',
-        'NOTICE: hello 1; hint: wave',
-        'WARNING: password=******',
-      ]);
-      const many = applyOptions({ expectedDigest: null });
-      const loop = `DO $$ BEGIN FOR i IN 1..3000 LOOP RAISE NOTICE '%', i; END LOOP; END $$`;
-      await session.applyMigrations([sqlMigration('b', loop)], many);
-      expect(many.logged).toHaveLength(1000);
-      expect(many.logged.slice(-2)).toEqual(['NOTICE: 999', '… no more than 1000 notices are kept']);
-      const again = applyOptions({ expectedDigest: null });
-      const bad = sqlMigration('c', `DO $$ BEGIN RAISE NOTICE 'so far'; END $$; SELECT 1/0`);
-      await expect(session.applyMigrations([bad], again)).rejects.toThrow('division by zero');
-      expect(again.logged).toEqual(['NOTICE: so far']);
-      expect(session.client.listenerCount('notice')).toBe(0);
-    });
-  });
-
   it('goes on where somebody has dropped the table of the state', async () => {
     const schema = await newSchema();
     await withSession({ schema }, async (session) => {
       await session.applyMigrations([counted('a')], applyOptions());
-      await database.query(`DROP TABLE ${schema}._tenancy_state`);
+      await tenants.database.query(`DROP TABLE ${schema}._tenancy_state`);
       const { applied, seeds, fence } = await session.readHistory();
       expect({ names: applied.map(({ name }) => name), seeds, fence }).toEqual({ names: ['a'], seeds: [], fence: 0 });
       await session.applyMigrations([counted('b')], applyOptions({ expectedDigest: historyDigest(applied) }));
@@ -367,21 +234,5 @@ describe.each(['15', '18'] as const)('migrations as SQL, on PostgreSQL %s', (ver
         code: 'TENANCY_FENCE_LOST',
       }),
     );
-  });
-
-  it('blames no migration for a home that is not there, nor a neighbour for a file that ends too early', async () => {
-    await withSession({ schema: 'no_such_schema' }, (session) =>
-      expect(session.applyMigrations([counted('a')], applyOptions())).rejects.toMatchObject({ name: 'error', code: '3F000' }),
-    );
-    const schema = await newSchema();
-    await withSession({ schema }, (session) =>
-      expect(
-        session.applyMigrations([counted('a'), sqlMigration('b', 'CREATE TABLE'), counted('c')], applyOptions()),
-      ).rejects.toMatchObject({
-        code: 'TENANCY_MIGRATION_FAILED',
-        details: { migration: 'b', line: 1, column: 13, statement: expect.stringContaining('CREATE TABLE') },
-      }),
-    );
-    expect(await countsOf(schema)).toEqual(['a:1']);
   });
 });

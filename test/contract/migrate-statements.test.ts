@@ -1,38 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { historyDigest } from '../../src/migrations/history-digest.js';
-import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
-import { applyOptions, counted, openSession, type SessionSetting, sqlMigration, type TestSession } from './migrate-rig.js';
+import { applyOptions, counted, openSession, sqlMigration, useTenantDatabase } from './migrate-rig.js';
 
 const NO_TRANSACTION = '-- tenancy: no-transaction\n';
 
 describe.each(['15', '18'] as const)('migrations without a transaction, on PostgreSQL %s', (version) => {
-  let database: TestDatabase;
-  let tenants = 0;
-
-  beforeAll(async () => {
-    database = await createTestDatabase(version);
-    await database.query('CREATE SCHEMA extensions');
-  });
-  afterAll(() => database?.drop());
-
-  async function newSchema(): Promise<string> {
-    const schema = `tenant_${++tenants}`;
-    await database.query(`CREATE SCHEMA ${schema}`);
-    return schema;
-  }
-
-  async function withSession<T>(setting: SessionSetting, use: (session: TestSession) => Promise<T>): Promise<T> {
-    const session = await openSession(database.url, setting);
-    try {
-      return await use(session);
-    } finally {
-      await session.close();
-    }
-  }
+  const tenants = useTenantDatabase(version);
+  const { newSchema, withSession } = tenants;
 
   async function isValid(schema: string, index: string): Promise<boolean | undefined> {
-    const rows = await database.query<{ valid: boolean }>(
+    const rows = await tenants.database.query<{ valid: boolean }>(
       `SELECT i.indisvalid AS valid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relname = $1 AND c.relnamespace = $2::regnamespace`,
       [index, schema],
     );
@@ -77,7 +55,7 @@ describe.each(['15', '18'] as const)('migrations without a transaction, on Postg
     );
     await withSession({ schema }, async (session) => {
       await session.applyMigrations([counted('a')], applyOptions());
-      await database.query(`INSERT INTO ${schema}.counts VALUES ('x', 1), ('x', 1)`);
+      await tenants.database.query(`INSERT INTO ${schema}.counts VALUES ('x', 1), ('x', 1)`);
       const again = applyOptions({ expectedDigest: historyDigest([counted('a')]) });
       await expect(session.applyMigrations([unique], again)).rejects.toMatchObject({
         code: 'TENANCY_MIGRATION_FAILED',
@@ -85,12 +63,12 @@ describe.each(['15', '18'] as const)('migrations without a transaction, on Postg
       });
       expect(await isValid(schema, 'u')).toBe(false);
       expect((await session.readHistory()).progress).toEqual({ name: 'b', checksum: unique.checksum, statementsDone: 1, state: 'between' });
-      await database.query(`DELETE FROM ${schema}.counts WHERE name = 'x'`);
+      await tenants.database.query(`DELETE FROM ${schema}.counts WHERE name = 'x'`);
       await session.applyMigrations([unique], again);
       expect(await isValid(schema, 'u')).toBe(true);
       expect((await session.readHistory()).progress).toBeNull();
     });
-    expect(await database.query(`SELECT name, n FROM ${schema}.counts ORDER BY 1`)).toEqual([
+    expect(await tenants.database.query(`SELECT name, n FROM ${schema}.counts ORDER BY 1`)).toEqual([
       { name: 'a', n: 1 },
       { name: 'b', n: 1 },
       { name: 'b2', n: 1 },
@@ -100,16 +78,16 @@ describe.each(['15', '18'] as const)('migrations without a transaction, on Postg
   it('finishes an index whose builder was killed on the way', async () => {
     const schema = await newSchema();
     await withSession({ schema }, (session) => session.applyMigrations([counted('a')], applyOptions()));
-    const blocker = await openSession(database.url, { schema });
+    const blocker = await openSession(tenants.database.url, { schema });
     await blocker.client.query(`BEGIN; INSERT INTO ${schema}.t_a VALUES (1)`);
-    const killed = await openSession(database.url, { schema });
+    const killed = await openSession(tenants.database.url, { schema });
     const options = (): ReturnType<typeof applyOptions> => applyOptions({ expectedDigest: historyDigest([counted('a')]) });
     const building = expect(killed.applyMigrations([index], options())).rejects.toThrow();
     while ((await isValid(schema, 't_a_id')) === undefined) await delay(10);
     await withSession({ schema, lockTimeoutMs: 200, fence: 2 }, (other) =>
       expect(other.applyMigrations([index], options())).rejects.toMatchObject({ code: 'TENANCY_TENANT_BUSY' }),
     );
-    await database.query('SELECT pg_terminate_backend($1)', [killed.pid]);
+    await tenants.database.query('SELECT pg_terminate_backend($1)', [killed.pid]);
     await building;
     await killed.close();
     expect(await isValid(schema, 't_a_id')).toBe(false);
@@ -120,17 +98,17 @@ describe.each(['15', '18'] as const)('migrations without a transaction, on Postg
       await session.applyMigrations([index], options());
     });
     expect(await isValid(schema, 't_a_id')).toBe(true);
-    expect(await database.query(`SELECT count(*)::int AS n FROM ${schema}.counts WHERE name = 'b_index'`)).toEqual([{ n: 1 }]);
+    expect(await tenants.database.query(`SELECT count(*)::int AS n FROM ${schema}.counts WHERE name = 'b_index'`)).toEqual([{ n: 1 }]);
   });
 
   it('adopts an index that was finished after its builder had gone', async () => {
     const schema = await newSchema();
     await withSession({ schema }, async (session) => {
       await session.applyMigrations([counted('a')], applyOptions());
-      await database.query(
+      await tenants.database.query(
         `INSERT INTO ${schema}._tenancy_state (type, name, checksum, statements_done, statement) VALUES ('progress', 'b_index', '${index.checksum}', 0, 'started')`,
       );
-      await database.query(`CREATE INDEX t_a_id ON ${schema}.t_a (id)`);
+      await tenants.database.query(`CREATE INDEX t_a_id ON ${schema}.t_a (id)`);
       await session.applyMigrations([index], applyOptions({ expectedDigest: historyDigest([counted('a')]) }));
       expect((await session.readHistory()).applied).toHaveLength(2);
     });
@@ -145,10 +123,10 @@ describe.each(['15', '18'] as const)('migrations without a transaction, on Postg
     await withSession({ schema }, async (session) => {
       const options = (): ReturnType<typeof applyOptions> => applyOptions({ expectedDigest: historyDigest([counted('a')]) });
       await session.applyMigrations([counted('a')], applyOptions());
-      await database.query(
+      await tenants.database.query(
         `CREATE TABLE ${schema}.p (id int) PARTITION BY LIST (id); CREATE TABLE ${schema}.p1 PARTITION OF ${schema}.p FOR VALUES IN (1)`,
       );
-      await database.query(
+      await tenants.database.query(
         `INSERT INTO ${schema}._tenancy_state (type, name, checksum, statements_done, statement) VALUES ('progress', 'b', '${detach.checksum}', 0, 'started')`,
       );
       await expect(session.applyMigrations([detach], options())).rejects.toMatchObject({
@@ -159,7 +137,7 @@ describe.each(['15', '18'] as const)('migrations without a transaction, on Postg
       await session.applyMigrations([detach], options());
       expect((await session.readHistory()).applied).toHaveLength(2);
     });
-    expect(await database.query(`SELECT count(*)::int AS n FROM pg_inherits WHERE inhparent = '${schema}.p'::regclass`)).toEqual([
+    expect(await tenants.database.query(`SELECT count(*)::int AS n FROM pg_inherits WHERE inhparent = '${schema}.p'::regclass`)).toEqual([
       { n: 0 },
     ]);
   });
@@ -169,7 +147,7 @@ describe.each(['15', '18'] as const)('migrations without a transaction, on Postg
     await withSession({ schema }, async (session) => {
       await session.applyMigrations([counted('a')], applyOptions());
       const vacuum = sqlMigration('b', `${NO_TRANSACTION}VACUUM no_such_table`);
-      await database.query(
+      await tenants.database.query(
         `INSERT INTO ${schema}._tenancy_state (type, name, checksum, statements_done, statement) VALUES ('progress', 'b', '${vacuum.checksum}', 0, 'started')`,
       );
       await session.resolveProgress('applied');
