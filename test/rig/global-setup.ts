@@ -3,6 +3,8 @@ import net from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
 import { buildIfStale } from './build.js';
+import type { MongoDeployment } from './mongodb/deployment.js';
+import { startPrivateMariadb } from './private-mariadb.js';
 import { type PostgresVersion, type PrivateServer, startPrivateServer } from './private-server.js';
 import { openRunDirectory } from './run-directory.js';
 
@@ -16,13 +18,14 @@ declare module 'vitest' {
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
- * Provides what the whole run shares, each made when a test first asks for it: a server of each PostgreSQL major, and
- * the built command line. At the end it takes all of that away, and fails the run for what tests left behind.
+ * Provides what the whole run shares, each made when a test first asks for it: a server of each PostgreSQL major and
+ * of each other engine, and the built command line. At the end it takes all of that away, and fails the run for what tests left behind.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const runDirectory = openRunDirectory(root);
-  const servers = new Map<PostgresVersion, Promise<PrivateServer>>();
+  const servers = new Map<string, Promise<PrivateServer>>();
   let build: Promise<void> | undefined;
+  let mongodb: Promise<MongoDeployment> | undefined;
 
   async function provide(wanted: string): Promise<object> {
     if (wanted === 'build') {
@@ -30,11 +33,20 @@ export default async function setup(project: TestProject): Promise<() => Promise
       await build;
       return {};
     }
-    const version = wanted as PostgresVersion;
-    const server = servers.get(version) ?? startPrivateServer(version);
-    servers.set(version, server);
+    if (wanted === 'mongodb') {
+      mongodb ??= import('./mongodb/deployment.js').then(({ startMongoDeployment }) => startMongoDeployment());
+      const { url, label, isStandIn } = await mongodb;
+      return { url, label, isStandIn };
+    }
+    const server = servers.get(wanted) ?? start(wanted);
+    servers.set(wanted, server);
     const { url, log } = await server;
     return { url, log };
+  }
+
+  function start(wanted: string): Promise<PrivateServer> {
+    if (wanted === 'mariadb') return startPrivateMariadb();
+    return startPrivateServer(wanted as PostgresVersion);
   }
 
   const desk = net.createServer((socket) => {
@@ -53,7 +65,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return async () => {
     desk.close();
     for (const server of servers.values()) await (await server.catch(() => undefined))?.stop();
+    const mongo = await mongodb?.catch(() => undefined);
+    await mongo?.stop();
     const left = await runDirectory.close();
+    if (mongo !== undefined) console.log(mongo.label);
     if (left.length === 0) return;
     // vitest prints what a tear-down throws, and then calls the run a success.
     process.exitCode = 1;

@@ -1,0 +1,52 @@
+import { randomBytes } from 'node:crypto';
+import { MongoClient } from 'mongodb';
+import { askRig } from './ask.js';
+
+export interface TestMongo {
+  /** Of a user that may do all, on no database. */
+  readonly url: string;
+  /** Begins the name of every database and user of this test, so that tests that run at the same time don't meet. */
+  readonly namePrefix: string;
+  /** What the server is: one that was given, an installed `mongod`, or the stand-in. */
+  readonly label: string;
+  readonly isStandIn: boolean;
+  /** Drops the databases and the users whose names begin with the prefix. */
+  drop(): Promise<void>;
+}
+
+let deployment: Promise<Pick<TestMongo, 'url' | 'label' | 'isStandIn'>> | undefined;
+
+/** The MongoDB that all tests of this run share, started by whoever asks first, and names on it that are this test's alone. */
+export async function createTestMongo(): Promise<TestMongo> {
+  deployment ??= askRig('mongodb');
+  const { url, label, isStandIn } = await deployment;
+  const namePrefix = `t_${randomBytes(5).toString('hex')}`;
+  return { url, namePrefix, label, isStandIn, drop: () => dropAll(url, namePrefix) };
+}
+
+/** The same server, another database, and another user where one is given: one of that database, as tenants have them. */
+export function mongoUrl(url: string, database: string, login?: { readonly user: string; readonly password: string }): string {
+  const changed = new URL(url);
+  changed.pathname = `/${encodeURIComponent(database)}`;
+  if (login === undefined) return changed.href;
+  changed.username = encodeURIComponent(login.user);
+  changed.password = encodeURIComponent(login.password);
+  changed.searchParams.set('authSource', database);
+  return changed.href;
+}
+
+/** Users outlive their databases, so they are looked for in all. */
+async function dropAll(url: string, prefix: string): Promise<void> {
+  const client = new MongoClient(url, { appName: 'rig' });
+  try {
+    const admin = client.db('admin');
+    const { databases } = await admin.admin().listDatabases({ nameOnly: true, filter: { name: { $regex: `^${prefix}` } } });
+    for (const { name } of databases) await client.db(name).dropDatabase();
+    const { users } = (await admin.command({ usersInfo: { forAllDBs: true } })) as unknown as { users: { user: string; db: string }[] };
+    for (const { user, db } of users) {
+      if (user.startsWith(prefix) || db.startsWith(prefix)) await client.db(db).command({ dropUser: user });
+    }
+  } finally {
+    await client.close();
+  }
+}
