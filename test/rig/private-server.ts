@@ -46,7 +46,7 @@ const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
  * Whatever becomes of this process, a watchdog ends the server and removes the folder.
  */
 export async function startPrivateServer(version: PostgresVersion): Promise<PrivateServer> {
-  const directory = await makeEnterableDirectory();
+  const directory = await makeEnterableDirectory('postgres');
   try {
     const native = await findNative(version, directory);
     const data = path.join(directory, 'data');
@@ -117,10 +117,10 @@ export function freePort(): Promise<number> {
 }
 
 /** A new temporary folder that the server's user can get into: root's own TMPDIR may be closed to others. */
-async function makeEnterableDirectory(): Promise<string> {
+export async function makeEnterableDirectory(engine: string): Promise<string> {
   for (const parent of [os.tmpdir(), '/tmp', '/var/tmp', '/dev/shm']) {
     if (!existsSync(parent)) continue;
-    const directory = await mkdtemp(path.join(parent, 'tenancy-test-postgres-'));
+    const directory = await mkdtemp(path.join(parent, `tenancy-test-${engine}-`));
     if (nobody.uid === undefined) return directory;
     await chown(directory, nobody.uid, nobody.gid);
     if (await succeeds('/bin/sh', ['-c', `: > "$0/probe" && rm "$0/probe"`, directory])) return directory;
@@ -152,7 +152,8 @@ function linkLibraries(native: string): void {
   }
 }
 
-function childOptions(options: SpawnOptions): SpawnOptions {
+/** For a server and its tools: as a user who isn't root, without settings of the tester's own. */
+export function childOptions(options: SpawnOptions): SpawnOptions {
   const environment = Object.entries(process.env).filter(([name]) => !/^(PG|LC_|LANG|NODE_)/.test(name));
   return { cwd: '/', env: { ...Object.fromEntries(environment), LC_ALL: 'C' }, ...nobody, ...options };
 }

@@ -1,0 +1,38 @@
+import process from 'node:process';
+import { describe, test } from 'vitest';
+import { findMariadbd } from './private-mariadb.js';
+
+/** Servers that not every machine has, each with the words that bring it here. */
+const servers = {
+  mariadb: {
+    words: 'MariaDB (apt install mariadb-server-core)',
+    isHere: () => hasValue('TENANCY_TEST_MYSQL_URL') || findMariadbd() !== null,
+  },
+  // Where no server is named, the rig has a stand-in.
+  mongodb: { words: 'MongoDB (TENANCY_TEST_MONGODB_URL)', isHere: () => true },
+};
+
+/** Begins the note of a test that stands for suites that were not run; see count-reporter.ts. */
+const NOTE = 'needs ';
+
+/**
+ * Declares suites that need a server. Where it isn't there none of them is run and the end of the run says so once, unless
+ * TENANCY_TEST_REQUIRE (`mariadb,mongodb`) names it: then that is a failure.
+ */
+export function describeOn(server: keyof typeof servers, suites: () => void): void {
+  const { words, isHere } = servers[server];
+  if (isHere()) return void describe(server, suites);
+  test(`needs ${server}`, ({ skip }) => {
+    if (isRequired(server)) throw new Error(`TENANCY_TEST_REQUIRE names ${server}, which is not here: ${words}`);
+    skip(`${NOTE}${words}`);
+  });
+}
+
+function isRequired(server: string): boolean {
+  const names = (process.env.TENANCY_TEST_REQUIRE ?? '').split(',').map((name) => name.trim());
+  return names.includes(server);
+}
+
+function hasValue(variable: string): boolean {
+  return (process.env[variable] ?? '') !== '';
+}
