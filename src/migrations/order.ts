@@ -19,9 +19,30 @@ export const byNumber: NameOrder = (a, b) => {
 /** Bytewise, the same on every machine whatever its locale. */
 export const byName: NameOrder = (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
-/** By number where every name has one, else by name. */
+/** The parts of a version as Flyway writes it (`V1_2__name` is 1.2), without zeros at the end, since 1.0 is 1; null for another name. */
+export function readVersion(name: string): readonly bigint[] | null {
+  const [, version] = /^[VU](\d+(?:[._]\d+)*)__/.exec(name) ?? [];
+  if (version === undefined) return null;
+  const parts = version.split(/[._]/).map(BigInt);
+  return parts.slice(0, parts.findLastIndex((part) => part !== 0n) + 1);
+}
+
+/** By Flyway's version, part by part: `V2__` before `V10__`. Names without one come last. */
+export const byVersion: NameOrder = (a, b) => {
+  const first = readVersion(a);
+  const second = readVersion(b);
+  if (first === null || second === null) return first === second ? byName(a, b) : first === null ? 1 : -1;
+  for (let at = 0; at < Math.max(first.length, second.length); at++) {
+    const [left, right] = [first[at] ?? 0n, second[at] ?? 0n];
+    if (left !== right) return left < right ? -1 : 1;
+  }
+  return byName(a, b);
+};
+
+/** By number where every name has one, by version where every name is Flyway's, else by name. */
 export function chooseOrder(names: readonly string[]): NameOrder {
-  return names.every((name) => leadingNumber(name) !== null) ? byNumber : byName;
+  if (names.every((name) => leadingNumber(name) !== null)) return byNumber;
+  return names.every((name) => readVersion(name) !== null) ? byVersion : byName;
 }
 
 /** The newest of the names, in whatever order they come; null of none. */
@@ -33,10 +54,19 @@ export function findNewest(names: Iterable<string>, order: NameOrder): string | 
 
 /**
  * The order that a list is in already, to place further names in it. A folder of Prisma's is in the order of its names
- * also where all of them begin with a number.
+ * also where all of them begin with a number; what a journal alone puts in order has further names at its end.
  */
 export function recogniseOrder(sorted: readonly string[]): NameOrder {
-  const order = chooseOrder(sorted);
-  const isSorted = sorted.every((name, at) => at === 0 || order(sorted[at - 1] ?? name, name) <= 0);
-  return isSorted ? order : byName;
+  const order = [chooseOrder(sorted), byName].find((candidate) => isSorted(sorted, candidate));
+  return order ?? byPosition(sorted);
+}
+
+function isSorted(names: readonly string[], order: NameOrder): boolean {
+  return names.every((name, at) => at === 0 || order(names[at - 1] ?? name, name) <= 0);
+}
+
+function byPosition(names: readonly string[]): NameOrder {
+  const positions = new Map(names.map((name, at) => [name, at]));
+  const positionOf = (name: string): number => positions.get(name) ?? names.length;
+  return (a, b) => positionOf(a) - positionOf(b) || byName(a, b);
 }

@@ -1,10 +1,11 @@
 import { TenancyError } from '../errors.js';
 import { findClosest } from '../util/edit-distance.js';
 import type { LocalMigration } from './migration.js';
-import { leadingNumber } from './order.js';
+import { leadingNumber, readVersion } from './order.js';
 
 /**
- * What `--to` means, before any tenant is looked at: a migration's full name, or the number it begins with (`7` is `0007_invoices`).
+ * What `--to` means, before any tenant is looked at: a migration's full name, or the number it begins with (`7` is `0007_invoices`), or its version
+ * (`1.2` is `V1_2__invoices`).
  * Up: the last to be applied, and without `--to` the newest there is.
  * Down: the newest that stays applied; null, from `none` (or `0`, where no migration has that number): nothing stays.
  * @throws TenancyError `TENANCY_MIGRATION_TARGET_UNKNOWN`, with the nearest name; also for a rollback without `--to`.
@@ -23,10 +24,17 @@ export function resolveTarget(local: readonly LocalMigration[], to: string | nul
 
 function findByName(to: string, names: readonly string[]): string | null {
   if (names.includes(to)) return to;
+  const version = /^V?(\d+(?:[._]\d+)*)$/.exec(to)?.[1];
+  const versioned = version === undefined ? [] : names.filter((name) => readVersion(name) !== null && isVersion(name, version));
+  if (versioned[0] !== undefined) return versioned[0];
   if (!/^\d+$/.test(to)) return null;
   const matches = names.filter((name) => leadingNumber(name) === BigInt(to));
   if (matches.length > 1) refuse(to, `more than one migration has that number: ${matches.join(', ')}`, null);
   return matches[0] ?? null;
+}
+
+function isVersion(name: string, version: string): boolean {
+  return readVersion(name)?.join('.') === readVersion(`V${version}__`)?.join('.');
 }
 
 function suggest(to: string, names: readonly string[]): string | null {

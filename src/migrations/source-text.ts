@@ -8,6 +8,8 @@ export interface SourceText {
   readonly text: string;
   /** SHA-256 of `text`, hex: the same on a checkout with CRLF. */
   readonly checksum: string;
+  /** As they are in the file. */
+  readonly bytes: Buffer;
 }
 
 /** @throws TenancyError `TENANCY_MIGRATION_FILE_REJECTED` where it can't be read, isn't UTF-8, has NUL bytes or is empty. */
@@ -17,7 +19,7 @@ export async function readSourceText(path: string): Promise<SourceText> {
   const text = normaliseText(decode(path, bytes));
   if (text.trim() === '')
     refuse(path, 'it is empty', 'write the migration, or delete the file; a comment is enough where nothing is to be done');
-  return { text, checksum: checksumOf(text) };
+  return { text, checksum: checksumOf(text), bytes };
 }
 
 async function readBytes(path: string): Promise<Buffer> {

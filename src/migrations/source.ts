@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { SqlMigrationsOptions } from '../config/types.js';
 import { TenancyError } from '../errors.js';
-import type { FoundFile, FoundMigration } from './formats/format.js';
-import { chooseFormat, type MigrationFormatName } from './formats/index.js';
+import type { FoundFile, FoundMigration, MigrationFormat } from './formats/format.js';
+import { chooseFormat } from './formats/index.js';
 import { historyDigest } from './history-digest.js';
 import type { LocalMigration, MigrationScript } from './migration.js';
 import { byName, chooseOrder } from './order.js';
@@ -29,13 +30,13 @@ export async function loadMigrations(
 ): Promise<readonly LocalMigration[]> {
   const directory = resolve(options.root, options.directory);
   const entries = await readEntries(directory);
-  const format = await chooseFormat((options.format ?? 'auto') as MigrationFormatName, entries);
+  const format = await chooseFormat(options.format ?? 'auto', directory, entries);
   const found = await format.find(entries);
   if (found.length === 0) refuseEmpty(directory);
-  const order = format.order === 'name' ? byName : chooseOrder(found.map(({ name }) => name));
+  const order = format.order === 'number' ? chooseOrder(found.map(({ name }) => name)) : byName;
   checkNames(found, order);
-  const sorted = [...found].sort((a, b) => order(a.name, b.name));
-  return Promise.all(sorted.map((migration) => loadMigration(migration, deps)));
+  const sorted = format.order === 'found' ? found : [...found].sort((a, b) => order(a.name, b.name));
+  return Promise.all(sorted.map((migration) => loadMigration(migration, format, deps)));
 }
 
 /** Where a fleet is to get to: the newest migration, and the digest of a history that has them all. */
@@ -43,26 +44,32 @@ export function describeTarget(local: readonly LocalMigration[]): { readonly ver
   return { version: local.at(-1)?.name ?? null, digest: historyDigest(local) };
 }
 
-async function loadMigration({ name, up, down }: FoundMigration, { importModule }: SourceDeps): Promise<LocalMigration> {
-  const { text, checksum } = await readSourceText(up.path);
+async function loadMigration(
+  { name, up, down, mirror }: FoundMigration,
+  format: MigrationFormat,
+  { importModule }: SourceDeps,
+): Promise<LocalMigration> {
+  const { text, checksum, bytes } = await readSourceText(up.path);
   const file = showPath(up.path);
   if (up.type === 'module') return { name, file, checksum, ...createModuleScripts(up.path, text, importModule) };
   return {
     name,
     file,
     checksum,
-    up: createSqlScript(up.path, text),
-    down: down === null ? null : await loadDown(down),
+    up: createSqlScript(up.path, text, format),
+    down: down === null ? null : await loadDown(down, format),
+    ...(mirror === undefined ? {} : { mirror: { ...mirror, checksum: createHash('sha256').update(bytes).digest('hex') } }),
   };
 }
 
-async function loadDown({ path }: FoundFile): Promise<MigrationScript> {
+async function loadDown({ path }: FoundFile, format: MigrationFormat): Promise<MigrationScript> {
   const { text } = await readSourceText(path);
-  return createSqlScript(path, text);
+  return createSqlScript(path, text, format);
 }
 
-function createSqlScript(path: string, sql: string): MigrationScript {
-  return { type: 'sql', file: showPath(path), sql, isTransactional: readDirectives(path, sql).isTransactional };
+function createSqlScript(path: string, text: string, { prepare }: MigrationFormat): MigrationScript {
+  const { isTransactional } = readDirectives(path, text);
+  return { type: 'sql', file: showPath(path), sql: prepare?.(text, path) ?? text, isTransactional };
 }
 
 function refuseEmpty(directory: string): never {

@@ -66,9 +66,11 @@ function stripEnding(name: string): string {
 /** A migration that is passed over in silence is the worst of mistakes, so what resembles one is refused. */
 function refuseStranger(entry: Entry): void {
   const { name } = entry;
-  if (/\.up\.sql$/i.test(name)) refuse(entry, 'an up migration carries no `.up`', `name it ${name.replace(/\.up\.sql$/i, '.sql')}`);
-  if (/^[VUR][\d._]*__.*\.sql$/i.test(name)) {
-    refuse(entry, "Flyway's names don't sort (V10__ comes before V2__)", 'begin each name with its number, as in 0002_invoices.sql');
+  if (/\.up\.sql$/i.test(name))
+    refuse(entry, 'an up migration carries no `.up`', `name it ${name.replace(/\.up\.sql$/i, '.sql')}, or say format: 'golang-migrate'`);
+  if (/^[VURB][\d._]*__.*\.sql$/i.test(name)) {
+    const advice = "begin each name with its number, as in 0002_invoices.sql, or say format: 'flyway' where all of them are Flyway's";
+    refuse(entry, "Flyway's names don't sort (V10__ comes before V2__)", advice);
   }
   if (isMigration(name)) return;
   if (/\.(sql|[cm]?[jt]s)$/i.test(name)) {

@@ -10,6 +10,8 @@ export interface FoundMigration {
   readonly name: string;
   readonly up: FoundFile;
   readonly down: FoundFile | null;
+  /** The name that the tool itself has for it, where its history is to be kept too. */
+  readonly mirror?: { readonly type: 'prisma'; readonly name: string };
 }
 
 /** An entry of the directory; links are followed. */
@@ -25,10 +27,15 @@ export interface Entry {
  */
 export interface MigrationFormat {
   readonly name: string;
-  /** `number`: by leading number where all have one, each number once. `name`: bytewise. */
-  readonly order: 'number' | 'name';
-  /** For `auto`: whether the directory looks like this one; the first in the table that says so is taken. */
+  /** `number`: by leading number where all have one, each number once. `name`: bytewise. `found`: as `find` gives them. */
+  readonly order: 'number' | 'name' | 'found';
+  /** For `auto`: whether the directory looks like this one; one that looks like two is refused. */
   recognises(entries: readonly Entry[]): Promise<boolean>;
-  /** Finds the migrations, in any order, and refuses what looks like one but can't be. */
+  /** Finds the migrations, and refuses what looks like one but can't be. */
   find(entries: readonly Entry[]): Promise<readonly FoundMigration[]>;
+  /**
+   * What is sent of a file's text; the checksum stays that of the file. Every line and column stays where it is, since errors name them.
+   * @param file for messages
+   */
+  prepare?(sql: string, file: string): string;
 }

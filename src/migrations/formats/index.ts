@@ -1,16 +1,37 @@
+import { TenancyError } from '../../errors.js';
+import { showPath } from '../source-directory.js';
+import { drizzleFormat } from './drizzle.js';
 import { filesFormat } from './files.js';
+import { flywayFormat } from './flyway.js';
 import type { Entry, MigrationFormat } from './format.js';
+import { golangMigrateFormat } from './golang-migrate.js';
 import { prismaFormat } from './prisma.js';
 
-/** In the order in which `auto` asks them; `files` takes what nobody else knows. */
-const formats = { prisma: prismaFormat, files: filesFormat } as const satisfies Record<string, MigrationFormat>;
+/** `files` takes what none of the others knows. */
+const formats = {
+  prisma: prismaFormat,
+  drizzle: drizzleFormat,
+  'golang-migrate': golangMigrateFormat,
+  flyway: flywayFormat,
+  files: filesFormat,
+} as const satisfies Record<string, MigrationFormat>;
 
 export type MigrationFormatName = keyof typeof formats;
 
-export async function chooseFormat(name: MigrationFormatName | 'auto', entries: readonly Entry[]): Promise<MigrationFormat> {
+/** @throws TenancyError `TENANCY_MIGRATIONS_DIRECTORY_REJECTED` for `auto`, where the directory looks like two of them. */
+export async function chooseFormat(
+  name: MigrationFormatName | 'auto',
+  directory: string,
+  entries: readonly Entry[],
+): Promise<MigrationFormat> {
   if (name !== 'auto') return formats[name];
-  for (const format of Object.values(formats)) {
-    if (await format.recognises(entries)) return format;
-  }
-  return filesFormat;
+  const others = Object.values(formats).filter((format) => format !== filesFormat);
+  const answers = await Promise.all(others.map((format) => format.recognises(entries)));
+  const [recognised = filesFormat, second] = others.filter((_, at) => answers[at]);
+  if (second === undefined) return recognised;
+  throw new TenancyError('TENANCY_MIGRATIONS_DIRECTORY_REJECTED', {
+    directory: showPath(directory),
+    reason: `looks like one of ${recognised.name} and like one of ${second.name}`,
+    advice: `say which it is: migrations: { directory, format: '${recognised.name}' }`,
+  });
 }

@@ -1,21 +1,27 @@
-import { TenancyError } from '../../errors.js';
-import { readEntries, showPath } from '../source-directory.js';
+import { readEntries } from '../source-directory.js';
 import type { Entry, FoundMigration, MigrationFormat } from './format.js';
+import { refuseFile } from './refuse.js';
 
-/** Prisma's folders, `20240131120000_name/migration.sql`; `down.sql` beside it is optional. In the order of their names, as Prisma runs them. */
+/**
+ * Prisma's folders, `20240131120000_name/migration.sql`; `down.sql` beside it is optional. In the order of their names, as Prisma runs them.
+ * Prisma's own table, `_prisma_migrations`, is kept beside ours.
+ */
 export const prismaFormat: MigrationFormat = {
   name: 'prisma',
   order: 'name',
   async recognises(entries) {
+    if (entries.some(({ name }) => name === 'migration_lock.toml')) return true;
     for (const folder of entries.filter(isCandidate)) {
-      if ((await readEntries(folder.path)).some(({ name }) => name === 'migration.sql')) return true;
+      const names = (await readEntries(folder.path)).map(({ name }) => name);
+      // Drizzle's folders have a snapshot beside.
+      if (names.includes('migration.sql') && !names.includes('snapshot.json')) return true;
     }
-    return entries.some(({ name }) => name === 'migration_lock.toml');
+    return false;
   },
   async find(entries) {
     const stray = entries.find(({ type, name }) => type === 'file' && !name.startsWith('.') && /\.(sql|[cm]?[jt]s)$/.test(name));
     if (stray !== undefined)
-      refuse(stray.path, "a file beside Prisma's folders", 'put it into a folder of its own, as <timestamp>_<name>/migration.sql');
+      refuseFile(stray.path, "a file beside Prisma's folders", 'put it into a folder of its own, as <timestamp>_<name>/migration.sql');
     return Promise.all(entries.filter(isCandidate).map(findInFolder));
   },
 };
@@ -28,14 +34,11 @@ async function findInFolder(folder: Entry): Promise<FoundMigration> {
   const inside = await readEntries(folder.path);
   const up = inside.find(({ name, type }) => name === 'migration.sql' && type === 'file');
   const down = inside.find(({ name, type }) => name === 'down.sql' && type === 'file');
-  if (up === undefined) refuse(folder.path, 'the folder has no migration.sql', 'bring the file back, or delete the folder');
+  if (up === undefined) refuseFile(folder.path, 'the folder has no migration.sql', 'bring the file back, or delete the folder');
   return {
     name: folder.name.normalize('NFC'),
     up: { type: 'sql', path: up.path },
     down: down === undefined ? null : { type: 'sql', path: down.path },
+    mirror: { type: 'prisma', name: folder.name },
   };
-}
-
-function refuse(path: string, reason: string, advice: string): never {
-  throw new TenancyError('TENANCY_MIGRATION_FILE_REJECTED', { file: showPath(path), reason, advice });
 }

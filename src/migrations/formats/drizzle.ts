@@ -1,0 +1,116 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readEntries } from '../source-directory.js';
+import type { Entry, FoundMigration, MigrationFormat } from './format.js';
+import { isCandidate, refuseClash, refuseFile } from './refuse.js';
+
+/**
+ * Drizzle's migrations, in either layout. Up to drizzle-kit 0.31: `<tag>.sql` beside `meta/_journal.json`, in the journal's order.
+ * From 1.0 on: a folder each, `20240220110500_invoices/migration.sql` beside its `snapshot.json`, in the order of their names.
+ * A way back is ours to add: `<tag>.down.sql`, or `down.sql`.
+ */
+export const drizzleFormat: MigrationFormat = {
+  name: 'drizzle',
+  order: 'found',
+  async recognises(entries) {
+    if ((await readJournal(entries)) !== null) return true;
+    for (const folder of folders(entries)) {
+      const names = (await readEntries(folder.path)).map(({ name }) => name);
+      if (names.includes('migration.sql') && names.includes('snapshot.json')) return true;
+    }
+    return false;
+  },
+  async find(entries) {
+    const journal = await readJournal(entries);
+    return journal === null ? findFolders(entries) : findFiles(entries, journal);
+  },
+  // `-->` begins a comment in PostgreSQL alone: MySQL wants a blank behind the dashes.
+  prepare: (sql) => sql.replaceAll('--> statement-breakpoint', '--  statement-breakpoint'),
+};
+
+interface Journal {
+  readonly path: string;
+  readonly tags: readonly string[];
+}
+
+/** Null where there is none of Drizzle's. */
+async function readJournal(entries: readonly Entry[]): Promise<Journal | null> {
+  const meta = entries.find(({ name, type }) => name === 'meta' && type === 'directory');
+  if (meta === undefined) return null;
+  const path = join(meta.path, '_journal.json');
+  const text = await readFile(path, 'utf8').catch(() => null);
+  if (text === null) return null;
+  let journal: unknown;
+  try {
+    journal = JSON.parse(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    refuseFile(path, `Drizzle's journal is no JSON: ${reason}`, 'mend it: after a merge both branches have written to it');
+  }
+  const list = typeof journal === 'object' && journal !== null && 'entries' in journal ? journal.entries : undefined;
+  if (list === undefined) return null;
+  const checked = Array.isArray(list) ? list.filter(isJournalEntry) : [];
+  if (!Array.isArray(list) || checked.length < list.length)
+    refuseFile(path, "Drizzle's journal has an entry without idx and tag", 'mend it, or have drizzle-kit write it anew');
+  const sorted = checked.sort((a, b) => a.idx - b.idx);
+  sorted.forEach(({ idx, tag }, at) => {
+    const before = sorted[at - 1];
+    if (before?.idx === idx) refuseClash([path], `has ${before.tag} and ${tag} both as number ${idx}`);
+  });
+  return { path, tags: sorted.map(({ tag }) => tag) };
+}
+
+function isJournalEntry(entry: unknown): entry is { readonly idx: number; readonly tag: string } {
+  if (typeof entry !== 'object' || entry === null) return false;
+  const { idx, tag } = entry as Readonly<Record<string, unknown>>;
+  return typeof idx === 'number' && typeof tag === 'string' && tag !== '' && !/[\\/]/.test(tag);
+}
+
+function findFiles(entries: readonly Entry[], { path, tags }: Journal): readonly FoundMigration[] {
+  const files = entries.filter((entry) => entry.type === 'file' && isCandidate(entry) && /\.sql$/.test(entry.name));
+  const byName = new Map(files.map((entry) => [entry.name, entry]));
+  const expected = new Set(tags.flatMap((tag) => [`${tag}.sql`, `${tag}.down.sql`]));
+  const stray = files.find(({ name }) => !expected.has(name));
+  if (stray !== undefined) {
+    refuseFile(
+      stray.path,
+      'Drizzle passes over it: its journal, meta/_journal.json, does not name it',
+      'make such a migration with `drizzle-kit generate --custom`, or take the file out of the migrations directory',
+    );
+  }
+  return tags.map((tag) => {
+    const up = byName.get(`${tag}.sql`);
+    const down = byName.get(`${tag}.down.sql`);
+    if (up === undefined) refuseFile(path, `it names ${tag}, and there is no ${tag}.sql`, 'bring the file back, or take the entry out');
+    return {
+      name: tag.normalize('NFC'),
+      up: { type: 'sql', path: up.path },
+      down: down === undefined ? null : { type: 'sql', path: down.path },
+    };
+  });
+}
+
+function folders(entries: readonly Entry[]): readonly Entry[] {
+  return entries.filter((entry) => entry.type === 'directory' && isCandidate(entry) && entry.name !== 'meta');
+}
+
+async function findFolders(entries: readonly Entry[]): Promise<readonly FoundMigration[]> {
+  const stray = entries.find((entry) => entry.type === 'file' && isCandidate(entry) && /\.(sql|[cm]?[jt]s)$/.test(entry.name));
+  if (stray !== undefined)
+    refuseFile(stray.path, "a file beside Drizzle's folders", 'make it with `drizzle-kit generate --custom`, or finish `drizzle-kit up`');
+  const sorted = [...folders(entries)].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
+  return Promise.all(sorted.map(findInFolder));
+}
+
+async function findInFolder(folder: Entry): Promise<FoundMigration> {
+  const inside = await readEntries(folder.path);
+  const file = (wanted: string): Entry | undefined => inside.find(({ name, type }) => name === wanted && type === 'file');
+  const up = file('migration.sql');
+  const down = file('down.sql');
+  if (up === undefined) refuseFile(folder.path, 'the folder has no migration.sql', 'bring the file back, or delete the folder');
+  return {
+    name: folder.name.normalize('NFC'),
+    up: { type: 'sql', path: up.path },
+    down: down === undefined ? null : { type: 'sql', path: down.path },
+  };
+}
