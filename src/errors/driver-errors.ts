@@ -13,6 +13,11 @@ export const driverErrors = {
     hint: () =>
       'write postgres://USER:PASSWORD@HOST:PORT/DATABASE, mysql://USER:PASSWORD@HOST:PORT, mongodb://USER:PASSWORD@HOST:PORT, or embedded:DIR for one that needs no server',
   }),
+  TENANCY_PACKAGE_MISSING: defineError<{ packageName: string; neededBy: string }>({
+    exit: EXIT.usage,
+    message: ({ packageName, neededBy }) => `${neededBy} needs the npm package ${packageName}, which is not installed`,
+    hint: ({ packageName }) => `npm i -D ${packageName}`,
+  }),
   TENANCY_DRIVER_MISPLACED: defineError<{ cluster: string; driver: string; engine: string; drivers: readonly string[] }>({
     exit: EXIT.usage,
     message: ({ cluster, driver, engine }) => `cluster ${cluster} is ${engine}, which keeps no ${driver} tenants`,

@@ -23,6 +23,11 @@ export const migrationSourceErrors = {
     hint: ({ suggestion }) =>
       suggestion === null ? 'the only one there is: `-- tenancy: no-transaction`' : `did you mean \`-- tenancy: ${suggestion}\`?`,
   }),
+  TENANCY_MIGRATION_SQL_REFUSED: defineError<{ file: string; driver: string }>({
+    exit: EXIT.usage,
+    message: ({ file, driver }) => `${file}: SQL can't be run for ${driver} tenants`,
+    hint: () => 'write it as a module, .ts or .js, that exports `async function up(db, { client, session, signal, tenant, log })`',
+  }),
   TENANCY_MIGRATION_MODULE_REJECTED: defineError<{ file: string; reason: string; advice?: string }>({
     exit: EXIT.usage,
     message: ({ file, reason }) => `${file}: ${reason}`,
