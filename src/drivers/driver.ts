@@ -136,10 +136,20 @@ export interface TenantSession {
     seed: { readonly name: string; readonly checksum: string; readonly script: MigrationScript },
     options?: Partial<Pick<ApplyOptions, 'tenant' | 'publicTo' | 'log'>>,
   ): Promise<boolean>;
-  /** Records migrations as applied without running them (`registry adopt --applied-up-to`). */
-  recordApplied(migrations: readonly { readonly name: string; readonly checksum: string }[]): Promise<void>;
+  /** Records migrations as applied without running them (`registry adopt --applied-up-to`), also in their mirror, where they have one and it lacks them. */
+  recordApplied(migrations: readonly Pick<LocalMigration, 'name' | 'checksum' | 'mirror'>[]): Promise<void>;
+  /** What the history of the tool that ran here before says (`_prisma_migrations`), in its order; without those that were rolled back. Reads only. */
+  readMirror?(): Promise<readonly MirroredMigration[]>;
   /** Settles an interrupted statement: `applied` counts it as done, `rerun` sends it again with the next migrate. */
   resolveProgress(answer: 'applied' | 'rerun'): Promise<void>;
+}
+
+export interface MirroredMigration {
+  /** As the tool has it. */
+  readonly name: string;
+  readonly checksum: string;
+  /** False: it failed half way, or is being run. */
+  readonly isFinished: boolean;
 }
 
 export interface ApplyOptions {

@@ -4,18 +4,21 @@ import { type RewrittenSql, rewriteForTenant } from '../../../migrations/sql/rew
 import type { SqlScript } from '../../../migrations/sql/script.js';
 import type { MigrationSessionDeps } from '../session-deps.js';
 import { createHistorySql, type HistorySql } from './history-sql.js';
+import { createMirrorSql, type MirrorSql } from './mirror-sql.js';
 
 /** What the parts of one session share. */
 export interface MigrateContext {
   readonly deps: MigrationSessionDeps;
   readonly sql: HistorySql;
+  readonly mirrorSql: MirrorSql;
   /** Null in a database of the tenant's own. */
   readonly schema: string | null;
 }
 
 export function createMigrateContext(deps: MigrationSessionDeps): MigrateContext {
   const { options, ...rest } = deps;
-  return { deps, sql: createHistorySql({ ...rest, ...options }), schema: deps.searchPath === null ? null : deps.historySchema };
+  const schema = deps.searchPath === null ? null : deps.historySchema;
+  return { deps, sql: createHistorySql({ ...rest, ...options }), mirrorSql: createMirrorSql(schema ?? 'public'), schema };
 }
 
 /** A script as it is sent to this tenant, with the way back to the file. */

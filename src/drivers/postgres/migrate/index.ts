@@ -2,6 +2,7 @@ import type { TenantSession } from '../../driver.js';
 import type { MigrationSessionDeps } from '../session-deps.js';
 import { applyMigrations, revertMigrations } from './apply-migrations.js';
 import { createMigrateContext } from './context.js';
+import { readMirror } from './mirror.js';
 import { withNotices } from './notices.js';
 import { readHistory } from './read-history.js';
 import { applySeed } from './seed.js';
@@ -15,6 +16,7 @@ export function createMigrationSession(deps: MigrationSessionDeps): Omit<TenantS
     applyMigrations: (steps, options) => withNotices(deps.client, options.log, () => applyMigrations(context, steps, options)),
     revertMigrations: (steps, options) => withNotices(deps.client, options.log, () => revertMigrations(context, steps, options)),
     applySeed: (seed, options) => withNotices(deps.client, options?.log, () => applySeed(context, seed, options)),
+    readMirror: () => readMirror(context),
     recordApplied: (migrations) => recordApplied(context, migrations),
     resolveProgress: (answer) => resolveProgress(context, answer),
   };

@@ -20,7 +20,7 @@ export async function withNotices<T>(client: Client, log: ((text: string) => voi
   if (log === undefined) return use();
   let count = 0;
   const onNotice = ({ severity, code, message = '', detail, hint }: Notice): void => {
-    if (OURS.has(code ?? '') || message.includes('"_tenancy')) return;
+    if (OURS.has(code ?? '') || /"_(tenancy|prisma_migrations")/.test(message)) return;
     count++;
     if (count === MOST_NOTICES) log(`… no more than ${MOST_NOTICES} notices are kept`);
     if (count >= MOST_NOTICES) return;

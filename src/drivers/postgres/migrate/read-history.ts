@@ -8,7 +8,8 @@ import { sendMessage } from './send-message.js';
  * One round trip; tables (or a schema) that aren't there are an empty history.
  * @throws TenancyError `TENANCY_HOME_NOT_OURS`
  */
-export async function readHistory({ deps, sql, schema }: MigrateContext): Promise<TenantHistory> {
+export async function readHistory(context: MigrateContext): Promise<TenantHistory> {
+  const { deps, sql } = context;
   const applied: AppliedMigration[] = [];
   const seeds: string[] = [];
   let progress: MigrationProgress | null = null;
@@ -33,7 +34,7 @@ export async function readHistory({ deps, sql, schema }: MigrateContext): Promis
     // What is applied stays known where somebody has dropped the state alone; the next guard makes it anew.
     await read(sql.read).catch((error: unknown) => (isHistoryAbsent(error) ? read(sql.readApplied) : Promise.reject(error)));
   } catch (error) {
-    if (guardStop(error) === 'homeNotOurs') throw await createHomeError({ deps, sql, schema }, deps.marker.tenant);
+    if (guardStop(error) === 'homeNotOurs') throw await createHomeError(context, deps.marker.tenant);
     if (!(error instanceof DatabaseError) || (error.code !== '42P01' && error.code !== '3F000')) throw error;
   }
   return { applied, seeds, progress, fence };

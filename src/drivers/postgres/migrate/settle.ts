@@ -1,12 +1,13 @@
-import type { MigrationProgress } from '../../../migrations/migration.js';
+import type { LocalMigration, MigrationProgress } from '../../../migrations/migration.js';
 import type { MigrateContext } from './context.js';
+import { declareMirrors } from './mirror.js';
 import { readHistory } from './read-history.js';
 import { sendGuarded } from './transaction.js';
 
 /** Writes history rows for what is there already. Those that are recorded stay as they are. */
 export async function recordApplied(
   context: MigrateContext,
-  migrations: readonly { readonly name: string; readonly checksum: string }[],
+  migrations: readonly Pick<LocalMigration, 'name' | 'checksum' | 'mirror'>[],
 ): Promise<void> {
   const present = new Set((await readHistory(context)).applied.map(({ name }) => name));
   const missing = migrations.filter(({ name }) => !present.has(name));
@@ -14,7 +15,13 @@ export async function recordApplied(
     tenant: context.deps.historySchema,
     expectedDigest: null,
     withSetUp: true,
-    statements: missing.map((migration, index) => context.sql.recordMigration(migration, index + 1)),
+    statements: [
+      ...declareMirrors(
+        context,
+        migrations.flatMap(({ mirror }) => mirror ?? []),
+      ),
+      ...missing.map((migration, index) => context.sql.recordMigration(migration, index + 1)),
+    ],
     isCommitted: true,
   });
 }
