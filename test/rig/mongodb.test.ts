@@ -1,44 +1,34 @@
-import { type Db, MongoClient, ObjectId } from 'mongodb';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createTestMongo, type TestMongo } from './mongodb.js';
+import { MongoClient } from 'mongodb';
+import { expect, test } from 'vitest';
+import { createTestMongo, mongoUrl } from './mongodb.js';
 
-let mongo: TestMongo;
-let client: MongoClient;
-let db: Db;
-
-beforeAll(async () => {
-  mongo = await createTestMongo();
-  client = new MongoClient(mongo.url);
-  db = client.db(`${mongo.namePrefix}_main`);
-});
-
-afterAll(async () => {
+test('databases and users with the prefix are dropped, and no others', async () => {
+  const [mine, other] = [await createTestMongo(), await createTestMongo()];
+  const client = new MongoClient(mine.url);
+  for (const { namePrefix } of [mine, other]) {
+    await client.db(`${namePrefix}_a`).collection('c').insertOne({ at: 1 });
+    await client.db(`${namePrefix}_a`).command({ createUser: 'app', pwd: 'x', roles: ['readWrite'] });
+    await client.db('admin').command({ createUser: `${namePrefix}_u`, pwd: 'x', roles: [] });
+  }
+  const left = async (prefix: string): Promise<number> => {
+    const { databases } = await client
+      .db('admin')
+      .admin()
+      .listDatabases({ nameOnly: true, filter: { name: { $regex: `^${prefix}` } } });
+    const { users } = await client.db('admin').command({ usersInfo: { forAllDBs: true } });
+    return databases.length + users.filter((user: { user: string; db: string }) => `${user.user} ${user.db}`.includes(prefix)).length;
+  };
+  expect(await left(mine.namePrefix)).toBe(3);
+  await mine.drop();
+  expect(await left(mine.namePrefix)).toBe(0);
+  expect(await left(other.namePrefix)).toBe(3);
+  await other.drop();
   await client.close();
-  await mongo.drop();
 });
 
-test('documents are inserted, found, changed and removed', async () => {
-  const people = db.collection('people');
-  const { insertedId } = await people.insertOne({ name: 'Ada', tags: ['a'], address: { city: 'London' }, at: new Date(0) });
-  await people.insertMany([
-    { name: 'Bob', age: 5 },
-    { name: 'Cid', age: 50 },
-  ]);
-  expect(insertedId).toBeInstanceOf(ObjectId);
-  expect(await people.findOne({ 'address.city': 'London' })).toMatchObject({ _id: insertedId, name: 'Ada', at: new Date(0) });
-  expect(await people.find({ age: { $gte: 5 } }, { sort: { age: -1 }, projection: { _id: 0, name: 1 } }).toArray()).toEqual([
-    { name: 'Cid' },
-    { name: 'Bob' },
-  ]);
-  expect(await people.updateOne({ name: 'Bob' }, { $inc: { age: 1 }, $set: { 'address.city': 'Rome' } })).toMatchObject({
-    matchedCount: 1,
-    modifiedCount: 1,
-  });
-  expect(await people.findOneAndUpdate({ name: 'Bob' }, { $push: { tags: 'x' as never } }, { returnDocument: 'after' })).toMatchObject({
-    age: 6,
-    tags: ['x'],
-    address: { city: 'Rome' },
-  });
-  expect(await people.countDocuments()).toBe(3);
-  expect((await people.deleteMany({ age: { $exists: true } })).deletedCount).toBe(2);
+test('a URL is bound to a database, with the login of it', () => {
+  const login = { user: 'a/b', password: 'p@w' };
+  expect(mongoUrl('mongodb://root:pw@h:1/?directConnection=true&authSource=admin', 'acme', login)).toBe(
+    'mongodb://a%2Fb:p%40w@h:1/acme?directConnection=true&authSource=acme',
+  );
 });

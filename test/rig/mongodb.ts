@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { MongoClient } from 'mongodb';
 import { askRig } from './ask.js';
+import type { MongoDeployment } from './mongodb/deployment.js';
 
 export interface TestMongo {
   /** Of a user that may do all, on no database. */
@@ -14,14 +15,29 @@ export interface TestMongo {
   drop(): Promise<void>;
 }
 
-let deployment: Promise<Pick<TestMongo, 'url' | 'label' | 'isStandIn'>> | undefined;
+let shared: Promise<Omit<MongoDeployment, 'stop'>> | undefined;
 
 /** The MongoDB that all tests of this run share, started by whoever asks first, and names on it that are this test's alone. */
 export async function createTestMongo(): Promise<TestMongo> {
-  deployment ??= askRig('mongodb');
-  const { url, label, isStandIn } = await deployment;
+  shared ??= askRig('mongodb');
+  return describe(await shared, () => Promise.resolve());
+}
+
+/**
+ * A MongoDB of the caller's own, for tests that turn what all users of a server notice: fail points (a server has one
+ * `failCommand`), parameters, the clock. `drop` stops it. Only a server that was given is shared all the same.
+ */
+export async function createOwnTestMongo(): Promise<TestMongo> {
+  shared ??= askRig('mongodb');
+  if (process.env['TENANCY_TEST_MONGODB_URL']) return describe(await shared, () => Promise.resolve());
+  const { startMongoDeployment } = await import('./mongodb/deployment.js');
+  const own = await startMongoDeployment();
+  return describe(own, () => own.stop());
+}
+
+function describe({ url, label, isStandIn }: Omit<MongoDeployment, 'stop'>, stop: () => Promise<void>): TestMongo {
   const namePrefix = `t_${randomBytes(5).toString('hex')}`;
-  return { url, namePrefix, label, isStandIn, drop: () => dropAll(url, namePrefix) };
+  return { url, namePrefix, label, isStandIn, drop: () => dropAll(url, namePrefix).finally(stop) };
 }
 
 /** The same server, another database, and another user where one is given: one of that database, as tenants have them. */

@@ -56,8 +56,7 @@ export class Collection {
   }
 
   /** Those that can match: all, or by `_id` and by equality on an index those that it leads to. */
-  *scan(filter: Document, transaction: Transaction | null): Generator<readonly [key: string, document: Document]> {
-    const matches = compileFilter(filter);
+  *scan(filter: Document, transaction: Transaction | null, matches: Predicate): Generator<readonly [key: string, document: Document]> {
     const keys = this.#keysFor(filter, transaction) ?? this.#allKeys(transaction);
     transaction?.touched.add(this);
     for (const key of keys) {

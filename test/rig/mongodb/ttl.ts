@@ -16,7 +16,7 @@ export function expireDocuments(catalogue: Catalogue, now: Date): void {
 function expire(collection: Collection, index: Index, now: Date): void {
   const [field] = Object.keys(index.key) as [string];
   const oldest = now.getTime() - (index.expireAfterSeconds ?? 0) * 1000;
-  for (const [key, document] of [...collection.scan({}, null)]) {
+  for (const [key, document] of [...collection.scan({}, null, () => true)]) {
     if (index.entriesOf(document).length === 0 || !isOver(document, field, oldest)) continue;
     try {
       collection.write(key, null, null);

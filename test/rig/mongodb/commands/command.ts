@@ -37,8 +37,7 @@ export function collectionName(operation: Operation, name: unknown = operation.c
 
 export function findCollection(operation: Operation, name?: unknown): Collection | undefined {
   const wanted = collectionName(operation, name);
-  if (operation.db === 'admin' && wanted.startsWith('system.'))
-    throw new CommandError(238, 'the collections of the server itself are not implemented');
+  if (['local', 'config'].includes(operation.db)) throw new CommandError(238, 'the collections of the server itself are not implemented');
   const found = operation.server.catalogue.find(operation.db, wanted);
   if (found !== undefined) operation.transaction?.touched.add(found);
   return found;

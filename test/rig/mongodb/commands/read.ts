@@ -1,6 +1,7 @@
 import type { Long } from 'bson';
 import { CommandError } from '../errors.js';
 import { newScope } from '../expressions.js';
+import { compileFilter } from '../match.js';
 import type { Operation } from '../operation.js';
 import { valuesAt } from '../paths.js';
 import { compilePipeline, type PipelineContext } from '../pipeline.js';
@@ -12,7 +13,13 @@ import { describeOperations } from './operations.js';
 
 export function readDocuments(operation: Operation, name: string, filter: Document): Document[] {
   const collection = findCollection(operation, name);
-  return collection === undefined ? [] : [...collection.scan(filter, operation.transaction)].map(([, document]) => document);
+  const matches = compileFilter(filter, operation.now, letOf(operation));
+  return collection === undefined ? [] : [...collection.scan(filter, operation.transaction, matches)].map(([, document]) => document);
+}
+
+/** The variables that the command brings. */
+export function letOf({ command }: Operation): Document {
+  return (command['let'] ?? {}) as Document;
 }
 
 function batchSizeOf(value: unknown): number | null {
@@ -78,7 +85,7 @@ function find(operation: Operation): Document {
   documents = documents.slice(skip, skip + limitOf(command['limit']));
   if (isDocument(command['projection'])) {
     const project = compileProjection(command['projection'], 'find');
-    documents = documents.map((document) => project(document, newScope(document, operation.now, (command['let'] ?? {}) as Document)));
+    documents = documents.map((document) => project(document, newScope(document, operation.now, letOf(operation))));
   }
   return server.cursors.open(
     `${operation.db}.${name}`,
@@ -100,11 +107,17 @@ function aggregate(operation: Operation): Document {
   const run = compilePipeline(command['pipeline']);
   const context: PipelineContext = {
     now: operation.now,
-    variables: (command['let'] ?? {}) as Document,
+    variables: letOf(operation),
     readCollection: (other) => readDocuments(operation, other, {}),
     readSource: (stage, argument) => readSource(operation, isOfDatabase, stage, argument),
   };
   const [first] = command['pipeline'] as Document[];
+  if (isOfDatabase && !Object.keys(first ?? {}).some((stage) => ['$currentOp', '$listLocalSessions'].includes(stage))) {
+    throw new CommandError(
+      73,
+      `{aggregate: 1} is not valid for '${Object.keys(first ?? {})[0] ?? 'an empty pipeline'}'; a collection is required.`,
+    );
+  }
   const isFiltered = first !== undefined && isDocument(first['$match']);
   // By an index where the pipeline begins with what can use one; it is matched once more by the pipeline itself.
   const hasVariables = JSON.stringify(first ?? null)?.includes('$$');

@@ -10,6 +10,7 @@ import { compileUpdate, isSameDocument, isUpsert, type UpdateContext, upsertBase
 import { type Document, integer, isDocument, isNumber, isTruthy, keyOf, numberOr, typeOf } from '../values.js';
 import { maxDocumentBytes } from '../wire.js';
 import { type CommandTable, collectionName, findCollection, type Need, refuseOptions, toDatabase } from './command.js';
+import { letOf } from './read.js';
 
 /** What one statement did; that of a retryable write is kept, and given again when it is sent again. */
 type Result = Document & { n: number; nModified?: number; upserted?: { _id: unknown } };
@@ -136,9 +137,9 @@ async function update(operation: Operation, statement: Document): Promise<Result
   }
   if (compileUpdate(change.update).isReplacement) throw new CommandError(9, 'multi update is not supported for replacement-style update');
   const collection = findCollection(operation);
-  const matches = compileFilter(change.filter, operation.now, letOf(operation, statement));
+  const matches = compileFilter(change.filter, operation.now, variablesOf(operation, statement));
   let [n, nModified] = [0, 0];
-  for (const [key] of collection === undefined ? [] : [...collection.scan(change.filter, operation.transaction)]) {
+  for (const [key] of collection === undefined ? [] : [...collection.scan(change.filter, operation.transaction, matches)]) {
     const changed = await operation.unblocked(() => {
       const document = (collection as Collection).get(key, operation.transaction);
       return document !== null && matches(document) ? writeChange(operation, collection as Collection, key, document, change) : null;
@@ -168,11 +169,9 @@ function findFirst(
   sort: unknown,
 ): { collection: Collection; key: string; document: Document } | null {
   const collection = findCollection(operation);
-  if (collection === undefined) {
-    compileFilter(filter);
-    return null;
-  }
-  const found = collection.scan(filter, operation.transaction);
+  const matches = compileFilter(filter, operation.now, letOf(operation));
+  if (collection === undefined) return null;
+  const found = collection.scan(filter, operation.transaction, matches);
   let first: readonly [string, Document] | undefined;
   if (isDocument(sort) && Object.keys(sort).length > 0) {
     const order = compileSort(sort);
@@ -205,8 +204,8 @@ function upsert(operation: Operation, change: Change): Changed {
   return { before: null, after };
 }
 
-function letOf(operation: Operation, statement: Document): Document {
-  return { ...((operation.command['let'] ?? {}) as Document), ...((statement['c'] ?? {}) as Document) };
+function variablesOf(operation: Operation, statement: Document): Document {
+  return { ...letOf(operation), ...((statement['c'] ?? {}) as Document) };
 }
 
 function updateContext(operation: Operation, change: Change, isInsert: boolean): UpdateContext {
@@ -214,7 +213,7 @@ function updateContext(operation: Operation, change: Change, isInsert: boolean):
     now: operation.now,
     filter: change.filter,
     arrayFilters: (change.statement['arrayFilters'] ?? []) as Document[],
-    variables: letOf(operation, change.statement),
+    variables: variablesOf(operation, change.statement),
     isInsert,
   };
 }
@@ -224,9 +223,9 @@ async function remove(operation: Operation, statement: Document): Promise<Result
   const filter = statement['q'] as Document;
   if (numberOr(statement['limit'], 0) === 1) return { n: (await removeFirst(operation, filter, undefined)) === null ? 0 : 1 };
   const collection = findCollection(operation);
-  const matches = compileFilter(filter, operation.now, letOf(operation, {}));
+  const matches = compileFilter(filter, operation.now, letOf(operation));
   let n = 0;
-  for (const [key] of collection === undefined ? [] : [...collection.scan(filter, operation.transaction)]) {
+  for (const [key] of collection === undefined ? [] : [...collection.scan(filter, operation.transaction, matches)]) {
     n += await operation.unblocked(() => {
       const document = (collection as Collection).get(key, operation.transaction);
       if (document === null || !matches(document)) return 0;
@@ -254,7 +253,7 @@ async function findAndModify(operation: Operation): Promise<Document> {
   const filter = (command['query'] ?? {}) as Document;
   const project = compileProjection(command['fields'] ?? {}, 'find');
   const show = (document: Document | null): Document | null =>
-    document === null ? null : project(document, newScope(document, operation.now, letOf(operation, {})));
+    document === null ? null : project(document, newScope(document, operation.now, letOf(operation)));
   let reply: Document;
   if (isTruthy(command['remove'])) {
     if (command['update'] !== undefined || isTruthy(command['new']))
