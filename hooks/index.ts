@@ -1,4 +1,5 @@
 /** The ready-made hooks, imported from `tenancy-cli/hooks`. */
+export { byDriver } from './by-driver.js';
 export { postgresDatabase } from './postgres-database.js';
 export { postgresSchema } from './postgres-schema.js';
 export { type CommandLine, type CommandOptions, command } from './presets/command.js';

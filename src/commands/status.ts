@@ -1,9 +1,12 @@
 import { EXIT, type ExitCode } from '../errors/define.js';
-import { createRunMigrator } from '../lifecycle/migrator.js';
+import { createRunMigrator, type RunMigrator, targetOf } from '../lifecycle/migrator.js';
 import { MIGRATABLE } from '../lifecycle/transitions.js';
-import { toStatusDocument } from '../reporters/documents/status-document.js';
+import type { Registry } from '../registry/registry.js';
+import { type StatusGoal, toStatusDocument } from '../reporters/documents/status-document.js';
 import { printStatus } from '../reporters/documents/status-text.js';
 import { writeDocument } from '../reporters/documents/write-document.js';
+import { readTenants } from '../runs/lanes.js';
+import type { DriverName, Tenant } from '../tenant.js';
 import type { CommandContext } from './context.js';
 import { withTenancy } from './with-tenancy.js';
 
@@ -14,23 +17,43 @@ export async function runStatus(context: CommandContext, flags: { readonly exitC
   return withTenancy(context, 'status', async (tenancy) => {
     const registry = await tenancy.workspace.registry();
     const migrator = await createRunMigrator(tenancy.config, { direction: 'up', to: null, allowOutOfOrder: false, forceVerify: false });
-    const target = migrator.targetDigest === null ? null : { schemaVersion: migrator.target, migrationsHash: migrator.targetDigest };
-    const [summaries, behind, failed] = await Promise.all([
+    const goal = (driver: DriverName): StatusGoal => {
+      const mine = migrator.forDriver(driver);
+      return { target: targetOf(mine), migrations: mine.declared.map(({ name }) => name) };
+    };
+    const [summaries, laggards, failures] = await Promise.all([
       registry.summarize({}),
-      target ? registry.listTenants({ statuses: MIGRATABLE, notAt: target }, { after: null, limit: NAMED }) : [],
+      findLaggards(registry, migrator),
       registry.listTenants({ hasError: true }, { after: null, limit: NAMED }),
     ]);
     const document = toStatusDocument({
       registry: registry.where,
       summaries,
-      target,
-      migrations: migrator.declared.map(({ name }) => name),
-      laggards: behind.filter(({ lastError }) => lastError === null),
-      failures: failed,
+      target: migrator.target,
+      goal,
+      laggards,
+      failures,
     });
     await writeDocument(document, printStatus, { ...context, ...context.globals });
     const isPending =
       document.behind > 0 || document.withError > 0 || document.versions.some(({ state }) => state === 'drifted' || state === 'behind');
     return flags.exitCode && isPending ? EXIT.pending : EXIT.ok;
   });
+}
+
+/** The first few that are behind and didn't fail. Where each driver has a target of its own the registry can't pick them out, so they are looked for. */
+async function findLaggards(registry: Registry, migrator: RunMigrator): Promise<readonly Tenant[]> {
+  const common = targetOf(migrator);
+  if (common !== null) {
+    const behind = await registry.listTenants({ statuses: MIGRATABLE, notAt: common }, { after: null, limit: NAMED });
+    return behind.filter(({ lastError }) => lastError === null);
+  }
+  const laggards: Tenant[] = [];
+  for await (const tenant of readTenants(registry, { statuses: MIGRATABLE, hasError: false })) {
+    const target = targetOf(migrator.forDriver(tenant.driver));
+    const isThere = target === null || (tenant.schemaVersion === target.schemaVersion && tenant.migrationsHash === target.migrationsHash);
+    if (!isThere) laggards.push(tenant);
+    if (laggards.length === NAMED) break;
+  }
+  return laggards;
 }

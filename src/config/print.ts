@@ -40,6 +40,10 @@ function describeUrl(source: UrlSource): string {
 function describeMigrate(hook: MigrateHook): unknown {
   if (typeof hook === 'function') return '[function]';
   if (hook.type === 'migrator') return { type: hook.type, name: redact(hook.name), lockScope: hook.lockScope ?? 'tenant' };
+  if (hook.type === 'by-driver') {
+    const drivers = Object.entries(hook.drivers).map(([driver, one]) => [driver, one === undefined ? null : describeMigrate(one)]);
+    return { type: hook.type, drivers: Object.fromEntries(drivers) };
+  }
   return { ...hook, format: hook.format ?? 'auto' };
 }
 

@@ -7,7 +7,7 @@ import type { RawOptions } from './merge-options.js';
 import { mergeOptions, runOptionSpecs } from './merge-options.js';
 import { createPlace } from './place-tenant.js';
 import { absoluteUrl, resolveOnce } from './resolve-url.js';
-import type { Hook, Hooks, MigrateHook, ResolvedConfig, TenancyConfig, UrlSource } from './types.js';
+import type { AnyMigrateHook, Hook, Hooks, MigrateHook, ResolvedConfig, TenancyConfig, UrlSource } from './types.js';
 
 /** Connections of a cluster's tenants in flight where its config doesn't say. */
 const DEFAULT_CONCURRENCY = 8;
@@ -85,6 +85,12 @@ function resolveHooks(config: TenancyConfig, root: string): ResolvedConfig['hook
 }
 
 function resolveMigrate(hook: MigrateHook, root: string): MigrateHook {
+  if (typeof hook === 'function' || hook.type !== 'by-driver') return resolveDirectory(hook, root);
+  const drivers = Object.entries(hook.drivers).map(([driver, one]) => [driver, resolveDirectory(one, root)]);
+  return { ...hook, drivers: Object.fromEntries(drivers) };
+}
+
+function resolveDirectory(hook: AnyMigrateHook, root: string): AnyMigrateHook {
   if (typeof hook === 'function' || hook.type !== 'sql-migrations') return hook;
   return { ...hook, directory: path.resolve(root, hook.directory) };
 }

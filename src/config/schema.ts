@@ -56,14 +56,31 @@ const migrator = z.looseObject({
   target: hook,
   readVersion: hook,
   pending: z.optional(hook),
+  versions: z.optional(hook),
   lockScope: z.optional(z.enum(['tenant', 'database', 'none'])),
 });
 
-const migrateHook = z.unknown().check((context) => {
+const anyMigrateHook = z.unknown().check((context) => checkMigrateHook(context, shapeOfOne));
+
+const byDriver = strict({
+  type: z.literal('by-driver'),
+  drivers: strict(Object.fromEntries(DRIVER_NAMES.map((driver) => [driver, z.optional(anyMigrateHook)]))),
+});
+
+const migrateHook = z
+  .unknown()
+  .check((context) => checkMigrateHook(context, (type) => (type === 'by-driver' ? byDriver : shapeOfOne(type))));
+
+function shapeOfOne(type: unknown): z.ZodMiniType | null {
+  if (type === 'sql-migrations') return strict({ type: z.literal(type), ...sqlMigrations });
+  return type === 'migrator' ? migrator : null;
+}
+
+function checkMigrateHook(context: z.core.ParsePayload<unknown>, shapeOf: (type: unknown) => z.ZodMiniType | null): void {
   const { value } = context;
   if (typeof value === 'function') return;
   const type = typeof value === 'object' && value !== null ? (value as { readonly type?: unknown }).type : undefined;
-  const shape = type === 'sql-migrations' ? strict({ type: z.literal(type), ...sqlMigrations }) : type === 'migrator' ? migrator : null;
+  const shape = shapeOf(type);
   if (shape === null) {
     const message = 'expected sqlMigrations({ directory }), a migrator { type: "migrator", name, run, target, readVersion }, or a function';
     context.issues.push({ code: 'custom', message, input: value });
@@ -71,7 +88,7 @@ const migrateHook = z.unknown().check((context) => {
   }
   const result = shape.safeParse(value);
   for (const issue of result.success ? [] : result.error.issues) context.issues.push(issue as never);
-});
+}
 
 const hookNames = [
   'create',

@@ -90,7 +90,15 @@ export interface Hooks {
 export type Hook = (ctx: HookContext) => Promise<unknown> | void;
 
 /** A bare function runs every time and shows as `unversioned`. */
-export type MigrateHook = SqlMigrations | Migrator | Hook;
+export type AnyMigrateHook = SqlMigrations | Migrator | Hook;
+
+export type MigrateHook = AnyMigrateHook | MigrateByDriver;
+
+/** For fleets of several engines, whose migrations can't be the same; as `byDriver()` makes it. */
+export interface MigrateByDriver {
+  readonly type: 'by-driver';
+  readonly drivers: Readonly<Partial<Record<DriverName, AnyMigrateHook>>>;
+}
 
 /** The built-in migrator, as `sqlMigrations()` makes it. */
 export interface SqlMigrations extends SqlMigrationsOptions {
@@ -118,6 +126,11 @@ export interface Migrator {
   target(project: ProjectContext): Promise<string | null>;
   /** Read from the tenant itself, before and after; null: none. */
   readVersion(ctx: HookContext): Promise<string | null>;
+  /**
+   * Every version there is, oldest first. With it, tenants that the registry records as having them all are known to be done without
+   * being asked; without it each is asked, every time.
+   */
+  versions?(project: ProjectContext): Promise<readonly string[]>;
   /**
    * Versions that the tenant lacks, oldest first, read from the tenant itself; for tools that also run one that was slipped in below the
    * newest. Without it, a tenant at the target is done. Called before and after, instead of nothing but `readVersion`.

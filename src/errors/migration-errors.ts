@@ -28,6 +28,11 @@ export const migrationErrors = {
     hint: ({ tenant, file, advice }) =>
       advice ?? `mend ${file ?? 'the migration'} if no tenant has it yet, else what is in ${tenant}; then run the same command again`,
   }),
+  TENANCY_DRIVER_UNMIGRATED: defineError<{ driver: string; known: readonly string[] }>({
+    exit: EXIT.usage,
+    message: ({ driver, known }) => `byDriver() says nothing of ${driver} tenants, only of ${known.join(', ')}`,
+    hint: ({ driver }) => `add '${driver}': sqlMigrations({ directory }) to byDriver({ … }) in the config`,
+  }),
   TENANCY_STATEMENT_TIMED_OUT: defineError<TimedOut>({
     exit: EXIT.tenantsFailed,
     message: (details) => `${placeOf(details)}: it took longer than ${details.limitMs} ms, and was stopped${excerptOf(details)}`,

@@ -18,7 +18,8 @@ export async function adoptTenant(scope: TenantScope, declared: DeclaredMigratio
     await driver.mark(target);
     return { detail: tenant.name };
   });
-  let version = run.migrator.describe([]);
+  const migrator = run.migrator.forDriver(tenant.driver);
+  let version = migrator.describe([]);
   await runStep(scope, 'verify', async () => {
     const { applied } = await driver.withSession(target, sessionOptions(scope), async (session) => {
       const before = await session.readHistory();
@@ -26,7 +27,7 @@ export async function adoptTenant(scope: TenantScope, declared: DeclaredMigratio
       await session.recordApplied(declared);
       return session.readHistory();
     });
-    version = run.migrator.describe(applied);
+    version = migrator.describe(applied);
     return { detail: version.schemaVersion ?? 'no history' };
   });
   await runStep(scope, 'activate', async () => {

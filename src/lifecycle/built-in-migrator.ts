@@ -12,12 +12,16 @@ import { remember } from '../util/remember.js';
 import { checkScripts } from './check-scripts.js';
 import { createHookContext, withHooks } from './hook-context.js';
 import { refuseLostHistory } from './lost-history.js';
-import type { MigrationOutline, MigratorOptions, OnVersion, RunMigrator } from './migrator.js';
+import type { DriverMigrator, MigrationOutline, MigratorOptions, OnVersion } from './migrator.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { sessionOptions } from './session-options.js';
 
 /** The migrator of our own, over a folder of `.sql`, `.ts` and `.js` files, its history in the tenant. */
-export async function createBuiltInMigrator(config: ResolvedConfig, source: SqlMigrations, options: MigratorOptions): Promise<RunMigrator> {
+export async function createBuiltInMigrator(
+  config: ResolvedConfig,
+  source: SqlMigrations,
+  options: MigratorOptions,
+): Promise<DriverMigrator> {
   const local = await loadMigrations({ ...source, root: config.root }, { importModule });
   const target = resolveTarget(local, options.to, options.direction);
   const targetIndex = target === null ? -1 : local.findIndex(({ name }) => name === target);
@@ -121,7 +125,8 @@ async function applyOver(
 ): Promise<WorkResult> {
   const { run, tenant } = scope;
   const present = new Map(before.map(({ name, checksum }) => [name, checksum]));
-  const versionNow = (): Parameters<OnVersion>[0] => run.migrator.describe([...present].map(([name, checksum]) => ({ name, checksum })));
+  const versionNow = (): Parameters<OnVersion>[0] =>
+    run.migrator.forDriver(tenant.driver).describe([...present].map(([name, checksum]) => ({ name, checksum })));
   if (plan.steps.length === 0) return { outcome: 'up-to-date', from: plan.from, to: plan.to, version: versionNow() };
 
   const { cluster, driver, name } = tenant;

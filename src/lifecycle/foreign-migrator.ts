@@ -2,11 +2,15 @@ import type { Hook, HookContext, Migrator, ResolvedConfig } from '../config/type
 import { TenancyError } from '../errors.js';
 import { historyDigest } from '../migrations/history-digest.js';
 import { createHookContext, runHook, withHooks } from './hook-context.js';
-import type { MigratorOptions, RunMigrator } from './migrator.js';
+import type { DriverMigrator, MigratorOptions } from './migrator.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 
 /** A migrator of the user's: a preset with versions, or a bare function, which runs every time and is `unversioned`. */
-export async function createForeignMigrator(config: ResolvedConfig, hook: Migrator | Hook, options: MigratorOptions): Promise<RunMigrator> {
+export async function createForeignMigrator(
+  config: ResolvedConfig,
+  hook: Migrator | Hook,
+  options: MigratorOptions,
+): Promise<DriverMigrator> {
   if (options.direction === 'down' || options.to !== null) {
     throw new TenancyError('TENANCY_OPTION_REJECTED', {
       option: options.direction === 'down' ? 'rollback' : '--to',
@@ -18,7 +22,11 @@ export async function createForeignMigrator(config: ResolvedConfig, hook: Migrat
     typeof hook === 'function'
       ? { type: 'migrator', name: 'migrate', run: async (ctx) => hook(ctx), target: async () => null, readVersion: async () => null }
       : hook;
-  const target = await migrator.target({ root: config.root, signal: new AbortController().signal });
+  const project = { root: config.root, signal: new AbortController().signal };
+  const target = await migrator.target(project);
+  const versions = (await migrator.versions?.(project)) ?? null;
+  /** Of a tenant that has them all; what it had by checksums only its own tool knows. */
+  const targetDigest = versions === null ? null : historyDigest(versions.map((name) => ({ name, checksum: '' })));
 
   /** What the tenant itself says; `pending` is null where the migrator doesn't know. */
   async function read(scope: TenantScope, ctx: HookContext): Promise<{ version: string | null; pending: readonly string[] | null }> {
@@ -37,11 +45,15 @@ export async function createForeignMigrator(config: ResolvedConfig, hook: Migrat
     return pending === null ? target !== null : pending.length === 0;
   }
 
+  function versionWhenDone(version: string | null): NonNullable<WorkResult['version']> {
+    return targetDigest === null ? toVersion(version) : { schemaVersion: version, migrationsHash: targetDigest };
+  }
+
   return {
     type: 'foreign',
     target,
-    targetDigest: null,
-    declared: [],
+    targetDigest,
+    declared: (versions ?? []).map((name) => ({ name, checksum: '' })),
     lockScope: migrator.lockScope ?? 'tenant',
     check: async () => undefined,
     describe: (applied) => toVersion(applied.at(-1)?.name ?? null),
@@ -52,7 +64,7 @@ export async function createForeignMigrator(config: ResolvedConfig, hook: Migrat
     migrate: async (scope): Promise<WorkResult> => {
       const before = await read(scope, createHookContext(scope));
       const from = before.version;
-      if (isDone(before)) return { outcome: 'up-to-date', from, to: from, version: toVersion(from) };
+      if (isDone(before)) return { outcome: 'up-to-date', from, to: from, version: versionWhenDone(from) };
       const context = (): HookContext => createHookContext(scope, { from, to: target });
       // A migrator of the user's knows no fence.
       await scope.run.leases.confirm(scope.tenant.id);
@@ -65,7 +77,7 @@ export async function createForeignMigrator(config: ResolvedConfig, hook: Migrat
         const error = new TenancyError('TENANCY_VERSION_UNVERIFIED', { tenant: scope.tenant.id, expected, found: to });
         return { outcome: 'unverified', from, to, error, version: toVersion(to) };
       }
-      return { outcome: 'applied', from, to: to ?? 'unversioned', version: toVersion(to ?? 'unversioned') };
+      return { outcome: 'applied', from, to: to ?? 'unversioned', version: versionWhenDone(to ?? 'unversioned') };
     },
   };
 }

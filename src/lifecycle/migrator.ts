@@ -1,12 +1,13 @@
-import type { ResolvedConfig } from '../config/types.js';
+import type { AnyMigrateHook, ResolvedConfig } from '../config/types.js';
 import { historyDigest } from '../migrations/history-digest.js';
 import type { DriverName } from '../tenant.js';
 import { createBuiltInMigrator } from './built-in-migrator.js';
+import { combineMigrators } from './combine-migrators.js';
 import { createForeignMigrator } from './foreign-migrator.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 
 /** How a run brings one tenant to its version; made once a run, from the config and the flags. */
-export interface RunMigrator {
+export interface DriverMigrator {
   readonly type: 'none' | 'built-in' | 'foreign';
   /** Name of the version asked for; null where it isn't known beforehand. */
   readonly target: string | null;
@@ -23,6 +24,16 @@ export interface RunMigrator {
   plan(scope: TenantScope): Promise<MigrationOutline>;
   /** `isNew`: the tenant was just created, so its history is expected to be empty. */
   migrate(scope: TenantScope, options: { readonly isNew: boolean; readonly onVersion: OnVersion }): Promise<WorkResult>;
+}
+
+/** The migrator of a whole run: the same for every tenant, or one for each driver, and then `target` and its digest say what they have in common. */
+export interface RunMigrator extends DriverMigrator {
+  forDriver(driver: DriverName): DriverMigrator;
+}
+
+/** What the registry says of a tenant that is where this migrator would bring it; null where it can't know. */
+export function targetOf({ target, targetDigest }: DriverMigrator): NonNullable<WorkResult['version']> | null {
+  return targetDigest === null ? null : { schemaVersion: target, migrationsHash: targetDigest };
 }
 
 export interface MigrationOutline {
@@ -45,12 +56,23 @@ export interface MigratorOptions {
 export async function createRunMigrator(config: ResolvedConfig, options: MigratorOptions): Promise<RunMigrator> {
   const hook = config.hooks.migrate;
   if (hook === undefined) return noMigrator;
+  if (typeof hook === 'function' || hook.type !== 'by-driver') return forEveryDriver(await createOne(config, hook, options));
+  const entries = Object.entries(hook.drivers) as [DriverName, AnyMigrateHook][];
+  const made = await Promise.all(entries.map(async ([driver, one]) => [driver, await createOne(config, one, options)] as const));
+  return combineMigrators(new Map(made));
+}
+
+function createOne(config: ResolvedConfig, hook: AnyMigrateHook, options: MigratorOptions): Promise<DriverMigrator> {
   if (typeof hook !== 'function' && hook.type === 'sql-migrations') return createBuiltInMigrator(config, hook, options);
   return createForeignMigrator(config, hook, options);
 }
 
+function forEveryDriver(migrator: DriverMigrator): RunMigrator {
+  return { ...migrator, forDriver: () => migrator };
+}
+
 /** For configs without migrations: tenants are created empty. */
-export const noMigrator: RunMigrator = {
+export const noMigrator: RunMigrator = forEveryDriver({
   type: 'none',
   target: null,
   targetDigest: null,
@@ -60,4 +82,4 @@ export const noMigrator: RunMigrator = {
   describe: (applied) => ({ schemaVersion: applied.at(-1)?.name ?? null, migrationsHash: historyDigest(applied) }),
   plan: async () => ({ from: null, to: null, migrations: [] }),
   migrate: async () => ({ outcome: 'up-to-date', from: null, to: null }),
-};
+});

@@ -30,13 +30,14 @@ export function findProvisionObstacle(tenant: Tenant): TenancyError | null {
  */
 export async function provisionTenant(scope: TenantScope): Promise<WorkResult> {
   const { run, tenant, driver, target, signal } = scope;
+  const migrator = run.migrator.forDriver(tenant.driver);
   const obstacle = findProvisionObstacle(tenant);
   if (obstacle) throw obstacle;
   if (tenant.status === 'active') return { outcome: 'up-to-date', from: tenant.schemaVersion, to: tenant.schemaVersion };
 
-  await run.migrator.check(tenant.driver);
+  await migrator.check(tenant.driver);
   await begin(scope);
-  const context = () => createHookContext(scope, { from: tenant.schemaVersion, to: run.migrator.target });
+  const context = () => createHookContext(scope, { from: tenant.schemaVersion, to: migrator.target });
 
   await runStepOnce(scope, 'create', async () => {
     const { create } = run.config.hooks;
@@ -51,9 +52,9 @@ export async function provisionTenant(scope: TenantScope): Promise<WorkResult> {
   });
 
   let migrated: WorkResult = { outcome: 'up-to-date', from: null, to: null };
-  if (run.migrator.type !== 'none') {
+  if (migrator.type !== 'none') {
     await runStep(scope, 'migrate', async () => {
-      migrated = await run.migrator.migrate(scope, { isNew: true, onVersion: () => undefined });
+      migrated = await migrator.migrate(scope, { isNew: true, onVersion: () => undefined });
       if (migrated.error) throw migrated.error;
       if (migrated.outcome === 'up-to-date') return { status: 'done-before', detail: migrated.to ?? '' };
       return { detail: migrated.to ?? '' };
@@ -108,7 +109,7 @@ async function verifyHome(scope: TenantScope, migrated: WorkResult): Promise<voi
   if (presence.status !== 'ours') {
     throw new TenancyError('TENANCY_HOME_MISSING', { tenant: tenant.id, name: tenant.name, cluster: tenant.cluster });
   }
-  if (run.migrator.type !== 'built-in') return;
+  if (run.migrator.forDriver(tenant.driver).type !== 'built-in') return;
   const { applied } = await driver.withSession(target, sessionOptions(scope), (session) => session.readHistory());
   if (migrated.to !== null && !applied.some(({ name }) => name === migrated.to)) {
     const found = applied.at(-1)?.name ?? null;

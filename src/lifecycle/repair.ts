@@ -55,16 +55,17 @@ export async function repairTenant(scope: TenantScope, { statement: answer, decl
       return session.readHistory();
     });
 
-    const version = run.migrator.describe(history.applied);
+    const migrator = run.migrator.forDriver(tenant.driver);
+    const version = migrator.describe(history.applied);
     const isStale = version.schemaVersion !== tenant.schemaVersion || version.migrationsHash !== tenant.migrationsHash;
-    if (isStale && run.migrator.type === 'built-in')
+    if (isStale && migrator.type === 'built-in')
       details.push(`recorded version ${tenant.schemaVersion ?? 'none'} → ${version.schemaVersion ?? 'none'}`);
     if (details.length === 0 && !tenant.lastError) return { status: 'done-before' };
     const changed = await run.changeTenant({
       id: tenant.id,
       fence,
       from: REPAIRABLE,
-      set: { lastError: null, ...(run.migrator.type === 'built-in' ? version : {}) },
+      set: { lastError: null, ...(migrator.type === 'built-in' ? version : {}) },
       runId: run.runId,
       event: 'tenant.repaired',
     });

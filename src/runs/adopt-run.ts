@@ -54,7 +54,7 @@ export async function adoptHomes(workspace: Workspace, options: AdoptOptions): P
     });
   }
   const migrator = await createRunMigrator(config, { direction: 'up', to: options.appliedUpTo, allowOutOfOrder: true, forceVerify: true });
-  const declared = options.appliedUpTo === null ? [] : migrator.declared;
+  const declared = options.appliedUpTo === null ? [] : migrator.forDriver(driver).declared;
   const registry = await workspace.registry({ create: !options.dryRun });
   const { found, foreign } = await findCandidates(workspace, registry, options, pattern);
 

@@ -1,7 +1,7 @@
 import type { ResolvedConfig } from '../config/types.js';
 import { TenancyError } from '../errors.js';
 import type { FleetLane } from '../fleet/run-fleet.js';
-import type { RunMigrator } from '../lifecycle/migrator.js';
+import { type RunMigrator, targetOf } from '../lifecycle/migrator.js';
 import type { Registry, TenantFilter, TenantSummary } from '../registry/registry.js';
 import type { DriverName, Tenant } from '../tenant.js';
 
@@ -21,28 +21,32 @@ export interface PlanRunOptions {
   readonly registry: Registry;
   readonly filter: TenantFilter;
   /** Tenants that the registry records as being there already are left out. */
-  readonly skipAt: { readonly schemaVersion: string | null; readonly migrationsHash: string } | null;
+  readonly skipsKnown: boolean;
   readonly concurrency: number | null;
   readonly migrator: RunMigrator;
 }
 
 /** One query over the registry, whatever the size of the fleet; tenants themselves are read page by page as the run goes. */
-export async function planRun({ config, registry, filter, skipAt, concurrency, migrator }: PlanRunOptions): Promise<RunPlan> {
+export async function planRun({ config, registry, filter, skipsKnown, concurrency, migrator }: PlanRunOptions): Promise<RunPlan> {
   const summary = await registry.summarize(filter);
   const selected = sum(summary, ({ tenants }) => tenants);
-  const isThere = (row: TenantSummary): boolean =>
-    skipAt !== null && row.schemaVersion === skipAt.schemaVersion && row.migrationsHash === skipAt.migrationsHash;
+  const isThere = ({ driver, schemaVersion, migrationsHash }: Recorded): boolean => {
+    const target = skipsKnown ? targetOf(migrator.forDriver(driver)) : null;
+    return target !== null && schemaVersion === target.schemaVersion && migrationsHash === target.migrationsHash;
+  };
   const upToDate = sum(summary.filter(isThere), ({ tenants, withError }) => tenants - withError);
 
   const working = new Map<string, Working>();
   for (const row of summary) addWork(working, row.cluster, row.driver, isThere(row) ? row.withError : row.tenants);
   const clusters = capClusters(config, working, migrator);
 
-  const pending: TenantFilter = skipAt === null ? filter : { ...filter, notAt: skipAt };
+  // Where all have one target the registry leaves out who is there; where each driver has its own, we do.
+  const common = skipsKnown ? targetOf(migrator) : null;
+  const pending: TenantFilter = common === null ? filter : { ...filter, notAt: common };
   const lanes = Object.entries(clusters).map(([name, { cap }]) => ({
     name,
     cap,
-    tenants: readTenants(registry, { ...pending, clusters: [name] }),
+    tenants: leaveOut(readTenants(registry, { ...pending, clusters: [name] }), (tenant) => isThere(tenant) && tenant.lastError === null),
   }));
   return { selected, upToDate, lanes, clusters, concurrency: decideConcurrency(config, concurrency, clusters) };
 }
@@ -78,9 +82,15 @@ export async function* readTenants(registry: Registry, filter: TenantFilter): As
   }
 }
 
+async function* leaveOut(tenants: AsyncGenerator<Tenant>, isDone: (tenant: Tenant) => boolean): AsyncGenerator<Tenant> {
+  for await (const tenant of tenants) if (!isDone(tenant)) yield tenant;
+}
+
 async function* yieldAll<T>(items: readonly T[]): AsyncGenerator<T> {
   yield* items;
 }
+
+type Recorded = Pick<TenantSummary, 'driver' | 'schemaVersion' | 'migrationsHash'>;
 
 /** What is to be done on one cluster. */
 interface Working {
@@ -112,8 +122,8 @@ function capOf(config: ResolvedConfig, cluster: string, { tenants, drivers }: Wo
     throw new TenancyError('TENANCY_CLUSTER_UNKNOWN', { tenant: who, cluster, known: Object.keys(config.clusters) });
   }
   // A migrator whose own lock covers the whole database would only make the others in it wait, or fail.
-  const isShared = drivers.has('postgres-schema');
-  return migrator.lockScope === 'database' && isShared ? 1 : configured.concurrency;
+  const isShared = drivers.has('postgres-schema') && migrator.forDriver('postgres-schema').lockScope === 'database';
+  return isShared ? 1 : configured.concurrency;
 }
 
 function decideConcurrency(

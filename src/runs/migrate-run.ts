@@ -72,10 +72,15 @@ export async function migrateFiltered(
   options: MigrateOptions,
 ): Promise<RunReport> {
   const { config } = workspace;
-  const isKnown = migrator.targetDigest !== null && !options.forceVerify;
-  const skipAt = isKnown ? { schemaVersion: migrator.target, migrationsHash: migrator.targetDigest as string } : null;
   return workspace.withRun({ command, registry, migrator, limits: options.limits ?? {}, dryRun: options.dryRun ?? false }, async (run) => {
-    const plan = await planRun({ config, registry, filter, skipAt, concurrency: options.concurrency ?? null, migrator });
+    const plan = await planRun({
+      config,
+      registry,
+      filter,
+      skipsKnown: !options.forceVerify,
+      concurrency: options.concurrency ?? null,
+      migrator,
+    });
     announceRun(run, plan, migrator.target);
     await refuseChangedClusters(run, plan.lanes);
     if (options.dryRun) return planMigrateRun(run, plan, options);

@@ -27,7 +27,8 @@ export async function planMigrateRun(
     try {
       await run.migrator.check(tenant.driver);
       const { from, to, migrations } = await run.migrator.plan(await openScope(run, tenant, signals.abort));
-      const isThere = migrations.length === 0 && (run.migrator.type === 'built-in' || (to !== null && from === to));
+      const isThere =
+        migrations.length === 0 && (run.migrator.forDriver(tenant.driver).type === 'built-in' || (to !== null && from === to));
       if (isThere) return { ...base, outcome: 'up-to-date', to };
       pending += 1;
       const { driver, name, cluster } = tenant;

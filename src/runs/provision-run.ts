@@ -153,9 +153,9 @@ async function planProvision(
           driver,
           name,
           from: null,
-          to: migrator.target,
+          to: migrator.forDriver(driver).target,
           steps: listSteps(workspace.config, migrator),
-          migrations: migrator.declared.map((migration) => migration.name),
+          migrations: migrator.forDriver(driver).declared.map((migration) => migration.name),
         });
       }
       return { pending: working.length - refused.length, refused };

@@ -1,10 +1,11 @@
 import type { StepName } from '../events.js';
 import { resumeTenant, suspendTenant } from '../lifecycle/access.js';
+import type { DeclaredMigrations } from '../lifecycle/adopt.js';
 import { createRunMigrator, noMigrator, type RunMigrator } from '../lifecycle/migrator.js';
 import { repairTenant } from '../lifecycle/repair.js';
 import type { RunLimits, TenantWork } from '../lifecycle/run-context.js';
 import { noJournal } from '../lifecycle/steps.js';
-import { parseTenantId } from '../tenant.js';
+import { type DriverName, parseTenantId } from '../tenant.js';
 import type { RunSignals } from './execute-run.js';
 import type { RunReport } from './report.js';
 import { requireTenant } from './require-tenant.js';
@@ -47,13 +48,14 @@ export async function repairOne(
     allowOutOfOrder: true,
     forceVerify: true,
   });
-  const declared = appliedUpTo === undefined ? null : isNothing ? [] : migrator.declared;
+  const declaredFor = (driver: DriverName): DeclaredMigrations | null =>
+    appliedUpTo === undefined ? null : isNothing ? [] : migrator.forDriver(driver).declared;
   return runOn(
     workspace,
     'repair',
     id,
     ['repair'],
-    (scope) => repairTenant(scope, { statement: answer ?? null, declared }),
+    (scope) => repairTenant(scope, { statement: answer ?? null, declared: declaredFor(scope.tenant.driver) }),
     options,
     migrator,
   );

@@ -190,8 +190,8 @@ describe('status', () => {
   });
   const facts = {
     registry: 'postgres://db.internal/app',
-    target: { schemaVersion: '0008', migrationsHash: 'abc' },
-    migrations: ['0006', '0007', '0008'],
+    target: '0008',
+    goal: () => ({ target: { schemaVersion: '0008', migrationsHash: 'abc' }, migrations: ['0006', '0007', '0008'] }),
     laggards: [],
     failures: [],
   };
@@ -251,9 +251,9 @@ describe('status', () => {
   });
 
   test('judges no version where there is no target', () => {
-    expect(toStatusDocument({ ...facts, target: null, summaries: [summary({})] }).versions).toEqual([
-      { schemaVersion: '0008', tenants: 1, state: 'unknown' },
-    ]);
+    expect(
+      toStatusDocument({ ...facts, target: null, goal: () => ({ target: null, migrations: [] }), summaries: [summary({})] }).versions,
+    ).toEqual([{ schemaVersion: '0008', tenants: 1, state: 'unknown' }]);
   });
 });
 

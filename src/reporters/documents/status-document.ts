@@ -1,5 +1,5 @@
 import type { TenantSummary } from '../../registry/registry.js';
-import { TENANT_STATUSES, type Tenant, type TenantFailure, type TenantStatus } from '../../tenant.js';
+import { type DriverName, TENANT_STATUSES, type Tenant, type TenantFailure, type TenantStatus } from '../../tenant.js';
 
 /** `current`: at the target. `ahead`: has what this checkout doesn't know. `drifted`: the target's name, another history. `unknown`: there is no target. */
 export type VersionState = 'current' | 'behind' | 'ahead' | 'drifted' | 'unknown';
@@ -31,21 +31,27 @@ export interface StatusFacts {
   /** Redacted. */
   readonly registry: string;
   readonly summaries: readonly TenantSummary[];
-  /** Null where no built-in migrator is configured. */
-  readonly target: { readonly schemaVersion: string | null; readonly migrationsHash: string } | null;
-  /** Names of the local migrations. */
-  readonly migrations: readonly string[];
+  /** The newest migration, where all drivers have the same. */
+  readonly target: string | null;
+  readonly goal: (driver: DriverName) => StatusGoal;
   /** The first few. */
   readonly laggards: readonly Tenant[];
   readonly failures: readonly Tenant[];
 }
 
-export function toStatusDocument({ registry, summaries, target, migrations, laggards, failures }: StatusFacts): StatusDocument {
+/** Where tenants of one driver are to be. */
+export interface StatusGoal {
+  /** Null where that isn't known without asking them. */
+  readonly target: { readonly schemaVersion: string | null; readonly migrationsHash: string } | null;
+  /** Names of the local migrations. */
+  readonly migrations: readonly string[];
+}
+
+export function toStatusDocument({ registry, summaries, target, goal, laggards, failures }: StatusFacts): StatusDocument {
   const present = summaries.filter(({ status }) => status !== 'deprovisioned');
-  const known = new Set(migrations);
   const versions = new Map<string, { schemaVersion: string | null; tenants: number; state: VersionState }>();
   for (const summary of present.filter(({ status }) => status === 'active' || status === 'suspended')) {
-    const state = judgeVersion(summary, target, known);
+    const state = judgeVersion(summary, goal(summary.driver));
     const key = JSON.stringify([summary.schemaVersion, state]);
     const row = versions.get(key) ?? { schemaVersion: summary.schemaVersion, tenants: 0, state };
     row.tenants += summary.tenants;
@@ -57,7 +63,7 @@ export function toStatusDocument({ registry, summaries, target, migrations, lagg
     v: 1,
     registry,
     tenants: sum(present),
-    target: target?.schemaVersion ?? null,
+    target,
     statuses: TENANT_STATUSES.map((status) => ({ status, tenants: statuses.get(status) ?? 0 })).filter(({ tenants }) => tenants > 0),
     clusters: [...countBy(present, ({ cluster }) => cluster)].map(([cluster, tenants]) => ({ cluster, tenants })),
     versions: rows,
@@ -68,15 +74,11 @@ export function toStatusDocument({ registry, summaries, target, migrations, lagg
   };
 }
 
-function judgeVersion(
-  { schemaVersion, migrationsHash }: TenantSummary,
-  target: StatusFacts['target'],
-  known: ReadonlySet<string>,
-): VersionState {
+function judgeVersion({ schemaVersion, migrationsHash }: TenantSummary, { target, migrations }: StatusGoal): VersionState {
   if (target === null) return 'unknown';
   if (schemaVersion === target.schemaVersion)
     return schemaVersion === null || migrationsHash === target.migrationsHash ? 'current' : 'drifted';
-  return schemaVersion === null || known.has(schemaVersion) ? 'behind' : 'ahead';
+  return schemaVersion === null || migrations.includes(schemaVersion) ? 'behind' : 'ahead';
 }
 
 function countBy<Key>(summaries: readonly TenantSummary[], keyOf: (summary: TenantSummary) => Key): ReadonlyMap<Key, number> {
