@@ -22,6 +22,8 @@ const TAIL_LINES = 5;
 const TAIL_LENGTH = 1_000;
 /** How long the output has to be silent once the program has ended, where something that it started holds it open. */
 const SILENCE_MS = 100;
+/** What goes on talking is not waited for. */
+const LAST_WORDS_MS = 1_000;
 
 /**
  * Runs a program without a shell, in a process group of its own: a Ctrl-C at the terminal doesn't reach it while the run drains,
@@ -49,6 +51,7 @@ export async function execForTenant(
   const output = gatherOutput(options.onOutput);
   let kept = '';
   let silence: NodeJS.Timeout | undefined;
+  let lastWords: NodeJS.Timeout | undefined;
   child.stdout?.on('data', (chunk: Buffer) => {
     if (kept.length < MOST_KEPT) kept += chunk.toString('latin1');
     output.stdout.write(chunk);
@@ -61,11 +64,14 @@ export async function execForTenant(
   killGroupOnAbort(child, signal);
   const ended = new Promise<Ending>((resolve) => {
     child.once('exit', (exitCode, killedBy) => {
-      silence = setTimeout(() => resolve({ exitCode: exitCode ?? undefined, signal: killedBy ?? undefined }), SILENCE_MS);
+      const end = (): void => resolve({ exitCode: exitCode ?? undefined, signal: killedBy ?? undefined });
+      silence = setTimeout(end, SILENCE_MS);
+      lastWords = setTimeout(end, LAST_WORDS_MS);
     });
   });
   const { exitCode, ...ending } = await Promise.race<Ending>([child, ended]);
   clearTimeout(silence);
+  clearTimeout(lastWords);
   output.end();
   signal.throwIfAborted();
   if (exitCode === undefined) throw new Error(await explainNoExit(file, cwd, ending));
