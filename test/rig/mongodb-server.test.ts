@@ -77,3 +77,8 @@ test('concerns are accepted, and one that cannot be met is said', async () => {
     code: 100,
   });
 });
+
+test('what is misspelt is refused, not ignored', async () => {
+  expect(await codeOf(scene.db.command({ find: 'c', filtre: {} }))).toBe(40415);
+  expect(await codeOf(scene.db.command({ update: 'c', updates: [{ q: {}, u: {}, upsrt: true }] }))).toBe(40415);
+});

@@ -24,6 +24,9 @@ export async function startMongoDeployment(): Promise<MongoDeployment> {
   }
   const mongod = await findMongod();
   if (mongod !== null) return { ...(await startMongod(mongod)), label: `MongoDB: ${mongod}`, isStandIn: false };
+  if ((process.env['TENANCY_TEST_REQUIRE'] ?? '').split(',').some((name) => name.trim() === 'mongodb')) {
+    throw new Error('TENANCY_TEST_REQUIRE names mongodb, and there is neither TENANCY_TEST_MONGODB_URL nor a mongod');
+  }
   return startStandInProcess();
 }
 

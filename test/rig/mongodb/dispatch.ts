@@ -10,6 +10,7 @@ import { transactionCommands } from './commands/transactions.js';
 import { userCommands } from './commands/users.js';
 import { writeCommands } from './commands/write.js';
 import { CommandError, codeNameOf, labelsOf } from './errors.js';
+import { checkFields } from './fields.js';
 import { Operation } from './operation.js';
 import { isAllowed } from './roles.js';
 import type { Connection, ServerState } from './state.js';
@@ -48,12 +49,13 @@ export async function dispatch(server: ServerState, connection: Connection, give
 }
 
 async function carryOut(operation: Operation): Promise<Document> {
-  const { name, command, server, db } = operation;
+  const { name, command, db } = operation;
   const found = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (found === undefined) throw new CommandError(59, `no such command: '${name}'`);
   checkDatabaseName(db);
   authorize(operation, found);
   if (found.isForAdmin === true && db !== 'admin') throw new CommandError(13, `${name} may only be run against the admin database.`);
+  checkFields(name, command);
   operation.check();
   enterSession(operation, found);
   try {
@@ -62,9 +64,6 @@ async function carryOut(operation: Operation): Promise<Document> {
     // Whatever fails in a transaction ends it, but for a commit or an abort that was misplaced.
     if (!['commitTransaction', 'abortTransaction'].includes(name)) operation.transaction?.abort();
     throw error;
-  } finally {
-    if (command['autocommit'] === undefined && operation.session !== null) operation.session.usedAt = Date.now();
-    void server;
   }
 }
 

@@ -40,7 +40,7 @@ export async function startMongod(binary: string): Promise<{ url: string; stop()
   const port = await freePort();
   const args = ['--dbpath', data, '--port', String(port), '--bind_ip', '127.0.0.1', '--replSet', 'rs0', '--keyFile', keyFile];
   const output = openSync(log, 'a');
-  const child = spawn(binary, [...args, '--setParameter', 'enableTestCommands=1'], {
+  const child = spawn(binary, [...args, '--setParameter', 'enableTestCommands=1', '--setParameter', 'ttlMonitorSleepSecs=1'], {
     detached: true,
     stdio: ['ignore', output, output],
     cwd: directory,

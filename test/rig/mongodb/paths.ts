@@ -6,6 +6,7 @@ import { type Document, isDocument } from './values.js';
  * at a position. An array at the end is one value. Missing is `undefined`.
  */
 export function valuesAt(document: unknown, path: string): unknown[] {
+  if (!path.includes('.') && isDocument(document)) return [fieldOf(document, path)];
   const found: unknown[] = [];
   collect(document, path.split('.'), 0, found);
   return found;

@@ -73,8 +73,8 @@ const steps: Record<string, (argument: unknown) => Step> = {
     };
   },
   $sort: (argument) => {
-    const order = compileSort(argument);
-    return (input) => [...input].sort(order);
+    const sort = compileSort(argument);
+    return (input) => sort([...input], (document) => document);
   },
   $limit: (argument) => {
     if (!isNumber(argument) || numberOr(argument, 0) <= 0) throw new CommandError(15958, 'the limit must be positive');

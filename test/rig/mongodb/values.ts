@@ -121,7 +121,7 @@ export function compare(a: unknown, b: unknown): number {
     case 'decimal':
       return compareNumbers(toNumber(a), toNumber(b));
     case 'string':
-      return Buffer.compare(Buffer.from(a as string), Buffer.from(b as string));
+      return compareTexts(a as string, b as string);
     case 'object':
       return compareDocuments(a as Document, b as Document);
     case 'array':
@@ -147,6 +147,16 @@ export function compare(a: unknown, b: unknown): number {
 function compareNumbers(a: number | bigint, b: number | bigint): number {
   if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(b)) - Number(Number.isNaN(a));
   return a < b ? -1 : Number(a > b);
+}
+
+/** As their UTF-8 bytes compare. UTF-16 differs from that where a character takes two units. */
+function compareTexts(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  let at = 0;
+  while (at < length && a.charCodeAt(at) === b.charCodeAt(at)) at++;
+  if (at === length) return a.length - b.length;
+  const [left, right] = [a.charCodeAt(at), b.charCodeAt(at)];
+  return left < 0xd800 && right < 0xd800 ? left - right : Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
 function compareDocuments(a: Document, b: Document): number {

@@ -11,7 +11,7 @@ import { type Document, integer, isDocument, isNumber, isTruthy, keyOf, numberOr
 import { type CommandTable, collectionName, findCollection, type Need, refuseOptions, toDatabase, toNobody } from './command.js';
 import { describeOperations } from './operations.js';
 
-export function readDocuments(operation: Operation, name: string, filter: Document): Document[] {
+function readDocuments(operation: Operation, name: string, filter: Document): Document[] {
   const collection = findCollection(operation, name);
   const matches = compileFilter(filter, operation.now, letOf(operation));
   return collection === undefined ? [] : [...collection.scan(filter, operation.transaction, matches)].map(([, document]) => document);
@@ -79,8 +79,9 @@ function find(operation: Operation): Document {
   refuseOptions(command, 'collation', 'min', 'max', 'returnKey', 'showRecordId', 'tailable');
   const name = collectionName(operation);
   let documents = readDocuments(operation, name, (command['filter'] ?? {}) as Document);
-  if (isDocument(command['sort']) && !('$natural' in command['sort'])) documents.sort(compileSort(command['sort']));
-  else if (isDocument(command['sort']) && numberOr(command['sort']['$natural'], 1) < 0) documents.reverse();
+  if (isDocument(command['sort']) && !('$natural' in command['sort'])) {
+    documents = compileSort(command['sort'])(documents, (document) => document);
+  } else if (isDocument(command['sort']) && numberOr(command['sort']['$natural'], 1) < 0) documents.reverse();
   const skip = numberOr(command['skip'], 0);
   documents = documents.slice(skip, skip + limitOf(command['limit']));
   if (isDocument(command['projection'])) {

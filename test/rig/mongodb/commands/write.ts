@@ -174,8 +174,7 @@ function findFirst(
   const found = collection.scan(filter, operation.transaction, matches);
   let first: readonly [string, Document] | undefined;
   if (isDocument(sort) && Object.keys(sort).length > 0) {
-    const order = compileSort(sort);
-    first = [...found].sort(([, a], [, b]) => order(a, b))[0];
+    first = compileSort(sort)([...found], ([, document]) => document)[0];
   } else
     for (const entry of found) {
       first = entry;
