@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import type { DriverName } from '../../src/tenant.js';
 import { type CliOptions, type CliResult, normaliseOutput, repositoryRoot, runCli, type StartedCli, startCli } from './cli.js';
 
 export interface ProjectOptions {
@@ -9,7 +10,7 @@ export interface ProjectOptions {
   readonly databaseUrl?: string;
   readonly registryUrl?: string;
   /** @default 'postgres-schema' */
-  readonly driver?: 'postgres-schema' | 'postgres-database';
+  readonly driver?: DriverName;
   /** What comes before the id in a physical name; for databases, the test database's name and `_`. @default 'tenant_' */
   readonly namePrefix?: string;
   /** Of the cluster. */

@@ -1,0 +1,108 @@
+import { MongoClient } from 'mongodb';
+import type { DriverName } from '../../src/tenant.js';
+import { createTestMongo, mongoUrl } from '../rig/mongodb.js';
+import { createTestMysql, queryMysql } from '../rig/mysql.js';
+import { createTestDatabase, query, withDatabase } from '../rig/postgres.js';
+
+/** A server of one engine for one test: where its registry and tenants go, and what the test does behind the tool's back. */
+export interface EngineScene {
+  readonly driver: DriverName;
+  readonly registryUrl: string;
+  readonly clusterUrl: string;
+  /** Begins every physical name. */
+  readonly prefix: string;
+  /** Two migrations with their way back: `accounts`, with one row or document, and `projects`. By file name. */
+  readonly migrations: Readonly<Record<'first' | 'second', Readonly<Record<string, string>>>>;
+  /** How many rows `accounts` has: more than one, and its migration was run twice. */
+  countAccounts(home: string): Promise<number>;
+  /** Puts in the way of the second migration what it would make. */
+  obstruct(home: string): Promise<void>;
+  clear(home: string): Promise<void>;
+  /** Names of the tenants' homes that are there. */
+  listHomes(): Promise<readonly string[]>;
+  drop(): Promise<void>;
+}
+
+const sqlMigrations = (key: string): EngineScene['migrations'] => ({
+  first: {
+    '0001_accounts.sql': `CREATE TABLE accounts (${key}, name varchar(100) NOT NULL);\nINSERT INTO accounts (name) VALUES ('it''s; one');\n`,
+    '0001_accounts.down.sql': 'DROP TABLE accounts;\n',
+  },
+  second: { '0002_projects.sql': `CREATE TABLE projects (${key});\n`, '0002_projects.down.sql': 'DROP TABLE projects;\n' },
+});
+
+export async function createPostgresScene(): Promise<EngineScene> {
+  const database = await createTestDatabase();
+  const prefix = `${database.name}_`;
+  const inHome = (home: string, sql: string) => query<{ n: number }>(withDatabase(database.url, home), sql);
+  return {
+    driver: 'postgres-database',
+    registryUrl: database.url,
+    clusterUrl: database.url,
+    prefix,
+    migrations: sqlMigrations('id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY'),
+    countAccounts: async (home) => (await inHome(home, 'SELECT count(*)::int AS n FROM accounts'))[0]?.n ?? 0,
+    obstruct: async (home) => void (await inHome(home, 'CREATE TABLE projects (id int)')),
+    clear: async (home) => void (await inHome(home, 'DROP TABLE projects')),
+    listHomes: async () => {
+      const listed = 'SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1) ORDER BY 1';
+      return (await database.query<{ name: string }>(listed, [prefix])).map(({ name }) => name);
+    },
+    drop: () => database.drop(),
+  };
+}
+
+export async function createMysqlScene(): Promise<EngineScene> {
+  const database = await createTestMysql();
+  const prefix = `${database.name}_`;
+  const inHome = (home: string, sql: string) => queryMysql<{ n: number }>(withDatabase(database.url, home), sql);
+  return {
+    driver: 'mysql-database',
+    registryUrl: database.url,
+    clusterUrl: database.url,
+    prefix,
+    migrations: sqlMigrations('id int AUTO_INCREMENT PRIMARY KEY'),
+    countAccounts: async (home) => Number((await inHome(home, 'SELECT count(*) AS n FROM accounts'))[0]?.n ?? 0),
+    obstruct: async (home) => void (await inHome(home, 'CREATE TABLE projects (id int)')),
+    clear: async (home) => void (await inHome(home, 'DROP TABLE projects')),
+    listHomes: async () => {
+      const listed = 'SELECT schema_name AS name FROM information_schema.schemata WHERE left(schema_name, ?) = ? ORDER BY 1';
+      return (await database.query<{ name: string }>(listed, [prefix.length, prefix])).map(({ name }) => name);
+    },
+    drop: () => database.drop(),
+  };
+}
+
+export async function createMongoScene(): Promise<EngineScene> {
+  const mongo = await createTestMongo();
+  const prefix = `${mongo.namePrefix}_t_`;
+  const client = new MongoClient(mongo.url, { appName: 'rig' });
+  const collection = (name: string): string =>
+    `export const up = (db) => db.createCollection('${name}');\nexport const down = (db) => db.dropCollection('${name}');\n`;
+  return {
+    driver: 'mongodb-database',
+    registryUrl: mongoUrl(mongo.url, `${mongo.namePrefix}_registry`),
+    clusterUrl: mongo.url,
+    prefix,
+    migrations: {
+      first: {
+        '0001_accounts.js': `export const up = (db) => db.collection('accounts').insertOne({ name: 'one' });\nexport const down = (db) => db.dropCollection('accounts');\n`,
+      },
+      second: { '0002_projects.js': collection('projects') },
+    },
+    countAccounts: (home) => client.db(home).collection('accounts').countDocuments(),
+    obstruct: async (home) => void (await client.db(home).createCollection('projects')),
+    clear: async (home) => void (await client.db(home).dropCollection('projects')),
+    listHomes: async () => {
+      const { databases } = await client.db('admin').admin().listDatabases({ nameOnly: true });
+      return databases
+        .map(({ name }) => name)
+        .filter((name) => name.startsWith(prefix))
+        .sort();
+    },
+    drop: async () => {
+      await client.close();
+      await mongo.drop();
+    },
+  };
+}
