@@ -13,7 +13,7 @@ export const driverErrors = {
     hint: () =>
       'write postgres://USER:PASSWORD@HOST:PORT/DATABASE, mysql://USER:PASSWORD@HOST:PORT, mongodb://USER:PASSWORD@HOST:PORT, or embedded:DIR for one that needs no server',
   }),
-  TENANCY_PACKAGE_MISSING: defineError<{ packageName: string; neededBy: string }>({
+  TENANCY_CLIENT_LIBRARY_MISSING: defineError<{ packageName: string; neededBy: string }>({
     exit: EXIT.usage,
     message: ({ packageName, neededBy }) => `${neededBy} needs the npm package ${packageName}, which is not installed`,
     hint: ({ packageName }) => `npm i -D ${packageName}`,
@@ -44,16 +44,24 @@ export const driverErrors = {
     hint: ({ tenant, name, kind }) =>
       `somebody has replaced the ${kind} or its comment: look into ${name} by hand, put the tenant's own back, then run \`tenancy tenant repair ${tenant}\``,
   }),
-  TENANCY_CREATE_FORBIDDEN: defineError<{ name: string; kind: 'schema' | 'database'; login: string; database: string }>({
+  TENANCY_CREATE_FORBIDDEN: defineError<{
+    name: string;
+    kind: 'schema' | 'database';
+    login: string;
+    database: string;
+    /** Where it isn't what PostgreSQL asks for. */
+    lacks?: string;
+    grant?: string;
+  }>({
     exit: EXIT.usage,
-    message: ({ name, kind, login, database }) =>
-      kind === 'database'
-        ? `the database ${name} can't be created: the login ${login} lacks CREATEDB`
-        : `the schema ${name} can't be created: the login ${login} lacks CREATE on the database ${database}`,
-    hint: ({ kind, login, database }) =>
-      kind === 'database'
+    message: ({ name, kind, login, database, lacks }) =>
+      `the ${kind} ${name} can't be created: the login ${login} lacks ${lacks ?? (kind === 'database' ? 'CREATEDB' : `CREATE on the database ${database}`)}`,
+    hint: ({ kind, login, database, grant }) => {
+      if (grant !== undefined) return `\`${grant}\`, as an administrator, then run the same command again`;
+      return kind === 'database'
         ? `\`ALTER ROLE ${JSON.stringify(login)} CREATEDB\`, as a superuser, then run the same command again`
-        : `\`GRANT CREATE ON DATABASE ${JSON.stringify(database)} TO ${JSON.stringify(login)}\`, as its owner or a superuser, then run the same command again`,
+        : `\`GRANT CREATE ON DATABASE ${JSON.stringify(database)} TO ${JSON.stringify(login)}\`, as its owner or a superuser, then run the same command again`;
+    },
   }),
   TENANCY_DROP_REFUSED: defineError<{ name: string; kind: string; reasons: readonly string[] }>({
     exit: EXIT.refused,

@@ -1,4 +1,5 @@
 import { engineOf } from '../drivers/names.js';
+import { TenancyError } from '../errors.js';
 import type { LocalMigration } from '../migrations/migration.js';
 import { checkSqlScript } from '../migrations/sql/check.js';
 import type { DriverName } from '../tenant.js';
@@ -9,6 +10,7 @@ export async function checkScripts(local: readonly LocalMigration[], driver: Dri
   for (const { up, down } of local) {
     for (const script of [up, down]) {
       if (script?.type !== 'sql') continue;
+      if (engine === 'mongodb') throw new TenancyError('TENANCY_MIGRATION_SQL_REFUSED', { file: script.file, driver });
       if (engine === 'postgres') checkSqlScript(script, { isSchemaTenant: driver === 'postgres-schema', publicTo });
     }
   }

@@ -17,6 +17,8 @@ export interface MigrationProgress {
   readonly statementsDone: number;
   /** `started`: statement number `statementsDone` (from 0) was sent, and may or may not have run. */
   readonly state: 'between' | 'started';
+  /** Not a migration but a seed, which waits for its own turn. @default false */
+  readonly isSeed?: boolean;
 }
 
 /** The truth about one tenant, read from the tenant itself. */
@@ -68,7 +70,12 @@ export type MigrationScript =
   | {
       readonly type: 'module';
       readonly file: string;
+      /** False with `export const transaction = false`. */
       readonly isTransactional: boolean;
+      /** True with `export const transaction = true`: on MongoDB, where none is the rule, it has to be asked for. @default false */
+      readonly requestsTransaction?: boolean;
+      /** True with `export const rerunnable = true`: bears to be run again from the beginning after it was interrupted. Read on MongoDB. @default false */
+      readonly isRerunnable?: boolean;
       /**
        * `db`: what the engine's modules are handed: a `TenantDb`, or the `Db` of MongoDB's own driver.
        * `context`: a `ModuleContext`; on MongoDB it also is the `MongoClient`, which is what migrate-mongo passes on there.

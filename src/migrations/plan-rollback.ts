@@ -20,7 +20,8 @@ export function planRollback({ local, history, target }: RollbackInput, drift: M
   }
   const doomed = applied.filter((name) => target === null || order(name, target) > 0).reverse();
   const steps = resolveSteps(doomed, local);
-  if (history.progress !== null) checkProgress(history.progress, steps[0] ?? null, 'down', applied.includes(history.progress.name));
+  if (history.progress !== null && history.progress.isSeed !== true)
+    checkProgress(history.progress, steps[0] ?? null, 'down', applied.includes(history.progress.name));
   return { direction: 'down', from: newestApplied, to: target, steps, ahead: drift.ahead };
 }
 

@@ -31,7 +31,7 @@ export function planMigrations(input: PlanInput): TenantMigrationPlan {
   refuseDrift(local, history, drift);
   if (direction === 'down') return planRollback({ local, history, target }, drift);
   const pending = orderPending(history, drift, allowOutOfOrder);
-  if (history.progress !== null) {
+  if (history.progress !== null && history.progress.isSeed !== true) {
     const isApplied = history.applied.some(({ name }) => name === history.progress?.name);
     checkProgress(history.progress, pending[0] ?? null, 'up', isApplied);
   }

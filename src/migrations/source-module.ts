@@ -17,27 +17,53 @@ export function createModuleScripts(
   text: string,
   importModule: ImportModule,
 ): { up: ModuleScript; down: ModuleScript | null } {
-  const isTransactional = !switchesTransactionOff(text);
+  const flags = readFlags(text);
   const script = (direction: Direction): ModuleScript => ({
     type: 'module',
     file: showPath(path),
-    isTransactional,
+    ...flags,
     run: async (db, context) => {
       const module = await loadExports(path, importModule);
-      checkTransaction(path, module, isTransactional);
+      checkFlags(path, module, flags);
       await pickFunction(path, module, direction)(db, context);
     },
   });
   return { up: script('up'), down: exportsDown(text) ? script('down') : null };
 }
 
+/** A seed's function is its `up`, its `seed` or its default export. */
+export function createSeedScript(path: string, text: string, importModule: ImportModule): ModuleScript {
+  const flags = readFlags(text);
+  return {
+    type: 'module',
+    file: showPath(path),
+    ...flags,
+    run: async (db, context) => {
+      const module = await loadExports(path, importModule);
+      checkFlags(path, module, flags);
+      await pickSeed(path, module)(db, context);
+    },
+  };
+}
+
+type Flags = Required<Pick<ModuleScript, 'isTransactional' | 'requestsTransaction' | 'isRerunnable'>>;
+
+function readFlags(text: string): Flags {
+  return {
+    isTransactional: !sets(text, 'transaction', false),
+    requestsTransaction: sets(text, 'transaction', true),
+    isRerunnable: sets(text, 'rerunnable', true),
+  };
+}
+
 const WHOLE = /^[ \t]*(?:export\s+default\b|module\.exports\s*=)/m;
 
-function switchesTransactionOff(text: string): boolean {
-  if (/^[ \t]*export\s+const\s+transaction\s*(?::\s*(?:boolean|false)\s*)?=\s*false\b/m.test(text)) return true;
-  if (/^[ \t]*(?:module\.)?exports\.transaction\s*=\s*false\b/m.test(text)) return true;
+/** Whether the text exports the flag with this value, in one of the ways in which modules do. */
+function sets(text: string, flag: string, value: boolean): boolean {
+  if (new RegExp(`^[ \\t]*export\\s+const\\s+${flag}\\s*(?::\\s*(?:boolean|${value})\\s*)?=\\s*${value}\\b`, 'm').test(text)) return true;
+  if (new RegExp(`^[ \\t]*(?:module\\.)?exports\\.${flag}\\s*=\\s*${value}\\b`, 'm').test(text)) return true;
   const whole = WHOLE.exec(text);
-  return whole !== null && /\btransaction\s*:\s*false\b/.test(text.slice(whole.index));
+  return whole !== null && new RegExp(`\\b${flag}\\s*:\\s*${value}\\b`).test(text.slice(whole.index));
 }
 
 function exportsDown(text: string): boolean {
@@ -65,12 +91,15 @@ async function loadExports(path: string, importModule: ImportModule): Promise<Re
   return isRecord(named['default']) && !('up' in named) ? named['default'] : named;
 }
 
-function checkTransaction(path: string, module: Readonly<Record<string, unknown>>, isTransactional: boolean): void {
-  if ((module['transaction'] !== false) === isTransactional) return;
+function checkFlags(path: string, module: Readonly<Record<string, unknown>>, flags: Flags): void {
+  const { transaction, rerunnable } = module;
+  const isTransactionRead = (transaction !== false) === flags.isTransactional && (transaction === true) === flags.requestsTransaction;
+  const unread = !isTransactionRead ? 'transaction' : (rerunnable === true) !== flags.isRerunnable ? 'rerunnable' : null;
+  if (unread === null) return;
   throw new TenancyError('TENANCY_MIGRATION_MODULE_REJECTED', {
     file: showPath(path),
-    reason: "its `transaction` can't be read without running it",
-    advice: 'write it on a line of its own: `export const transaction = false`',
+    reason: `its \`${unread}\` can't be read without running it`,
+    advice: `write it on a line of its own: \`export const ${unread} = ${module[unread] === false ? 'false' : 'true'}\``,
   });
 }
 
@@ -78,6 +107,16 @@ function pickFunction(path: string, module: Readonly<Record<string, unknown>>, d
   const candidate = module[direction];
   if (typeof candidate === 'function') return candidate as ModuleScript['run'];
   throw new TenancyError('TENANCY_MIGRATION_MODULE_REJECTED', { file: showPath(path), reason: `it exports no function \`${direction}\`` });
+}
+
+function pickSeed(path: string, module: Readonly<Record<string, unknown>>): ModuleScript['run'] {
+  const candidate = module['up'] ?? module['seed'] ?? module['default'];
+  if (typeof candidate === 'function') return candidate as ModuleScript['run'];
+  throw new TenancyError('TENANCY_MIGRATION_MODULE_REJECTED', {
+    file: showPath(path),
+    reason: 'it exports no function',
+    advice: 'a seed exports `async function up(db, context)`, `seed`, or a default function',
+  });
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,0 +1,82 @@
+import { TenancyError } from '../../errors.js';
+import type { AccessChange, TenantTarget } from '../driver.js';
+import { codeOf } from './classify.js';
+import { killSessionsOf, readUsersOf } from './database-users.js';
+import { type EngineContext, isForbidden, settleRetryable } from './engine-context.js';
+import { type HomeDocument, homeOf, oursFilter, type UserRoles } from './home.js';
+import { describeOwner, isSameMarker } from './marker.js';
+
+const USER_NOT_FOUND = 11;
+const ROLE_NOT_FOUND = 31;
+const NAMED = 5;
+
+/**
+ * Takes all roles from the users that are defined in the tenant's own database, and ends what they run. What was taken is written into
+ * our document first, so that `restoreAccess` gives back just that. A user of `admin` is the application's, which other tenants share.
+ */
+export async function cutDatabaseAccess(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<AccessChange> {
+  return settleRetryable(signal, async () => {
+    const home = await readOurs(context, target);
+    const users = await readUsersOf(context, target.name);
+    if (users === null) return { isEnforced: false, detail: 'the login may not change users, so that nothing was taken away' };
+    if (users.length === 0)
+      return { isEnforced: false, detail: `no user is defined in ${target.name}: the tenant shares the application's login` };
+    const cut = mergeRoles(home.cut ?? [], users);
+    await homeOf(context, target.name).updateOne(oursFilter(target), { $set: { cut } });
+    try {
+      for (const { user } of users) await context.client.db(target.name).command({ updateUser: user, roles: [] });
+    } catch (error) {
+      if (!isForbidden(error)) throw error;
+      return { isEnforced: false, detail: 'the login may not change users, so that nothing was taken away' };
+    }
+    const hasEnded = await killSessionsOf(context, target.name, users);
+    const names = listNames(users.map(({ user }) => user));
+    return {
+      isEnforced: true,
+      detail: `all roles were taken from ${names}${hasEnded ? ', and what they ran was ended' : '; what they run now may go on to its end'}`,
+    };
+  });
+}
+
+export async function restoreDatabaseAccess(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<AccessChange> {
+  return settleRetryable(signal, async () => {
+    const { cut } = await readOurs(context, target);
+    if (cut === null) return { isEnforced: true, detail: 'nothing had been taken away' };
+    for (const user of cut) await giveBack(context, target.name, user);
+    await homeOf(context, target.name).updateOne(oursFilter(target), { $set: { cut: null } });
+    return { isEnforced: true, detail: `their roles were given back to ${listNames(cut.map(({ user }) => user))}` };
+  });
+}
+
+async function readOurs(context: EngineContext, target: TenantTarget): Promise<HomeDocument> {
+  const home = await homeOf(context, target.name).findOne({ _id: 'home' });
+  if (home !== null && isSameMarker(home, target.marker)) return home;
+  throw new TenancyError('TENANCY_ACCESS_REFUSED', { name: target.name, kind: 'database', owner: describeOwner(home, target.marker) });
+}
+
+/** A second cut, after a crash or after somebody granted again, adds to what the first one took. */
+function mergeRoles(known: readonly UserRoles[], found: readonly UserRoles[]): UserRoles[] {
+  const merged = found.map(({ user, roles }) => {
+    const before = known.find((entry) => entry.user === user)?.roles ?? [];
+    const added = roles.filter((role) => !before.some((other) => other.role === role.role && other.db === role.db));
+    return { user, roles: [...before, ...added] };
+  });
+  return [...known.filter(({ user }) => !found.some((entry) => entry.user === user)), ...merged];
+}
+
+/** A user or a role that has gone meanwhile stays gone. */
+async function giveBack({ client }: EngineContext, name: string, { user, roles }: UserRoles): Promise<void> {
+  for (const role of roles) {
+    try {
+      await client.db(name).command({ grantRolesToUser: user, roles: [role] });
+    } catch (error) {
+      const code = codeOf(error);
+      if (code !== USER_NOT_FOUND && code !== ROLE_NOT_FOUND) throw error;
+    }
+  }
+}
+
+function listNames(names: readonly string[]): string {
+  const shown = names.slice(0, NAMED).join(', ');
+  return names.length > NAMED ? `${shown} and ${names.length - NAMED} more` : shown;
+}
