@@ -21,7 +21,8 @@ export const registryErrors = {
   TENANCY_REGISTRY_URL_REJECTED: defineError<{ url: string; reason: string }>({
     exit: EXIT.usage,
     message: ({ url, reason }) => `registry.url ${url} can't be used: ${reason}`,
-    hint: () => 'expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, or embedded:DIR',
+    hint: () =>
+      'expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, mysql://USER:PASSWORD@HOST:PORT/DATABASE, mongodb://USER:PASSWORD@HOST:PORT/DATABASE, or embedded:DIR',
   }),
   TENANCY_REGISTRY_LOGIN_REFUSED: defineError<{ where: string; reason: string }>({
     exit: EXIT.usage,
@@ -33,26 +34,39 @@ export const registryErrors = {
     message: ({ where, database }) => `there is no database ${database} at ${where}`,
     hint: ({ database }) => `check the database in registry.url, or make it: CREATE DATABASE ${JSON.stringify(database)}`,
   }),
-  TENANCY_REGISTRY_FORBIDDEN: defineError<{ where: string; reason: string; database: string; user: string }>({
+  TENANCY_REGISTRY_FORBIDDEN: defineError<{ where: string; reason: string; database: string; user: string; grant?: string }>({
     exit: EXIT.usage,
     message: ({ where, reason, user }) => `the user ${user} may not use the registry at ${where}: ${reason}`,
-    hint: ({ database, user }) =>
+    hint: ({ database, user, grant }) =>
+      grant ??
       `a new registry needs \`GRANT CREATE ON DATABASE ${JSON.stringify(database)} TO ${JSON.stringify(user)}\`; an existing one is used by the user who made it, or a member of that role`,
   }),
-  TENANCY_REGISTRY_SCHEMA_TAKEN: defineError<{ where: string }>({
+  TENANCY_REGISTRY_SCHEMA_TAKEN: defineError<{ where: string; collections?: string }>({
     exit: EXIT.usage,
-    message: ({ where }) => `the schema tenancy at ${where} belongs to something else: it has tables, and is no registry`,
+    message: ({ where, collections }) =>
+      collections === undefined
+        ? `the schema tenancy at ${where} belongs to something else: it has tables, and is no registry`
+        : `what is called ${collections} at ${where} belongs to something else: there is no registry beside it`,
     hint: () => 'name another database in registry.url; nothing was changed in this one',
   }),
-  TENANCY_REGISTRY_DAMAGED: defineError<{ where: string; damage: string }>({
+  TENANCY_REGISTRY_NO_TRANSACTIONS: defineError<{ where: string; reason: string }>({
+    exit: EXIT.usage,
+    message: ({ where, reason }) => `a registry needs transactions, which the MongoDB server at ${where} doesn't have: ${reason}`,
+    hint: () =>
+      'start mongod with `--replSet rs0` and run `rs.initiate()` in mongosh once: one server is a replica set too; or keep the registry in PostgreSQL or MySQL',
+  }),
+  TENANCY_REGISTRY_DAMAGED: defineError<{ where: string; damage: string; collections?: string }>({
     exit: EXIT.usage,
     message: ({ where, damage }) => `the registry at ${where} is damaged: ${damage}`,
-    hint: () =>
-      'restore the schema tenancy of that database from a backup; without one, move what is left aside (`ALTER SCHEMA tenancy RENAME TO tenancy_damaged`) and bring the tenants back in with `tenancy registry adopt`',
+    hint: ({ collections }) =>
+      collections === undefined
+        ? 'restore the schema tenancy of that database from a backup; without one, move what is left aside (`ALTER SCHEMA tenancy RENAME TO tenancy_damaged`) and bring the tenants back in with `tenancy registry adopt`'
+        : `restore ${collections} of that database from a backup; without one, point registry.url at a new database and bring the tenants back in with \`tenancy registry adopt\``,
   }),
-  TENANCY_REGISTRY_FAILED: defineError<{ where: string; sqlState: string; reason: string }>({
+  TENANCY_REGISTRY_FAILED: defineError<{ where: string; reason: string; sqlState?: string; serverCode?: string }>({
     exit: EXIT.unreachable,
-    message: ({ where, sqlState, reason }) => `the registry at ${where} failed: ${reason} (SQLSTATE ${sqlState})`,
+    message: ({ where, reason, sqlState, serverCode }) =>
+      `the registry at ${where} failed: ${reason} (${sqlState === undefined ? `error ${serverCode}` : `SQLSTATE ${sqlState}`})`,
     hint: () => "run the same command again; where it fails again, the server's log has more",
     isRetryable: true,
   }),

@@ -1,0 +1,54 @@
+import type { Collection, Db } from 'mongodb';
+import type {
+  ClusterDocument,
+  CounterDocument,
+  EventDocument,
+  MigrationDocument,
+  RegistryDocument,
+  RunDocument,
+  RunTenantDocument,
+  StepDocument,
+  TenantDocument,
+} from './documents.js';
+
+/** All names begin with it, so that a registry does no harm in a database that has collections of somebody else's. */
+export const PREFIX = 'tenancy.';
+
+/** What the migrations make, without the prefix. */
+export const REGISTRY_COLLECTIONS = [
+  'registry_migrations',
+  'registry',
+  'clusters',
+  'counters',
+  'tenants',
+  'steps',
+  'runs',
+  'run_tenants',
+  'events',
+] as const;
+
+export interface RegistryCollections {
+  readonly migrations: Collection<MigrationDocument>;
+  readonly registry: Collection<RegistryDocument>;
+  readonly clusters: Collection<ClusterDocument>;
+  readonly counters: Collection<CounterDocument>;
+  readonly tenants: Collection<TenantDocument>;
+  readonly steps: Collection<StepDocument>;
+  readonly runs: Collection<RunDocument>;
+  readonly runTenants: Collection<RunTenantDocument>;
+  readonly events: Collection<EventDocument>;
+}
+
+export function openCollections(db: Db): RegistryCollections {
+  return {
+    migrations: db.collection(`${PREFIX}registry_migrations`),
+    registry: db.collection(`${PREFIX}registry`),
+    clusters: db.collection(`${PREFIX}clusters`),
+    counters: db.collection(`${PREFIX}counters`),
+    tenants: db.collection(`${PREFIX}tenants`),
+    steps: db.collection(`${PREFIX}steps`),
+    runs: db.collection(`${PREFIX}runs`),
+    runTenants: db.collection(`${PREFIX}run_tenants`),
+    events: db.collection(`${PREFIX}events`),
+  };
+}

@@ -1,0 +1,155 @@
+import { randomInt } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ClientSession, Db, MongoClient } from 'mongodb';
+import { TenancyError } from '../../errors.js';
+import { untilAborted } from '../../util/abort.js';
+import { elapsedMs, monotonicMs } from '../../util/clock.js';
+import { redactUrl } from '../../util/redact.js';
+import type { OpenRegistryOptions } from '../registry.js';
+import { freeAbandoned } from './abandoned.js';
+import { createMongoClient } from './client.js';
+import { openCollections, type RegistryCollections } from './collections.js';
+import { type Deployment, watchDeployment } from './deployment.js';
+import { isConflict, isTransient, toDeploymentError, toRegistryError } from './failures.js';
+import { locate, type RegistryPlace } from './place.js';
+import { runTransaction } from './transaction.js';
+
+/** The registry's few connections. What is asked is asked of the primary, and what is answered is what a majority of the set has. */
+export interface RegistryConnection {
+  readonly place: RegistryPlace;
+  readonly database: Db;
+  readonly collections: RegistryCollections;
+  /**
+   * Carries out a call, and again where it failed in passing, for up to 10 s (a lease lasts 15). After a lost connection nobody knows
+   * whether it was carried out, so it must bear being carried out twice.
+   */
+  send<T>(call: () => Promise<T>): Promise<T>;
+  /**
+   * The same in a transaction, which is carried out once: it is run anew only where nothing of it is left, and its commit is sent until an
+   * answer comes. What reads inside sees one moment; where another process has changed since what it then writes, it is run anew.
+   */
+  transact<T>(work: (session: ClientSession) => Promise<T>): Promise<T>;
+  /** Lets calls under way end, for two seconds at most, and resolves when every socket is closed. */
+  close(): Promise<void>;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+/** A connection that went silent would hang forever; no command of ours takes nearly as long. */
+const ANSWER_TIMEOUT_MS = 15_000;
+const CLOSE_TIMEOUT_MS = 2_000;
+const RETRY_FOR_MS = 10_000;
+const LONGEST_DELAY_MS = 2_000;
+/** A transaction of ours takes some milliseconds. */
+const ABANDONED_AFTER_MS = 2_000;
+
+export async function openRegistryConnection(options: OpenRegistryOptions): Promise<RegistryConnection> {
+  const place = locate(options.url);
+  const client = createClient(options);
+  const deployment = watchDeployment(client);
+  try {
+    await Promise.race([client.connect(), deployment.absence]);
+  } catch (error) {
+    await client.close();
+    throw describeFailure(error, deployment, place);
+  }
+  const fault = deployment.fault();
+  if (fault === null) return createRegistryConnection(client, deployment, place, options.applicationName);
+  await client.close();
+  throw toDeploymentError(fault, place);
+}
+
+function createRegistryConnection(
+  client: MongoClient,
+  deployment: Deployment,
+  place: RegistryPlace,
+  applicationName: string,
+): RegistryConnection {
+  const database = client.db(place.database);
+  let closing: Promise<void> | undefined;
+  const patience = new AbortController();
+  setMaxListeners(0, patience.signal); // one for each call under way
+  const calls = new Set<Promise<unknown>>();
+
+  async function closeAll(): Promise<void> {
+    const timeout = setTimeout(() => {
+      patience.abort(new TenancyError('TENANCY_REGISTRY_UNREACHABLE', { where: place.where, reason: 'it did not answer in time' }));
+      destroySockets(client);
+    }, CLOSE_TIMEOUT_MS);
+    await Promise.allSettled(calls);
+    await client.close();
+    clearTimeout(timeout);
+  }
+
+  function track<T>(call: () => Promise<T>): Promise<T> {
+    if (closing !== undefined) return Promise.reject(new Error('the registry is closed'));
+    const promise = call().finally(() => calls.delete(promise));
+    calls.add(promise);
+    return promise;
+  }
+
+  async function persist<T>(call: () => Promise<T>): Promise<T> {
+    const startMs = monotonicMs();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await untilAborted(call(), patience.signal);
+      } catch (error) {
+        if (!isTransient(error) || closing !== undefined || elapsedMs(startMs) > RETRY_FOR_MS) {
+          throw describeFailure(error, deployment, place);
+        }
+        if (isConflict(error) && elapsedMs(startMs) > ABANDONED_AFTER_MS) await freeAbandoned(client, applicationName, ABANDONED_AFTER_MS);
+        await delay(backOffMs(attempt, isConflict(error)));
+      }
+    }
+  }
+
+  return {
+    place,
+    database,
+    collections: openCollections(database),
+    send: (call) => track(() => persist(call)),
+    transact: (work) => track(() => persist(() => runTransaction(client, work, { place, retryForMs: RETRY_FOR_MS }))),
+    close: () => (closing ??= closeAll()),
+  };
+}
+
+function createClient({ url, applicationName, maxConnections }: OpenRegistryOptions): MongoClient {
+  try {
+    return createMongoClient(url, {
+      appName: applicationName,
+      maxPoolSize: maxConnections ?? 2,
+      minPoolSize: 0,
+      // Streaming would keep a second connection to each server, to measure how far it is.
+      serverMonitoringMode: 'poll',
+      serverSelectionTimeoutMS: CONNECT_TIMEOUT_MS,
+      connectTimeoutMS: CONNECT_TIMEOUT_MS,
+      waitQueueTimeoutMS: CONNECT_TIMEOUT_MS,
+      socketTimeoutMS: ANSWER_TIMEOUT_MS,
+      readPreference: 'primary',
+      readConcern: { level: 'majority' },
+      writeConcern: { w: 'majority' },
+    });
+  } catch (error) {
+    if (error instanceof TenancyError) throw error;
+    // Without a cause: it may carry the whole URL.
+    const reason = error instanceof Error ? redactUrl(error.message) : 'it is not a well-formed URL';
+    throw new TenancyError('TENANCY_REGISTRY_URL_REJECTED', { url: redactUrl(url), reason });
+  }
+}
+
+function describeFailure(error: unknown, deployment: Deployment, place: RegistryPlace): unknown {
+  const fault = error instanceof Error && error.name === 'MongoServerSelectionError' ? deployment.fault() : null;
+  return fault === null ? toRegistryError(error, place) : toDeploymentError(fault, place, error);
+}
+
+/** `close` of the client says good-bye on its connections first, and waits for the answers; what hangs is cut here. */
+function destroySockets(client: MongoClient): void {
+  const { topology } = client as unknown as { readonly topology?: { close(): void } };
+  topology?.close();
+}
+
+/** Full jitter: processes that failed together don't come back together. Who has lost a race waits for milliseconds only. */
+function backOffMs(attempt: number, isRace: boolean): number {
+  const firstMs = isRace ? 5 : 100;
+  return randomInt(Math.ceil(firstMs / 2), Math.min(LONGEST_DELAY_MS, firstMs * 2 ** Math.min(attempt, 10)));
+}

@@ -1,0 +1,66 @@
+import type { Document, Filter } from 'mongodb';
+import type { TenantFilter } from '../registry.js';
+import { PREFIX, type RegistryCollections } from './collections.js';
+import type { TenantDocument } from './documents.js';
+import { toLabels } from './tenant-document.js';
+
+/** The condition of a filter, save for `ofRun`. */
+export function matchTenants(filter: TenantFilter, after: string | null = null): Filter<TenantDocument> {
+  const conditions: Filter<TenantDocument>[] = [];
+  if (filter.ids !== undefined) conditions.push({ _id: { $in: filter.ids } });
+  if (filter.exclude !== undefined) conditions.push({ _id: { $nin: filter.exclude } });
+  if (after !== null) conditions.push({ _id: { $gt: after } });
+  if (filter.statuses !== undefined) conditions.push({ status: { $in: filter.statuses } });
+  if (filter.clusters !== undefined) conditions.push({ cluster: { $in: filter.clusters } });
+  const labels = toLabels(filter.labels ?? {});
+  // None means all of them here; `$all` would take it for none.
+  if (labels.length > 0) conditions.push({ labels: { $all: labels } });
+  if (filter.notAt !== undefined) conditions.push(isNotAt(filter.notAt));
+  if (filter.hasError !== undefined) conditions.push({ hasError: filter.hasError });
+  return conditions.length === 0 ? {} : { $and: conditions };
+}
+
+/**
+ * Written as ranges, each of which an index can answer (`$ne` reads all of it), so that asking a fleet that is up to date
+ * costs the same whatever its size. A range is of strings only: null is a case of its own.
+ */
+function isNotAt({ schemaVersion, migrationsHash }: NonNullable<TenantFilter['notAt']>): Filter<TenantDocument> {
+  const versions: Filter<TenantDocument>[] =
+    schemaVersion === null
+      ? [{ schemaVersion: { $type: 'string' } }]
+      : [{ schemaVersion: null }, { schemaVersion: { $lt: schemaVersion } }, { schemaVersion: { $gt: schemaVersion } }];
+  return {
+    $or: [
+      { hasError: true },
+      { migrationsHash: null },
+      { migrationsHash: { $lt: migrationsHash } },
+      { migrationsHash: { $gt: migrationsHash } },
+      ...versions.map((version) => ({ migrationsHash, ...version })),
+    ],
+  };
+}
+
+/** Reads what a filter selects, in the order of ids where `isSorted`, and then what `stages` make of it. */
+export function readTenants<T extends Document>(
+  { tenants, runTenants }: RegistryCollections,
+  filter: TenantFilter,
+  { after = null, isSorted = false, stages }: { after?: string | null; isSorted?: boolean; stages: readonly Document[] },
+): Promise<T[]> {
+  const matched = { $match: matchTenants(filter, after) };
+  if (filter.ofRun === undefined) {
+    return tenants.aggregate<T>([matched, ...(isSorted ? [{ $sort: { _id: 1 } }] : []), ...stages]).toArray();
+  }
+  // From the run's own tenants, of which there are mostly few.
+  const { runId, outcomes } = filter.ofRun;
+  return runTenants
+    .aggregate<T>([
+      { $match: { runId, outcome: { $in: outcomes }, ...(after === null ? {} : { tenant: { $gt: after } }) } },
+      ...(isSorted ? [{ $sort: { tenant: 1 } }] : []),
+      { $lookup: { from: `${PREFIX}tenants`, localField: 'tenant', foreignField: '_id', as: 'found' } },
+      { $unwind: '$found' },
+      { $replaceRoot: { newRoot: '$found' } },
+      matched,
+      ...stages,
+    ])
+    .toArray();
+}

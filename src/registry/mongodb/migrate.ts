@@ -1,0 +1,65 @@
+import { randomUUID } from 'node:crypto';
+import type { Document } from 'mongodb';
+import { TenancyError } from '../../errors.js';
+import type { RegistryConnection } from './connection.js';
+import { damaged, listCollections, refuseMissing, refuseRemains, refuseStrangers } from './damage.js';
+import type { RegistryDocument } from './documents.js';
+import { codeOf } from './failures.js';
+import { listRegistryMigrations, type RegistryMigration, readCommands } from './local-migrations.js';
+import { withMigrationLock } from './migration-lock.js';
+
+const NAMESPACE_EXISTS = 48;
+
+/** Makes sure of the registry's collections and gives the registry's id. Two commands, at once, where there is nothing to do. */
+export async function ensureRegistry(db: RegistryConnection, create: boolean): Promise<string> {
+  const known = await listRegistryMigrations();
+  const knownVersion = known.at(-1)?.version ?? 0;
+  const [state, names] = await Promise.all([readState(db), listCollections(db)]);
+  if (state === null) await refuseToCreate(db, names, create);
+  else if (state.version > knownVersion) {
+    throw new TenancyError('TENANCY_REGISTRY_NEWER', { where: db.place.where, registryVersion: state.version, knownVersion });
+  } else if (state.version === knownVersion) {
+    refuseMissing(db, names);
+    return state.id;
+  }
+  await withMigrationLock(db, () => migrate(db, known));
+  return ensureRegistry(db, false);
+}
+
+function readState({ collections, send }: RegistryConnection): Promise<RegistryDocument | null> {
+  return send(() => collections.registry.findOne({ _id: 'registry' }));
+}
+
+/** One that another process makes at this moment, or died of, has its lock and no migration that is done: that is gone on with. */
+async function refuseToCreate(db: RegistryConnection, names: readonly string[], create: boolean): Promise<void> {
+  const entries = await db.send(() => db.collections.migrations.find({}).project<{ _id: unknown }>({ _id: 1 }).toArray());
+  const isDone = entries.some(({ _id }) => _id !== 'lock');
+  if (isDone && (await readState(db)) !== null) return;
+  if (isDone || entries.length === 0) refuseRemains(db, names);
+  if (isDone) throw damaged(db, 'tenancy.registry has lost its document');
+  if (!create) throw new TenancyError('TENANCY_REGISTRY_NOT_FOUND', { where: db.place.where });
+  if (entries.length === 0) refuseStrangers(db, names);
+}
+
+/** The version and the id are written last, and together. */
+async function migrate(db: RegistryConnection, known: readonly RegistryMigration[]): Promise<void> {
+  const { migrations, registry } = db.collections;
+  const applied = (await readState(db))?.version ?? 0;
+  for (const migration of known.filter(({ version }) => version > applied)) {
+    for (const command of await readCommands(migration)) await db.send(() => run(db, command));
+    const { version, name } = migration;
+    await db.send(() =>
+      migrations.updateOne({ _id: version }, [{ $set: { name, appliedAt: { $ifNull: ['$appliedAt', '$$NOW'] } } }], { upsert: true }),
+    );
+    const entry = { id: { $ifNull: ['$id', randomUUID()] }, createdAt: { $ifNull: ['$createdAt', '$$NOW'] }, version };
+    await db.send(() => registry.updateOne({ _id: 'registry' }, [{ $set: entry }], { upsert: true }));
+  }
+}
+
+async function run({ database }: RegistryConnection, command: Document): Promise<void> {
+  try {
+    await database.command({ ...command, writeConcern: { w: 'majority' } });
+  } catch (error) {
+    if (codeOf(error) !== NAMESPACE_EXISTS) throw error;
+  }
+}

@@ -1,0 +1,123 @@
+import type { ClientSession, Filter } from 'mongodb';
+import type { TenantOutcome, TenantOutcomeType } from '../../events.js';
+import { redact } from '../../util/redact.js';
+import type { OutcomeRecord, Registry } from '../registry.js';
+import type { RegistryConnection } from './connection.js';
+import type { RunTenantDocument, TenantDocument } from './documents.js';
+import { recordEvents } from './events.js';
+import { toStored } from './stored.js';
+import { tick } from './tick.js';
+
+export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recordOutcomes' | 'listOutcomes'> {
+  return {
+    recordOutcomes: async (runId, outcomes) => {
+      const records = [...new Map(outcomes.map((record) => [record.outcome.tenant, record])).values()].sort((a, b) =>
+        a.outcome.tenant < b.outcome.tenant ? -1 : 1,
+      );
+      if (records.length > 0) await db.transact((session) => record(db, session, runId, records));
+    },
+    listOutcomes: async (runId, filter, { after, limit }) => {
+      const wanted: Filter<RunTenantDocument> = {
+        runId,
+        ...(after === null ? {} : { tenant: { $gt: after } }),
+        ...(filter.outcomes === undefined ? {} : { outcome: { $in: filter.outcomes } }),
+      };
+      const found = await db.send(() => db.collections.runTenants.find(wanted).sort({ tenant: 1 }).limit(limit).toArray());
+      return found.map(toOutcome);
+    },
+  };
+}
+
+function toOutcome({ tenant, cluster, outcome, attempts, from, to, ms, error }: RunTenantDocument): TenantOutcome {
+  return { tenant, cluster, outcome: outcome as TenantOutcomeType, attempts, from, to, ms, ...(error === null ? {} : { error }) };
+}
+
+/** A tenant that was never reached or not touched only gets its lease back. */
+const UNTOUCHED: ReadonlySet<TenantOutcomeType> = new Set(['not-started', 'skipped']);
+
+/** The run's own account is always written; the tenant's document only by who still holds its lease, with its newest fence. */
+async function record(db: RegistryConnection, session: ClientSession, runId: string, records: readonly OutcomeRecord[]): Promise<void> {
+  const { tenants, runTenants } = db.collections;
+  const found = await tenants.find({ _id: { $in: records.map(({ outcome }) => outcome.tenant) } }, { session }).toArray();
+  const known = new Map(found.map((document) => [document._id, document]));
+  const touched = records.filter(({ outcome }) => !UNTOUCHED.has(outcome.outcome));
+  const ticked = await tick(db, records.length);
+  await runTenants.bulkWrite(
+    records.map(({ outcome }) => ({
+      replaceOne: {
+        filter: { runId, tenant: outcome.tenant },
+        replacement: toRunTenant(runId, outcome, ticked.now),
+        upsert: true,
+      },
+    })),
+    { session },
+  );
+  const settled = records.flatMap((each) => {
+    const before = known.get(each.outcome.tenant);
+    return before !== undefined && holdsLease(each, before) ? [settle(each, before, ticked.now)] : [];
+  });
+  if (settled.length > 0) {
+    const replacements = settled.map((document) => ({ replaceOne: { filter: { _id: document._id }, replacement: document } }));
+    await tenants.bulkWrite(replacements, { session });
+  }
+  const isSettled = new Set(settled.map(({ _id }) => _id));
+  const events = touched.map((each) => ({
+    tenant: each.outcome.tenant,
+    runId,
+    type: 'tenant.settled',
+    data: describeOutcome(each, known.get(each.outcome.tenant), isSettled.has(each.outcome.tenant)),
+  }));
+  await recordEvents(db, session, ticked, events);
+}
+
+function holdsLease({ owner, fence }: OutcomeRecord, { lease, fence: newest }: TenantDocument): boolean {
+  return lease?.owner === owner && fence === newest;
+}
+
+function toRunTenant(runId: string, outcome: TenantOutcome, recordedAt: Date): RunTenantDocument {
+  const { tenant, cluster, attempts, from, to, ms, error } = outcome;
+  return {
+    runId,
+    tenant,
+    cluster,
+    outcome: outcome.outcome,
+    attempts,
+    from,
+    to,
+    ms: Math.round(ms),
+    error: error ? toStored({ ...error, message: redact(error.message) }) : null,
+    recordedAt,
+  };
+}
+
+function settle({ outcome, version, lastError, transition }: OutcomeRecord, before: TenantDocument, now: Date): TenantDocument {
+  const isMoved = transition !== undefined && (transition.from as readonly string[]).includes(before.status);
+  const { isHome: _wasHome, ...rest } = before;
+  const status = isMoved ? transition.to : before.status;
+  const left = { ...rest, ...(status === 'deprovisioned' ? {} : { isHome: true as const }), status, lease: null };
+  const versioned = version === undefined ? left : { ...left, ...version };
+  if (UNTOUCHED.has(outcome.outcome)) return versioned;
+  const kept = lastError === null ? null : toStored({ ...lastError, message: redact(lastError.message) });
+  return { ...versioned, lastError: kept, hasError: kept !== null, updatedAt: now };
+}
+
+/** What there is nothing to say about is left out. */
+function describeOutcome(
+  { outcome, version, transition }: OutcomeRecord,
+  before: TenantDocument | undefined,
+  isSettled: boolean,
+): Record<string, unknown> {
+  const data = {
+    outcome: outcome.outcome,
+    from: outcome.from,
+    to: outcome.to,
+    attempts: outcome.attempts,
+    ms: Math.round(outcome.ms),
+    code: outcome.error?.code,
+    hash: version?.migrationsHash,
+    status: transition?.to,
+    host: before?.lease?.host,
+    isStale: isSettled ? undefined : true,
+  };
+  return Object.fromEntries(Object.entries(data).filter(([, value]) => value != null));
+}

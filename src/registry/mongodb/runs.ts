@@ -1,0 +1,100 @@
+import type { ClientSession } from 'mongodb';
+import type { RunCommand } from '../../events.js';
+import type { NewRun, Registry, Run } from '../registry.js';
+import type { RegistryConnection } from './connection.js';
+import type { RunDocument } from './documents.js';
+import { recordEvents } from './events.js';
+import { fromStored, toStored } from './stored.js';
+import { WITH_TIME } from './tenant-document.js';
+import { tick } from './tick.js';
+
+/** Until the first heartbeat says more: the length of a lease. */
+const FIRST_BREATH_MS = 15_000;
+
+interface ReadRun extends RunDocument {
+  readonly now: Date;
+}
+
+export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun' | 'finishRun' | 'findRun' | 'listRuns'> {
+  const { runs } = db.collections;
+  return {
+    createRun: (run) => db.transact((session) => create(db, session, run)),
+    finishRun: (id, end) => db.transact((session) => finish(db, session, id, end)),
+    findRun: async (id) => {
+      const [found] = await db.send(() => runs.aggregate<ReadRun>([{ $match: { _id: id } }, WITH_TIME]).toArray());
+      return found === undefined ? null : toRun(found);
+    },
+    listRuns: async ({ before, limit }) => {
+      const newest = before === null ? undefined : await db.send(() => runs.findOne({ _id: before }));
+      if (newest === null) return [];
+      const older = newest === undefined ? {} : { sequence: { $lt: newest.sequence } };
+      const stages = [{ $match: older }, { $sort: { sequence: -1 } }, { $limit: limit }, WITH_TIME];
+      return (await db.send(() => runs.aggregate<ReadRun>(stages).toArray())).map(toRun);
+    },
+  };
+}
+
+function toRun(document: ReadRun): Run {
+  const { _id: id, command, owner, host, target, options, selected, counts, notStarted, exitCode, startedAt, finishedAt } = document;
+  const hasDied = document.status === 'running' && document.aliveUntil < document.now;
+  const status = hasDied ? 'interrupted' : (document.status as Run['status']);
+  return {
+    id,
+    command: command as RunCommand,
+    owner,
+    host,
+    target,
+    options: fromStored(options),
+    selected,
+    status,
+    counts,
+    notStarted,
+    exitCode,
+    startedAt,
+    finishedAt,
+  };
+}
+
+/** A run that is there stays as it is. */
+async function create(db: RegistryConnection, session: ClientSession, run: NewRun): Promise<void> {
+  const { runs } = db.collections;
+  if ((await runs.findOne({ _id: run.id }, { session })) !== null) return;
+  const ticked = await tick(db, 2);
+  const { id, command, owner, host, target, options, selected } = run;
+  await runs.insertOne(
+    {
+      _id: id,
+      sequence: ticked.first,
+      command,
+      owner,
+      host,
+      target,
+      options: toStored(options),
+      selected,
+      status: 'running',
+      counts: null,
+      notStarted: null,
+      exitCode: null,
+      startedAt: ticked.now,
+      aliveUntil: new Date(ticked.now.getTime() + FIRST_BREATH_MS),
+      finishedAt: null,
+    },
+    { session },
+  );
+  const event = { runId: id, type: 'run.started', data: { command, host, selected, target } };
+  await recordEvents(db, session, { ...ticked, first: ticked.first + 1 }, [event]);
+}
+
+/** The first end that is told stays. */
+async function finish(
+  db: RegistryConnection,
+  session: ClientSession,
+  id: string,
+  { status, counts, exitCode, notStarted }: Parameters<Registry['finishRun']>[1],
+): Promise<void> {
+  const { runs } = db.collections;
+  if ((await runs.findOne({ _id: id, status: 'running' }, { session })) === null) return;
+  const ticked = await tick(db, 1);
+  await runs.updateOne({ _id: id }, { $set: { status, counts, notStarted, exitCode, finishedAt: ticked.now } }, { session });
+  await recordEvents(db, session, ticked, [{ runId: id, type: 'run.finished', data: { status, exitCode, counts } }]);
+}
