@@ -1,5 +1,6 @@
-import type { ClientSession, CommandStartedEvent, MongoServerError } from 'mongodb';
+import type { ClientSession, CommandStartedEvent, Document, MongoClient, MongoServerError } from 'mongodb';
 import { expect, test } from 'vitest';
+import { mongoUrl } from './mongodb.js';
 import { codeOf, useMongo } from './mongodb-scene.js';
 
 const scene = useMongo();
@@ -149,4 +150,48 @@ test('the same retryable write is applied once', async () => {
   const again = await client.db(scene.db.databaseName).command({ update: 'retries', updates, txnNumber }, { session });
   expect(again).toMatchObject({ n: 1, nModified: 1 });
   expect(await rows.findOne()).toMatchObject({ n: 1 });
+});
+
+test('an idle transaction is seen by its application, and killed by its user alone', async () => {
+  const appName = `${scene.mongo.namePrefix}_idle`;
+  await scene.db.command({ createUser: 'one', pwd: 'x', roles: ['readWrite'] });
+  await scene.db.command({ createUser: 'two', pwd: 'x', roles: ['readWrite'] });
+  const as = (user: string): MongoClient =>
+    scene.connect(mongoUrl(scene.mongo.url, scene.db.databaseName, { user, password: 'x' }), { appName });
+  const [one, again, two] = [as('one'), as('one'), as('two')];
+  const rows = one.db().collection<{ _id: number }>('left');
+  const session = one.startSession();
+  session.startTransaction();
+  await rows.insertOne({ _id: 1 }, { session });
+  const idle = (client: MongoClient): Promise<Document[]> =>
+    client
+      .db('admin')
+      .aggregate([{ $currentOp: { idleSessions: true } }, { $match: { type: 'idleSession', appName } }])
+      .toArray();
+  expect(await idle(two)).toEqual([]);
+  const [found] = await idle(again);
+  expect(found).toMatchObject({ transaction: { timeInactiveMicros: expect.any(Number) } });
+  expect(
+    await codeOf(
+      two
+        .db('admin')
+        .command({ killSessions: [{ id: found?.['lsid'].id }] })
+        .then(() => session.commitTransaction()),
+    ),
+  ).toBe(0);
+  session.startTransaction();
+  await rows.insertOne({ _id: 2 }, { session });
+  await again.db('admin').command({ killSessions: [{ id: found?.['lsid'].id }] });
+  expect(await codeOf(session.commitTransaction())).toBe(251);
+  session.startTransaction();
+  await rows.insertOne({ _id: 3 }, { session });
+  await scene.client.db('admin').command({ killAllSessions: [{ user: 'one', db: scene.db.databaseName }] });
+  expect(await codeOf(session.commitTransaction())).toBe(251);
+  await session.endSession();
+  const { authInfo } = await one.db().command({ connectionStatus: 1, showPrivileges: true });
+  const [privilege] = authInfo.authenticatedUserPrivileges as { resource: Document; actions: string[] }[];
+  expect(privilege).toMatchObject({
+    resource: { db: scene.db.databaseName, collection: '' },
+    actions: expect.arrayContaining(['find', 'insert']),
+  });
 });

@@ -45,6 +45,8 @@ export async function dispatch(server: ServerState, connection: Connection, give
     return finish(operation, describeError(operation, error, failPoint));
   } finally {
     server.operations.delete(operation.id);
+    // Idle from now on.
+    if (operation.session !== null) operation.session.usedAt = Date.now();
   }
 }
 
@@ -81,7 +83,7 @@ function authorize(operation: Operation, command: Command): void {
 
 function enterSession(operation: Operation, command: Command): void {
   const { server, name } = operation;
-  operation.session = server.sessions.of(operation.command);
+  operation.session = server.sessions.of(operation.command, operation.connection);
   if (operation.session === null || operation.command['txnNumber'] === undefined) return;
   if (operation.command['autocommit'] === false) {
     if (command.isForTransactions !== true) {

@@ -24,7 +24,18 @@ const administering = [
   'killCursors',
   'bypassDocumentValidation',
 ];
-const managingUsers = ['createUser', 'dropUser', 'changePassword', 'changeCustomData', 'grantRole', 'revokeRole', 'viewUser', 'viewRole'];
+const managingUsers = [
+  'createRole',
+  'dropRole',
+  'createUser',
+  'dropUser',
+  'changePassword',
+  'changeCustomData',
+  'grantRole',
+  'revokeRole',
+  'viewUser',
+  'viewRole',
+];
 const monitoring = [
   'serverStatus',
   'listDatabases',
@@ -74,6 +85,18 @@ export function parseRoles(given: unknown, database: string): Role[] {
     const isKnown = Object.hasOwn(perDatabase, role) || (db === 'admin' && Object.hasOwn(everywhere, role));
     if (!isKnown) throw new CommandError(31, `Could not find role: ${role}@${db}`);
     return { role, db };
+  });
+}
+
+/** As `connectionStatus` tells them. A resource without a name is any. */
+export function privilegesOf(roles: readonly Role[]): Document[] {
+  return roles.flatMap(({ role, db }): Document[] => {
+    const wide = db === 'admin' && Object.hasOwn(everywhere, role) ? everywhere[role] : undefined;
+    if (wide === undefined) return [{ resource: { db, collection: '' }, actions: [...new Set(perDatabase[role])] }];
+    return [
+      { resource: { db: '', collection: '' }, actions: [...new Set(wide.databases)] },
+      { resource: { cluster: true }, actions: [...wide.server] },
+    ];
   });
 }
 

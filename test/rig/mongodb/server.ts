@@ -50,6 +50,7 @@ function serve(state: ServerState, socket: net.Socket): void {
     remote: `${socket.remoteAddress}:${socket.remotePort}`,
     appName: null,
     user: null,
+    login: null,
     conversation: null,
   };
   state.connections.set(connection.id, connection);

@@ -1,11 +1,17 @@
+import { createHash } from 'node:crypto';
 import { Binary, Long } from 'bson';
 import { CommandError } from './errors.js';
+import type { Connection } from './state.js';
 import { type History, Transaction } from './transaction.js';
 import { type Document, isDocument, keyOf, toNumber } from './values.js';
 
 /** A client's logical session: its transaction, and what its last retryable write has done. */
 export interface Session {
   readonly id: Binary;
+  /** A digest of its user: the same id of another user is another session. */
+  readonly uid: Binary;
+  /** Who used it last. */
+  connection: Connection | null;
   lastNumber: bigint;
   transaction: Transaction | null;
   /** The results of the statements of the retryable write `lastNumber`. */
@@ -22,14 +28,21 @@ export class Sessions {
   }
 
   /** The session that a command names; made on first use. */
-  of(command: Document): Session | null {
+  of(command: Document, connection: Connection): Session | null {
     const id = isDocument(command['lsid']) ? command['lsid']['id'] : undefined;
     if (!(id instanceof Binary)) return null;
-    const key = keyOf(id);
-    const session = this.#sessions.get(key) ?? { id, lastNumber: -1n, transaction: null, done: new Map(), usedAt: 0 };
+    const uid = uidOf(connection);
+    const key = keyOf([id, uid]);
+    const session = this.#sessions.get(key) ?? { id, uid, connection, lastNumber: -1n, transaction: null, done: new Map(), usedAt: 0 };
     session.usedAt = Date.now();
+    session.connection = connection;
     this.#sessions.set(key, session);
     return session;
+  }
+
+  /** One that was used before; where no user's is named, that user's who asks. */
+  find(lsid: unknown, connection: Connection): Session | undefined {
+    return isDocument(lsid) ? this.#sessions.get(keyOf([lsid['id'], lsid['uid'] ?? uidOf(connection)])) : undefined;
   }
 
   list(): Session[] {
@@ -38,7 +51,7 @@ export class Sessions {
 
   end(session: Session): void {
     session.transaction?.abort();
-    this.#sessions.delete(keyOf(session.id));
+    this.#sessions.delete(keyOf([session.id, session.uid]));
   }
 
   /**
@@ -95,6 +108,15 @@ export class Sessions {
       if (Date.now() - session.usedAt > 1_800_000) this.end(session);
     }
   }
+}
+
+/** As the server makes it, of the name; without a user, of nothing. */
+export function uidOf({ login }: Connection): Binary {
+  return new Binary(
+    createHash('sha256')
+      .update(login === null ? '' : `${login.name}@${login.db}`)
+      .digest(),
+  );
 }
 
 function numberOf(command: Document): bigint {

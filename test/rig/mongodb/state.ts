@@ -22,6 +22,8 @@ export interface Connection {
   readonly remote: string;
   appName: string | null;
   user: User | null;
+  /** Whom it has authenticated as, were that user dropped since. */
+  login: User | null;
   conversation: { readonly db: string; readonly scram: ScramServer; isProven: boolean } | null;
 }
 

@@ -1,6 +1,7 @@
 import { Binary } from 'bson';
 import { CommandError } from '../errors.js';
 import type { Operation } from '../operation.js';
+import { privilegesOf } from '../roles.js';
 import { ScramServer } from '../scram.js';
 import { type Document, isTruthy } from '../values.js';
 import type { CommandTable } from './command.js';
@@ -27,6 +28,7 @@ function continueConversation({ command, server, connection }: Operation): Docum
     // Without `skipEmptyExchange` the client sends one more message, which is empty.
     const isDone = isProven || isTruthy((command['options'] as Document | undefined)?.['skipEmptyExchange'] ?? true);
     connection.user = server.users.find(db, scram.user) ?? null;
+    connection.login = connection.user;
     if (isDone) connection.conversation = isProven ? null : conversation;
     return { conversationId, done: isDone, payload: new Binary(answer) };
   } catch (error) {
@@ -46,15 +48,17 @@ export const authCommands: CommandTable = {
   logout: {
     run: ({ connection }) => {
       connection.user = null;
+      connection.login = null;
       return {};
     },
     needs: null,
   },
   connectionStatus: {
-    run: ({ connection: { user } }) => ({
+    run: ({ command, connection: { user } }) => ({
       authInfo: {
         authenticatedUsers: user === null ? [] : [{ user: user.name, db: user.db }],
         authenticatedUserRoles: user === null ? [] : user.roles.map(({ role, db }) => ({ role, db })),
+        ...(isTruthy(command['showPrivileges']) ? { authenticatedUserPrivileges: privilegesOf(user?.roles ?? []) } : {}),
       },
     }),
     needs: null,

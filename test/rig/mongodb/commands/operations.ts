@@ -1,8 +1,9 @@
-import { Binary } from 'bson';
+import { Binary, Long } from 'bson';
 import { CommandError } from '../errors.js';
 import { compileFilter } from '../match.js';
 import type { Operation } from '../operation.js';
-import { type Document, integer, isDocument, isTruthy, numberOr } from '../values.js';
+import { type Session, uidOf } from '../sessions.js';
+import { type Document, integer, isEqual, isTruthy, numberOr } from '../values.js';
 import { type CommandTable, type Need, toNobody, toServer } from './command.js';
 
 /** What runs, as `$currentOp` shows it. */
@@ -21,7 +22,35 @@ export function describeOperations(operation: Operation, options: Document): Doc
       ...(other.appName === null ? {} : { appName: other.appName }),
       effectiveUsers: other.user === null ? [] : [{ user: other.user.name, db: other.user.db }],
     }));
-  return [...active, ...idle];
+  const busySessions = new Set([...server.operations.values()].map((other) => other.session));
+  // Sessions with a transaction in which nothing happens are shown unless they are not wanted.
+  const idleSessions = options['idleSessions'] === false ? [] : server.sessions.list();
+  return [
+    ...active,
+    ...idle,
+    ...idleSessions
+      .filter((session) => session.transaction?.status === 'open' && !busySessions.has(session) && isVisible(session.connection?.user))
+      .map(describeIdleSession),
+  ];
+}
+
+function describeIdleSession({ id, uid, connection, transaction, usedAt }: Session): Document {
+  const micros = (since: number): Long => Long.fromNumber((Date.now() - since) * 1000);
+  return {
+    type: 'idleSession',
+    desc: 'inactive transaction',
+    active: false,
+    client: connection?.remote,
+    connectionId: connection === null ? undefined : integer(connection.id),
+    appName: connection?.appName ?? undefined,
+    effectiveUsers: connection?.user ? [{ user: connection.user.name, db: connection.user.db }] : [],
+    lsid: { id, uid },
+    transaction: {
+      parameters: { txnNumber: transaction === null ? undefined : Long.fromBigInt(transaction.number), autocommit: false },
+      timeOpenMicros: micros(transaction?.startedAt ?? usedAt),
+      timeInactiveMicros: micros(usedAt),
+    },
+  };
 }
 
 function describe({ id, connection, command, db, name, startedAt, session, maxTimeMs }: Operation): Document {
@@ -41,7 +70,7 @@ function describe({ id, connection, command, db, name, startedAt, session, maxTi
     secs_running: integer(Math.floor((Date.now() - startedAt) / 1000)),
     microsecs_running: integer((Date.now() - startedAt) * 1000),
     ...(maxTimeMs === null ? {} : { maxTimeMS: integer(maxTimeMs) }),
-    ...(session === null ? {} : { lsid: { id: session.id } }),
+    ...(session === null ? {} : { lsid: { id: session.id, uid: session.uid } }),
   };
 }
 
@@ -101,13 +130,32 @@ export const operationCommands: CommandTable = {
     needs: toServer('configureFailPoint'),
     isForAdmin: true,
   },
-  killSessions: { run: killSessions, needs: toNobody },
-  killAllSessions: { run: killSessions, needs: toServer('killAnySession') },
+  killSessions: {
+    run: (operation) => {
+      const { command, server, connection } = operation;
+      const named = (command['killSessions'] as Document[]).map((lsid) => server.sessions.find(lsid, connection));
+      const isOwn = (session: Session): boolean => isEqual(session.uid, uidOf(connection));
+      return killSessions(operation, (session) => (named.length === 0 ? isOwn(session) : named.includes(session)));
+    },
+    needs: ({ command, connection }) => {
+      const isOthers = (lsid: Document): boolean => lsid['uid'] !== undefined && !isEqual(lsid['uid'], uidOf(connection));
+      return (command['killSessions'] as Document[]).some(isOthers) ? [['killAnySession', null]] : [];
+    },
+  },
+  killAllSessions: {
+    run: (operation) => {
+      const users = operation.command['killAllSessions'] as Document[];
+      const isNamed = ({ connection }: Session): boolean =>
+        users.some(({ user, db }) => connection?.login?.name === user && connection?.login?.db === db);
+      return killSessions(operation, (session) => users.length === 0 || isNamed(session));
+    },
+    needs: toServer('killAnySession'),
+  },
   endSessions: {
-    run: ({ command, server }) => {
+    run: ({ command, server, connection }) => {
       for (const lsid of command['endSessions'] as Document[]) {
-        const session = server.sessions.of({ lsid });
-        if (session !== null) server.sessions.end(session);
+        const session = server.sessions.find(lsid, connection);
+        if (session !== undefined) server.sessions.end(session);
       }
       return {};
     },
@@ -120,15 +168,14 @@ export const operationCommands: CommandTable = {
   },
 };
 
-/** Ends what the sessions run, their transactions and their cursors. None named: all of them. */
-function killSessions(operation: Operation): Document {
-  const { server, command } = operation;
-  const named = (command[operation.name] as unknown[]).filter(isDocument);
-  const sessions = named.length === 0 ? server.sessions.list() : named.map((lsid) => server.sessions.of({ lsid }));
-  for (const session of sessions) {
-    if (session === null || session === operation.session) continue;
-    for (const other of server.operations.values())
+/** Ends what the sessions run, their transactions and their cursors. */
+function killSessions(operation: Operation, isMeant: (session: Session) => boolean): Document {
+  const { server } = operation;
+  for (const session of server.sessions.list()) {
+    if (session === operation.session || !isMeant(session)) continue;
+    for (const other of server.operations.values()) {
       if (other.session === session) other.kill(new CommandError(11601, 'operation was interrupted'));
+    }
     session.transaction?.abort();
     server.cursors.killOf(session);
   }

@@ -72,6 +72,8 @@ export const userCommands: CommandTable = {
     },
     needs: toDatabase('dropUser'),
   },
+  // There are none but the built-in roles: `createRole` is refused.
+  dropAllRolesFromDatabase: { run: () => ({ n: 0 }), needs: toDatabase('dropRole') },
   grantRolesToUser: {
     run: (operation) => {
       const { command, server, db } = operation;
