@@ -1,0 +1,105 @@
+import type { ErrorClass } from '../driver.js';
+
+/** By the server's error number; everything else of the server is fatal. The numbers below 2000 and from 3000 on are MySQL's and MariaDB's alike. */
+const BY_NUMBER: Readonly<Record<number, ErrorClass>> = {
+  1213: 'transaction', // ER_LOCK_DEADLOCK
+  1205: 'busy', // ER_LOCK_WAIT_TIMEOUT: rolls back the statement alone
+  3572: 'busy', // ER_LOCK_NOWAIT
+  1412: 'catalog-race', // ER_TABLE_DEF_CHANGED: a table changed under a transaction
+  1615: 'catalog-race', // ER_NEED_REPREPARE
+  1007: 'exists', // ER_DB_CREATE_EXISTS
+  1008: 'exists', // ER_DB_DROP_EXISTS
+  1050: 'exists', // ER_TABLE_EXISTS_ERROR
+  1061: 'exists', // ER_DUP_KEYNAME
+  1040: 'connection', // ER_CON_COUNT_ERROR
+  1053: 'connection', // ER_SERVER_SHUTDOWN
+  1152: 'connection', // ER_ABORTING_CONNECTION
+  1158: 'connection', // ER_NET_READ_ERROR
+  1159: 'connection', // ER_NET_READ_INTERRUPTED
+  1160: 'connection', // ER_NET_ERROR_ON_WRITE
+  1161: 'connection', // ER_NET_WRITE_INTERRUPTED
+  1203: 'connection', // ER_TOO_MANY_USER_CONNECTIONS
+  1226: 'connection', // ER_USER_LIMIT_REACHED
+  1927: 'connection', // ER_CONNECTION_KILLED of MariaDB
+  2003: 'connection', // CR_CONN_HOST_ERROR
+  2006: 'connection', // CR_SERVER_GONE_ERROR
+  2013: 'connection', // CR_SERVER_LOST
+  3169: 'connection', // ER_SESSION_WAS_KILLED
+  4031: 'connection', // ER_CLIENT_INTERACTION_TIMEOUT
+  1021: 'resources', // ER_DISK_FULL
+  1037: 'resources', // ER_OUTOFMEMORY
+  1038: 'resources', // ER_OUT_OF_SORTMEMORY
+  1041: 'resources', // ER_OUT_OF_RESOURCES
+  1114: 'resources', // ER_RECORD_FILE_FULL
+  1206: 'resources', // ER_LOCK_TABLE_FULL
+  1317: 'timeout', // ER_QUERY_INTERRUPTED: by a KILL QUERY of ours, since an abort is told apart by its signal
+  1969: 'timeout', // ER_STATEMENT_TIMEOUT of MariaDB
+  3024: 'timeout', // ER_QUERY_TIMEOUT
+};
+
+const SYSTEM_CODES: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'ETIMEDOUT',
+  'EPIPE',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'ENETDOWN',
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_WRITE_AFTER_END',
+  'ERR_SOCKET_CLOSED',
+  'PROTOCOL_CONNECTION_LOST',
+  'PROTOCOL_SEQUENCE_TIMEOUT',
+  // What was left of an answer when the connection broke.
+  'PROTOCOL_UNEXPECTED_PACKET',
+]);
+
+/** mysql2's own, without a code. */
+const CLIENT_MESSAGES = /^(Connection lost|Can't add new command when connection is in closed state|Can't write in closed state)/;
+
+/** Walks the causes, and decides by the first error that is the server's, the socket's or mysql2's. */
+export function classifyMysqlError(error: unknown): ErrorClass {
+  for (const link of causesOf(error)) {
+    const found = classifyOne(link);
+    if (found !== null) return found;
+  }
+  return 'fatal';
+}
+
+/** True where the server could not be talked to, as against refusing what it was told. */
+export function isConnectionError(error: unknown): boolean {
+  return classifyMysqlError(error) === 'connection';
+}
+
+/** The error and what it was caused by, outermost first; an AggregateError (one for each address tried) counts as its first. */
+export function causesOf(error: unknown): readonly Error[] {
+  const chain: Error[] = [];
+  for (
+    let link = error;
+    link instanceof Error && !chain.includes(link);
+    link = link instanceof AggregateError && link.errors.length > 0 ? link.errors[0] : link.cause
+  ) {
+    chain.push(link);
+  }
+  return chain;
+}
+
+/** The server's error number; 0 for what isn't the server's. */
+export function numberOf(error: unknown): number {
+  const { errno, sqlState } = (error ?? {}) as { errno?: unknown; sqlState?: unknown };
+  // The socket's errors have an errno too, a negative one, and no SQLSTATE.
+  return typeof errno === 'number' && errno > 0 && (sqlState !== undefined || errno >= 1000) ? errno : 0;
+}
+
+function classifyOne(error: Error): ErrorClass | null {
+  const number = numberOf(error);
+  if (number > 0) return BY_NUMBER[number] ?? 'fatal';
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
+  if (typeof code !== 'string') return CLIENT_MESSAGES.test(error.message) ? 'connection' : null;
+  // ENOENT is a missing socket where it comes from connect, and a missing file elsewhere.
+  return SYSTEM_CODES.has(code) || (code === 'ENOENT' && syscall === 'connect') ? 'connection' : null;
+}

@@ -1,0 +1,116 @@
+import { TenancyError } from '../../errors.js';
+import type { Marker, TenantTarget } from '../driver.js';
+import { numberOf } from './classify.js';
+import type { ServerConnection } from './connection.js';
+import { type EngineContext, readRow, readRows } from './engine-context.js';
+import { readServerId } from './identity.js';
+import { isSameMarker } from './marker.js';
+import { quoteText } from './quote.js';
+
+/**
+ * Our own database on the server: MySQL's databases bear no comment and can't be renamed, so what is under way with a home is written
+ * here first. A name that no tenant may have.
+ *
+ * `homes`: `creating` from before CREATE DATABASE until the marker is in, `made`, and `dropping` from before the first table goes
+ * until the last right is gone; `cut`: what `cutAccess` took away.
+ * `accounts`: logins that were made for one home, and go with it. `server`: the identity of the server, see `readIdentity`.
+ */
+export const LEDGER = '_tenancy';
+
+const CREATE_LEDGER = [
+  `CREATE DATABASE IF NOT EXISTS ${LEDGER}`,
+  `CREATE TABLE IF NOT EXISTS ${LEDGER}.homes (name varchar(64) NOT NULL PRIMARY KEY, tenant varchar(255) NOT NULL, registry varchar(255) NOT NULL, ` +
+    `operation varchar(255) NOT NULL, state varchar(16) NOT NULL, cut mediumtext, since timestamp(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ` +
+    `ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin`,
+  `CREATE TABLE IF NOT EXISTS ${LEDGER}.accounts (home varchar(64) NOT NULL, user varchar(128) NOT NULL, host varchar(255) NOT NULL DEFAULT '%', ` +
+    `PRIMARY KEY (home, user, host)) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin`,
+  `CREATE TABLE IF NOT EXISTS ${LEDGER}.server (one tinyint NOT NULL PRIMARY KEY, id varchar(100) NOT NULL) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4`,
+];
+
+export interface LedgerRow extends Marker {
+  readonly state: 'creating' | 'made' | 'dropping';
+  readonly cut: string | null;
+}
+
+/** ER_BAD_DB_ERROR, ER_NO_SUCH_TABLE */
+const ABSENT = new Set([1049, 1146]);
+/** ER_DBACCESS_DENIED_ERROR, ER_TABLEACCESS_DENIED_ERROR, ER_SPECIFIC_ACCESS_DENIED_ERROR */
+export const FORBIDDEN: ReadonlySet<number> = new Set([1044, 1142, 1227]);
+
+/** @throws TenancyError `TENANCY_CREATE_FORBIDDEN` */
+export async function ensureLedger(context: EngineContext, connection: ServerConnection): Promise<void> {
+  if (context.ledger.isEnsured) return;
+  try {
+    const found = await readRow(connection, `SELECT id FROM ${LEDGER}.server WHERE one = 1`).catch(() => undefined);
+    if (found === undefined) {
+      const id = await readServerId(connection);
+      await connection.send([...CREATE_LEDGER, `INSERT IGNORE INTO ${LEDGER}.server VALUES (1, ${quoteText(id)})`].join('; '));
+    }
+  } catch (error) {
+    if (!FORBIDDEN.has(numberOf(error))) throw error;
+    throw await createForbidden(connection, LEDGER, error);
+  }
+  context.ledger.isEnsured = true;
+}
+
+export async function createForbidden(connection: ServerConnection, name: string, cause: unknown): Promise<TenancyError> {
+  const row = await readRow<{ login: string }>(connection, 'SELECT CURRENT_USER() AS login');
+  const login = row?.login ?? '';
+  const grantee = login.replace(/^(.*)@(.*)$/, (_, user: string, host: string) => `${quoteText(user)}@${quoteText(host)}`);
+  return new TenancyError(
+    'TENANCY_CREATE_FORBIDDEN',
+    {
+      name,
+      kind: 'database',
+      login,
+      database: name,
+      lacks: 'CREATE on all databases',
+      grant: `GRANT ALL PRIVILEGES ON *.* TO ${grantee} WITH GRANT OPTION`,
+    },
+    { cause },
+  );
+}
+
+/** By the name as the server compares it. Null too where the ledger isn't there, or isn't shown to us. */
+export async function readLedger(connection: ServerConnection, key: string): Promise<LedgerRow | null> {
+  try {
+    const sql = `SELECT tenant, registry, operation, state, cut FROM ${LEDGER}.homes WHERE name = ?`;
+    return (await readRow<LedgerRow>(connection, sql, [key])) ?? null;
+  } catch (error) {
+    const number = numberOf(error);
+    if (ABSENT.has(number) || FORBIDDEN.has(number)) return null;
+    throw error;
+  }
+}
+
+/** Our row, if it is there and this operation's. */
+export function ownRow(row: LedgerRow | null, { marker }: TenantTarget): LedgerRow | null {
+  return row !== null && isSameMarker(row, marker) ? row : null;
+}
+
+export async function writeLedger(
+  connection: ServerConnection,
+  key: string,
+  { tenant, registry, operation }: Marker,
+  state: LedgerRow['state'],
+): Promise<void> {
+  await connection.send(
+    `INSERT INTO ${LEDGER}.homes (name, tenant, registry, operation, state) VALUES (?, ?, ?, ?, ?) ` +
+      `ON DUPLICATE KEY UPDATE cut = IF(tenant = VALUES(tenant) AND registry = VALUES(registry) AND operation = VALUES(operation), cut, NULL), ` +
+      `tenant = VALUES(tenant), registry = VALUES(registry), operation = VALUES(operation), state = VALUES(state)`,
+    [key, tenant, registry, operation, state],
+  );
+}
+
+export async function writeCut(connection: ServerConnection, key: string, cut: string | null): Promise<void> {
+  await connection.send(`UPDATE ${LEDGER}.homes SET cut = ? WHERE name = ?`, [cut, key]);
+}
+
+/** The home is gone, and its logins with it. */
+export async function forgetHome(connection: ServerConnection, key: string): Promise<void> {
+  await connection.send(`DELETE FROM ${LEDGER}.accounts WHERE home = ?; DELETE FROM ${LEDGER}.homes WHERE name = ?`, [key, key]);
+}
+
+export async function readAccounts(connection: ServerConnection, key: string): Promise<readonly { user: string; host: string }[]> {
+  return readRows(connection, `SELECT user, host FROM ${LEDGER}.accounts WHERE home = ?`, [key]);
+}

@@ -1,0 +1,86 @@
+import type { ServerConnection } from './connection.js';
+import { readRows } from './engine-context.js';
+import { escapeWildcards, quoteAccount, quoteName } from './quote.js';
+
+export interface Account {
+  readonly user: string;
+  readonly host: string;
+}
+
+/** What one account was given on exactly one database. */
+export interface DatabaseRights extends Account {
+  /** The statements that give it again, as SHOW GRANTS words them. */
+  readonly grants: readonly string[];
+}
+
+/**
+ * Who has rights on exactly this database: written for its name as it is, or with its wildcards escaped. What is granted on a pattern
+ * that covers others too, or on everything, isn't among them, and neither is what we have ourselves.
+ */
+export async function readRights(connection: ServerConnection, name: string): Promise<readonly DatabaseRights[]> {
+  const accounts = await readRows<Account>(
+    connection,
+    `SELECT User AS user, Host AS host FROM mysql.db WHERE BINARY Db IN (?) ` +
+      `UNION SELECT User, Host FROM mysql.tables_priv WHERE BINARY Db = ? UNION SELECT User, Host FROM mysql.procs_priv WHERE BINARY Db = ?`,
+    [patternsOf(name), name, name],
+  );
+  const [self] = await readRows<{ login: string }>(connection, 'SELECT CURRENT_USER() AS login');
+  const rights: DatabaseRights[] = [];
+  for (const account of accounts) {
+    if (`${account.user}@${account.host}` === self?.login) continue;
+    const rows = await readRows(connection, `SHOW GRANTS FOR ${nameAccount(account)}`);
+    const grants = rows.map((row) => String(Object.values(row)[0])).filter((grant) => isOn(grant, name));
+    if (grants.length > 0) rights.push({ ...account, grants });
+  }
+  return rights;
+}
+
+/** Each GRANT turned round; what somebody else has revoked meanwhile is passed over. */
+export async function revokeRights(connection: ServerConnection, rights: readonly DatabaseRights[]): Promise<void> {
+  for (const { grants } of rights) {
+    for (const grant of grants) {
+      for (const revoke of toRevokes(grant)) {
+        await connection.send(revoke).catch((error: { errno?: number }) => {
+          // ER_NONEXISTING_GRANT, ER_NONEXISTING_TABLE_GRANT, ER_NONEXISTING_PROC_GRANT
+          if (![1141, 1147, 1403].includes(error.errno ?? 0)) throw error;
+        });
+      }
+    }
+  }
+}
+
+/** True for an account that may do nothing anywhere else: it was made for this database. */
+export async function isDedicated(connection: ServerConnection, { grants, ...account }: DatabaseRights): Promise<boolean> {
+  const rows = await readRows(connection, `SHOW GRANTS FOR ${nameAccount(account)}`);
+  const others = rows.map((row) => String(Object.values(row)[0])).filter((grant) => !grants.includes(grant));
+  return others.every((grant) => /^GRANT USAGE ON \*\.\* /.test(grant));
+}
+
+/** Without a host the account is a role of MariaDB's, or PUBLIC. */
+function nameAccount(account: Account): string {
+  return account.host === '' ? quoteName(account.user) : quoteAccount(account);
+}
+
+function patternsOf(name: string): readonly string[] {
+  return [...new Set([name, escapeWildcards(name)])];
+}
+
+/** ``GRANT … ON `name`.* TO …``, ``… ON TABLE `name`.`t` …``, ``… ON PROCEDURE `name`.`p` …`` */
+function isOn(grant: string, name: string): boolean {
+  const target = targetOf(grant);
+  return target !== null && patternsOf(name).some((pattern) => target.startsWith(`${quoteName(pattern)}.`));
+}
+
+const GRANT =
+  /^GRANT (.+?) ON (?:(TABLE|PROCEDURE|FUNCTION|PACKAGE(?: BODY)?) )?((?:`(?:[^`]|``)*`|\*)\.(?:`(?:[^`]|``)*`|\*)) TO (.+?)( WITH GRANT OPTION)?$/;
+
+function targetOf(grant: string): string | null {
+  return GRANT.exec(grant)?.[3] ?? null;
+}
+
+function toRevokes(grant: string): string[] {
+  const [, rights = '', kind, on = '', to = '', withOption] = GRANT.exec(grant) ?? [];
+  const grantee = to.replace(/ (?:IDENTIFIED|REQUIRE|WITH) .*$/, '');
+  const target = `${kind === undefined ? '' : `${kind} `}${on} FROM ${grantee}`;
+  return [...(withOption === undefined ? [] : [`REVOKE GRANT OPTION ON ${target}`]), `REVOKE ${rights} ON ${target}`];
+}

@@ -1,0 +1,48 @@
+import { numberOf } from './classify.js';
+import type { ServerConnection } from './connection.js';
+import { type EngineContext, readRows } from './engine-context.js';
+import type { Account } from './rights.js';
+
+/** ER_NO_SUCH_THREAD: it has ended by itself. */
+const GONE = 1094;
+const POLL_MS = 20;
+const POLLS = 100;
+
+/**
+ * Ends the sessions that are in a database, all or those of some accounts, and waits a moment until they are gone. Not our own: those that
+ * are idle only happen to have been there last.
+ */
+export async function endSessions(
+  context: EngineContext,
+  connection: ServerConnection,
+  database: string,
+  accounts: readonly Account[] | null = null,
+): Promise<number> {
+  const killed = new Set<number>();
+  for (let poll = 0; poll < POLLS; poll++) {
+    const found = await readSessions(context, connection, database, accounts);
+    if (found.length === 0) break;
+    for (const id of found) {
+      killed.add(id);
+      await connection.send(`KILL ${id}`).catch((error: unknown) => {
+        if (numberOf(error) !== GONE) throw error;
+      });
+    }
+    await connection.send(`DO SLEEP(${POLL_MS / 1000})`);
+  }
+  return killed.size;
+}
+
+async function readSessions(
+  { budget }: EngineContext,
+  connection: ServerConnection,
+  database: string,
+  accounts: readonly Account[] | null,
+): Promise<number[]> {
+  const rows = await readRows<{ id: number; user: string }>(
+    connection,
+    `SELECT ID AS id, USER AS user FROM information_schema.PROCESSLIST WHERE DB = ? AND COMMAND <> 'Killed' AND ID NOT IN (?)`,
+    [database, [0, ...budget.ids]],
+  );
+  return rows.filter(({ user }) => accounts === null || accounts.some((account) => account.user === user)).map(({ id }) => Number(id));
+}
