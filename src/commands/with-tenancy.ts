@@ -1,26 +1,24 @@
-import type { loadConfig as LoadConfig } from '../config/load.js';
+import { loadConfig } from '../config/load.js';
 import type { RawOptions, runOptionSpecs } from '../config/merge-options.js';
+import { resolveConfig } from '../config/resolve.js';
 import type { ResolvedConfig } from '../config/types.js';
 import type { ExitCode } from '../errors/define.js';
 import { createReporter } from '../reporters/reporter.js';
 import type { RunReport } from '../runs/report.js';
-import type { Tenancy } from '../tenancy.js';
+import { openTenancy, type Tenancy } from '../tenancy.js';
 import type { CommandContext } from './context.js';
 
 export type RunFlags = RawOptions<typeof runOptionSpecs>;
 
 /** Loads the config for a command. */
 export async function loadProject(context: CommandContext, command: string, flags: RunFlags = {}): Promise<ResolvedConfig> {
-  const [{ loadConfig }, { resolveConfig }] = await Promise.all([import('../config/load.js'), import('../config/resolve.js')]);
   const { cwd, env, globals } = context;
-  const options: Parameters<typeof LoadConfig>[0] = { cwd, env, command, configPath: globals.config };
-  return resolveConfig(await loadConfig(options), { overrides: flags, env });
+  return resolveConfig(await loadConfig({ cwd, env, command, configPath: globals.config }), { overrides: flags, env });
 }
 
 /** For commands that read or change the registry and print a document. */
 export async function withTenancy<T>(context: CommandContext, command: string, use: (tenancy: Tenancy) => Promise<T>): Promise<T> {
   const config = await loadProject(context, command);
-  const { openTenancy } = await import('../tenancy.js');
   const tenancy = openTenancy(config, { onNotice: (text) => notice(context, text), acceptCluster: context.globals.acceptCluster });
   context.closeAtExit(() => tenancy.close());
   return use(tenancy);
@@ -36,7 +34,6 @@ export async function withRun(
   const config = await loadProject(context, command, flags);
   const { globals } = context;
   const reporter = await createReporter({ ...context, ...globals });
-  const { openTenancy } = await import('../tenancy.js');
   const tenancy = openTenancy(config, {
     onEvent: (event) => {
       if (event.type === 'run.started' || event.type === 'run.finished') context.noteRun(event.type);

@@ -3,7 +3,8 @@ import { TenancyError } from '../errors.js';
 import { explainThrown } from './explain-import-error.js';
 import type { FoundConfig } from './find-config.js';
 import { findConfig, readConfigAt } from './find-config.js';
-import type { ConfigExport } from './import-config.js';
+import { type ConfigExport, importConfig } from './import-config.js';
+import { checkConfig } from './schema.js';
 import type { TenancyConfig } from './types.js';
 
 export interface LoadConfigOptions {
@@ -48,7 +49,6 @@ export async function loadConfigObject(config: unknown, options: Omit<LoadConfig
 
 async function readExport(found: FoundConfig, { env }: LoadConfigOptions): Promise<ConfigExport> {
   if (found.type === 'module') {
-    const { importConfig } = await import('./import-config.js');
     return importConfig(found.file);
   }
   const { parseConfig } = await import('./parse-config.js');
@@ -68,7 +68,6 @@ async function checkExport(
     const reason = explainAbsence(exported, config);
     throw new TenancyError('TENANCY_CONFIG_EMPTY', { file: shownFile, reason });
   }
-  const { checkConfig } = await import('./schema.js');
   const issues = checkConfig(config, prefix);
   if (issues.length > 0) throw new TenancyError('TENANCY_CONFIG_REJECTED', { file, issues });
   return { file, root, config: config as TenancyConfig };
