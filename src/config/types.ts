@@ -145,6 +145,11 @@ export interface ProjectContext {
   /** Directory of the config file: relative paths start there, and packages are looked for from there. */
   readonly root: string;
   readonly signal: AbortSignal;
+  /**
+   * Imports a module of the project's as the config itself is imported, TypeScript on every Node too. The path is relative to the config file.
+   * For files only: packages are found by `createRequire` from `root`.
+   */
+  importModule(path: string): Promise<unknown>;
 }
 
 export interface HookContext {
@@ -166,6 +171,8 @@ export interface HookContext {
   readonly driver: { readonly name: DriverName; create(): Promise<void>; drop(): Promise<void> };
   /** Runs a `.sql` file once in the tenant's life: recorded in the tenant, in the same transaction. Path relative to the config file. */
   seed(file: string): Promise<void>;
+  /** Imports a module of the project's as the config itself is imported, TypeScript on every Node too. Path relative to the config file. */
+  importModule(path: string): Promise<unknown>;
   readonly signal: AbortSignal;
   log(text: string): void;
   readonly dryRun: boolean;

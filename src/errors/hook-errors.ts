@@ -27,6 +27,22 @@ export const hookErrors = {
     message: ({ binary, where }) => `there is no program ${binary} (looked for in ${where})`,
     hint: ({ advice }) => advice,
   }),
+  TENANCY_PACKAGE_MISSING: defineError<{ packageName: string; preset: string; root: string; install: string }>({
+    exit: EXIT.usage,
+    message: ({ packageName, preset, root }) => `${preset} needs the npm package ${packageName}, which is not installed in ${root}`,
+    hint: ({ install }) => install,
+  }),
+  TENANCY_PACKAGE_UNSUPPORTED: defineError<{ packageName: string; preset: string; version: string; from: string; below: string }>({
+    exit: EXIT.usage,
+    message: ({ packageName, preset, version, from, below }) =>
+      `${preset} was made for ${packageName} from ${from} on and below ${below}, and ${version} is installed`,
+    hint: ({ packageName, preset, below }) =>
+      `install another: \`npm i -D "${packageName}@<${below}"\`; or run the program that is installed, with ${preset.replace('()', '.command()')}`,
+  }),
+  TENANCY_PRESET_REJECTED: defineError<{ preset: string; problem: string }>({
+    exit: EXIT.usage,
+    message: ({ preset, problem }) => `${preset}: ${problem}`,
+  }),
   TENANCY_MIGRATOR_REFUSED: defineError<{ tenant: string; reason: string; advice: string }>({
     exit: EXIT.tenantsFailed,
     message: ({ tenant, reason }) => `${tenant}: ${reason}`,

@@ -1,7 +1,7 @@
-import type { Hook, HookContext, Migrator, ResolvedConfig } from '../config/types.js';
+import type { Hook, HookContext, Migrator, ProjectContext, ResolvedConfig } from '../config/types.js';
 import { TenancyError } from '../errors.js';
 import { historyDigest } from '../migrations/history-digest.js';
-import { createHookContext, runHook, withHooks } from './hook-context.js';
+import { createHookContext, importFrom, runHook, withHooks } from './hook-context.js';
 import type { DriverMigrator, MigratorOptions } from './migrator.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 
@@ -22,7 +22,11 @@ export async function createForeignMigrator(
     typeof hook === 'function'
       ? { type: 'migrator', name: 'migrate', run: async (ctx) => hook(ctx), target: async () => null, readVersion: async () => null }
       : hook;
-  const project = { root: config.root, signal: new AbortController().signal };
+  const project: ProjectContext = {
+    root: config.root,
+    signal: new AbortController().signal,
+    importModule: (file) => importFrom(config.root, file),
+  };
   const target = await migrator.target(project);
   const versions = (await migrator.versions?.(project)) ?? null;
   /** Of a tenant that has them all; what it had by checksums only its own tool knows. */

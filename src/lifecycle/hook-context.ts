@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { inspect } from 'node:util';
 import type { Hook, HookContext, Hooks } from '../config/types.js';
 import { TenancyError } from '../errors.js';
@@ -59,12 +60,19 @@ export function createHookContext(scope: TenantScope, versions: HookVersions = {
       },
     },
     seed: (file) => applySeedFile(scope, file),
+    importModule: (file) => importFrom(run.config.root, file),
     signal,
     log: (text) => scope.log(text),
     dryRun: run.dryRun,
     ...versions,
     runId: run.runId,
   };
+}
+
+/** For hooks and migrators, which know no loader of TypeScript. */
+export async function importFrom(root: string, file: string): Promise<unknown> {
+  const { importModule } = await import('../config/import-config.js');
+  return importModule(path.resolve(root, file));
 }
 
 /** How long a hook may go on after an abort; then the tenant is given up, and what the hook still does is its own affair. */
