@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type CliResult, cleanEnvironment, ensureBuilt, runCli } from '../rig/cli.js';
 import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
@@ -17,6 +20,11 @@ afterAll(async () => {
   await database?.drop();
 });
 
+function sha256OfFile(name: string): string {
+  const file = path.join(example.directory, 'prisma/migrations', name, 'migration.sql');
+  return createHash('sha256').update(readFileSync(file)).digest('hex');
+}
+
 function tenancy(...args: string[]): Promise<CliResult> {
   return runCli(args, { cwd: example.directory, env: { ...cleanEnvironment(), DATABASE_URL: database.url } });
 }
@@ -29,6 +37,11 @@ test("Prisma's folders run in each tenant, in their order, and nothing of them i
       { name: '20240115093000_init' },
       { name: '20240220110500_invoices' },
     ]);
+    expect(
+      await database.query(
+        `SELECT migration_name AS name, checksum, applied_steps_count AS steps FROM ${schema}._prisma_migrations ORDER BY 1`,
+      ),
+    ).toEqual(['20240115093000_init', '20240220110500_invoices'].map((name) => ({ name, checksum: sha256OfFile(name), steps: 1 })));
     expect(await database.query(`SELECT enum_range(NULL::${schema}."Role")::text AS roles`)).toEqual([{ roles: '{OWNER,MEMBER,BILLING}' }]);
     expect(await database.query(`SELECT count(*)::int AS n FROM ${schema}."Invoice"`)).toEqual([{ n: 0 }]);
   }
