@@ -43,7 +43,6 @@ function describeIdleSession({ id, uid, connection, transaction, usedAt }: Sessi
     client: connection?.remote,
     connectionId: connection === null ? undefined : integer(connection.id),
     appName: connection?.appName ?? undefined,
-    effectiveUsers: connection?.user ? [{ user: connection.user.name, db: connection.user.db }] : [],
     lsid: { id, uid },
     transaction: {
       parameters: { txnNumber: transaction === null ? undefined : Long.fromBigInt(transaction.number), autocommit: false },
