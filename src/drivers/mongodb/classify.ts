@@ -29,6 +29,8 @@ const BY_CODE: Readonly<Record<number, ErrorClass>> = {
   50: 'timeout', // MaxTimeMSExpired
 };
 
+const AUTHENTICATION_FAILED = 18;
+
 /** What the client library throws where the server could not be talked to. */
 const CONNECTION_NAMES: ReadonlySet<string> = new Set([
   'MongoNetworkError',
@@ -60,7 +62,10 @@ const SYSTEM_CODES: ReadonlySet<string> = new Set([
 
 /** Walks the causes, and decides by the first error that is MongoDB's, its client's or the socket's. */
 export function classifyMongodbError(error: unknown): ErrorClass {
-  for (const link of causesOf(error)) {
+  const chain = causesOf(error);
+  // A refused login also clears the pool, so that what waited there fails as if the connection had been lost.
+  if (chain.some((link) => codeOf(link) === AUTHENTICATION_FAILED)) return 'fatal';
+  for (const link of chain) {
     const found = classifyOne(link);
     if (found !== null) return found;
   }

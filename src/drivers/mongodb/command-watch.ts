@@ -37,8 +37,7 @@ export class CommandWatch {
     const scope = this.#context.getStore();
     const session = command['lsid'] as Document | undefined;
     if (scope === undefined || session === undefined) return;
-    // The client's own flag: within a transaction each command has it.
-    if (WRITES.has(commandName) && command['autocommit'] !== false) scope.loneWrites.push(commandName);
+    scope.notice(commandName, command, session);
     const timer = scope.limitMs === null ? null : setTimeout(() => scope.expire(session, commandName), scope.limitMs);
     timer?.unref();
     this.#running.set(requestId, { scope, session, timer });
@@ -59,6 +58,8 @@ const KILL_AGAIN_MS = 100;
 /** The commands of one loan. */
 export class WatchScope {
   readonly running = new Map<number, Document>();
+  /** Sessions with a transaction that nobody has ended yet, by their id. */
+  readonly #transactions = new Map<string, Document>();
   /** Writes sent outside of a transaction, by their command. */
   readonly loneWrites: string[] = [];
   readonly limitMs: number | null;
@@ -91,6 +92,22 @@ export class WatchScope {
   /** Where that fails the server can't be reached, and what was running has been told of it in the same way. */
   async endRunning(): Promise<void> {
     if (this.running.size > 0) await this.#kill([...this.running.values()]).catch(() => undefined);
+  }
+
+  /** Ends what is still running, and the transactions left open: they would hold their locks for a minute. */
+  async endAll(): Promise<void> {
+    const sessions = [...this.running.values(), ...this.#transactions.values()];
+    if (sessions.length > 0) await this.#kill(sessions).catch(() => undefined);
+  }
+
+  notice(commandName: string, command: Document, session: Document): void {
+    // The client's own flag: within a transaction each command has it.
+    const isInTransaction = command['autocommit'] === false;
+    if (WRITES.has(commandName) && !isInTransaction) this.loneWrites.push(commandName);
+    if (!isInTransaction) return;
+    const key = String(session['id']);
+    if (commandName === 'commitTransaction' || commandName === 'abortTransaction') this.#transactions.delete(key);
+    else this.#transactions.set(key, session);
   }
 
   expire(session: Document, commandName: string): void {

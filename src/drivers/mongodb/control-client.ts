@@ -1,16 +1,13 @@
 import type { Document, MongoClient } from 'mongodb';
 
-const IDLE_MS = 5_000;
-
 /**
  * One connection beside the budget, for ending what holds the others: PostgreSQL has its cancel requests for that. Opened when
- * something is to be ended, and closed soon after.
+ * something is to be ended, and closed when it is.
  */
 export class ControlClient {
   readonly #create: () => MongoClient;
   #client: MongoClient | null = null;
-  #idle: NodeJS.Timeout | null = null;
-  #closing: Promise<void> = Promise.resolve();
+  #users = 0;
 
   constructor(create: () => MongoClient) {
     this.#create = create;
@@ -19,20 +16,16 @@ export class ControlClient {
   /** A login may always end its own sessions (Manual, killSessions). */
   async killSessions(sessions: readonly Document[]): Promise<void> {
     this.#client ??= this.#create();
-    if (this.#idle !== null) clearTimeout(this.#idle);
     const client = this.#client;
+    this.#users++;
     try {
       await client.db('admin').command({ killSessions: sessions.map(({ id }) => ({ id })) });
     } finally {
-      if (this.#client === client) this.#idle = setTimeout(() => void this.close(), IDLE_MS).unref();
+      this.#users--;
+      if (this.#users === 0) {
+        this.#client = null;
+        await client.close();
+      }
     }
-  }
-
-  async close(): Promise<void> {
-    if (this.#idle !== null) clearTimeout(this.#idle);
-    const client = this.#client;
-    this.#client = null;
-    if (client !== null) this.#closing = client.close().catch(() => undefined);
-    await this.#closing;
   }
 }

@@ -15,7 +15,7 @@ const NAMED = 5;
  * our document first, so that `restoreAccess` gives back just that. A user of `admin` is the application's, which other tenants share.
  */
 export async function cutDatabaseAccess(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<AccessChange> {
-  return settleRetryable(signal, async () => {
+  return settleRetryable(context, signal, async () => {
     const home = await readOurs(context, target);
     const users = await readUsersOf(context, target.name);
     if (users === null) return { isEnforced: false, detail: 'the login may not change users, so that nothing was taken away' };
@@ -39,7 +39,7 @@ export async function cutDatabaseAccess(context: EngineContext, target: TenantTa
 }
 
 export async function restoreDatabaseAccess(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<AccessChange> {
-  return settleRetryable(signal, async () => {
+  return settleRetryable(context, signal, async () => {
     const { cut } = await readOurs(context, target);
     if (cut === null) return { isEnforced: true, detail: 'nothing had been taken away' };
     for (const user of cut) await giveBack(context, target.name, user);

@@ -14,7 +14,7 @@ const DIFFERS_IN_CASE = 13297;
  * unmarked, and of two who write it one finds the other's.
  */
 export async function createDatabase(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<'created' | 'adopted'> {
-  return settleRetryable(signal, async () => {
+  return settleRetryable(context, signal, async () => {
     const found = await lookForHome(context, target);
     if (found !== null) return found;
     try {

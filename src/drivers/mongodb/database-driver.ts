@@ -15,7 +15,7 @@ const DUPLICATE_KEY = 11000;
 
 /** One database for each tenant, on the deployment that the cluster's URL names. */
 export function createMongodbDatabaseDriver(context: EngineContext): TenantDriver {
-  const readNow = (target: TenantTarget) => settleRetryable(never, () => readHome(context, target.name));
+  const readNow = (target: TenantTarget) => settleRetryable(context, never, () => readHome(context, target.name));
 
   const probe = async (target: TenantTarget): Promise<Presence> => {
     const { document, others } = await readNow(target);
@@ -65,7 +65,7 @@ export function createMongodbDatabaseDriver(context: EngineContext): TenantDrive
         if (found !== null) refuseOther(target, found);
       }
     },
-    list: (page) => settleRetryable(never, () => listDatabases(context, page)),
+    list: (page) => settleRetryable(context, never, () => listDatabases(context, page)),
     connectionUrl: (target) => withMongodbDatabase(context.url, target.name),
     databaseName: (target) => target.name,
     clientCommand: (_target, url) => `mongosh '${url.replaceAll("'", '%27')}'`,

@@ -18,7 +18,7 @@ const NAMESPACE_NOT_FOUND = 26;
  */
 export async function dropDatabase(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<'dropped' | 'absent'> {
   let isDropped = false;
-  return settleRetryable(signal, async () => {
+  return settleRetryable(context, signal, async () => {
     const state = await readHome(context, target.name);
     if (state.document === null && state.others.length === 0) {
       if (isDropped) await refuseLeftUsers(context, target);

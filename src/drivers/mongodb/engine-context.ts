@@ -8,8 +8,9 @@ import type { LoanQueue } from './loan-queue.js';
 export interface EngineContext {
   /** The admin URL. */
   readonly url: string;
-  /** Connects when it is first used. */
   readonly client: MongoClient;
+  /** Once for all who ask: of several that connect the client by their first command, one is told what went wrong, the others that it is closed. */
+  connect(): Promise<unknown>;
   readonly loans: LoanQueue;
   readonly watch: CommandWatch;
 }
@@ -22,10 +23,11 @@ const FIRST_DELAY_MS = 50;
  * `attempt` looks at what there is and takes it from there, so it may be run again after any failure.
  * A server that couldn't be found was waited for already.
  */
-export async function settleRetryable<T>(signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
+export async function settleRetryable<T>(context: EngineContext, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     signal.throwIfAborted();
     try {
+      await context.connect();
       return await attempt();
     } catch (error) {
       if (tries >= ATTEMPTS || !isPassing(error)) throw signal.aborted ? signal.reason : error;

@@ -2,6 +2,7 @@ import type { MongoClient, MongoClientOptions } from 'mongodb';
 import { TenancyError } from '../../errors.js';
 import { loadMongodb, type MongodbLibrary } from '../../util/load-mongodb.js';
 import { describeMongodbUrl, mongodbOptionOf, parseMongodbUrl } from '../../util/mongodb-url.js';
+import { remember } from '../../util/remember.js';
 import type { ClusterEngine, OpenClusterOptions } from '../driver.js';
 import { classifyMongodbError } from './classify.js';
 import { CommandWatch } from './command-watch.js';
@@ -29,14 +30,16 @@ export async function openMongodbCluster(options: OpenClusterOptions): Promise<C
   const control = new ControlClient(() => createClient(library, options, { maxPoolSize: 1 }));
   const loans = new LoanQueue(maxConnections);
   const watch = new CommandWatch(client, (sessions) => control.killSessions(sessions));
-  const context: EngineContext = { url, client, loans, watch };
+  const connecting = new Map<MongoClient, Promise<unknown>>();
+  const connect = (): Promise<unknown> => remember(connecting, client, () => client.connect());
+  const context: EngineContext = { url, client, loans, watch, connect };
   const driver = createMongodbDatabaseDriver(context);
   return {
     cluster,
     where,
     engine: 'mongodb',
-    readIdentity: () => readIdentity(context),
-    readFacts: () => readFacts(context),
+    readIdentity: () => connect().then(() => readIdentity(context)),
+    readFacts: () => connect().then(() => readFacts(context)),
     driver: (name) => {
       if (name === driver.name) return driver;
       throw new TenancyError('TENANCY_DRIVER_MISPLACED', { cluster, driver: name, engine: 'MongoDB', drivers: [driver.name] });
@@ -45,7 +48,7 @@ export async function openMongodbCluster(options: OpenClusterOptions): Promise<C
     describeUnreachable: (error) => describeUnreachable(cluster, where, error),
     close: async () => {
       loans.close();
-      await Promise.all([client.close(), control.close()]);
+      await client.close();
     },
   };
 }

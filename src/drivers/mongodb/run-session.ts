@@ -17,6 +17,10 @@ export async function runSession<T>(
   const { createMigrationSession } = await import('./migrate/index.js');
   const giveBack = await context.loans.borrow(signal);
   const scope = context.watch.open({ limitMs: options.statementTimeoutMs });
+  await context.connect().catch((error: unknown) => {
+    giveBack();
+    throw signal.aborted ? signal.reason : error;
+  });
   const session = context.client.startSession();
   const onAbort = (): void => scope.startKilling();
   signal.addEventListener('abort', onAbort, { once: true });
@@ -44,8 +48,9 @@ export async function runSession<T>(
   } finally {
     signal.removeEventListener('abort', onAbort);
     scope.close();
-    // A promise that nobody awaited: its tenant may be somebody else's from now on.
-    await scope.endRunning();
+    // A promise that nobody awaited, a transaction that nobody ended: their tenant may be somebody else's from now on. Before the session
+    // is given back to the client, who would lend it again.
+    await scope.endAll();
     await session.endSession().catch(() => undefined);
     giveBack();
   }
