@@ -26,7 +26,9 @@ export interface CommandOptions {
   target?(project: ProjectContext): Promise<string | null> | string | null;
   /** Read from the tenant itself, before and after. @default none */
   readVersion?(ctx: HookContext): Promise<string | null>;
+  /** What of the versions the tenant lacks, and every version there is: as `Migrator` has them. */
   pending?(ctx: HookContext): Promise<readonly string[]>;
+  versions?(project: ProjectContext): Promise<readonly string[]>;
   /** @default 'tenant' */
   readonly lockScope?: Migrator['lockScope'];
 }
@@ -45,7 +47,7 @@ export interface CommandOptions {
  * ```
  */
 export function command(options: CommandOptions): Migrator {
-  const { name, binary, install, readVersion, pending } = options;
+  const { name, binary, install, readVersion, pending, versions } = options;
   const found = new Map<string, Promise<string>>();
   const find = (root: string, file: string): Promise<string> => {
     const key = `${root}\n${file}`;
@@ -66,6 +68,7 @@ export function command(options: CommandOptions): Migrator {
     },
     readVersion: async (ctx) => (await readVersion?.(ctx)) ?? null,
     ...(pending === undefined ? {} : { pending }),
+    ...(versions === undefined ? {} : { versions }),
     lockScope: options.lockScope ?? 'tenant',
   };
 }

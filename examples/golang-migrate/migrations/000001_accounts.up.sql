@@ -1,0 +1,8 @@
+BEGIN;
+
+CREATE TABLE accounts (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  name text NOT NULL
+);
+
+COMMIT;
