@@ -1,6 +1,7 @@
 import type { ClientSession } from 'mongodb';
 import { redact } from '../../util/redact.js';
 import type { Registry, TenantChange } from '../registry.js';
+import { IN_ONE_BATCH } from './collections.js';
 import type { RegistryConnection } from './connection.js';
 import type { TenantDocument } from './documents.js';
 import { recordEvents } from './events.js';
@@ -30,7 +31,7 @@ function withoutSecrets(change: TenantChange): TenantChange {
 /** Compare-and-set: compared is what was read, and what was read has not changed when it is written, else all of this is run anew. */
 async function update(db: RegistryConnection, session: ClientSession, changes: readonly TenantChange[]) {
   const { tenants } = db.collections;
-  const found = await tenants.find({ _id: { $in: changes.map(({ id }) => id) } }, { session }).toArray();
+  const found = await tenants.find({ _id: { $in: changes.map(({ id }) => id) } }, { ...IN_ONE_BATCH, session }).toArray();
   const known = new Map(found.map((document) => [document._id, document]));
   const matched = changes
     .flatMap((change) => {

@@ -27,6 +27,9 @@ export const REGISTRY_COLLECTIONS = [
   'events',
 ] as const;
 
+/** Answers come in pieces of 101 documents otherwise, each a round trip: no page or batch of ours is so large as this. */
+export const IN_ONE_BATCH = { batchSize: 10_000 } as const;
+
 export interface RegistryCollections {
   readonly migrations: Collection<MigrationDocument>;
   readonly registry: Collection<RegistryDocument>;

@@ -1,5 +1,6 @@
 import type { ClientSession } from 'mongodb';
 import type { Registry } from '../registry.js';
+import { IN_ONE_BATCH } from './collections.js';
 import type { RegistryConnection } from './connection.js';
 import type { EventDocument } from './documents.js';
 import { fromStored, toStored } from './stored.js';
@@ -12,7 +13,7 @@ export function createEventReader({ collections, send }: RegistryConnection): Pi
     listEvents: async (tenant, { after, limit }) => {
       const events = await send(() =>
         collections.events
-          .find({ tenant, _id: { $gt: after } })
+          .find({ tenant, _id: { $gt: after } }, IN_ONE_BATCH)
           .sort({ _id: 1 })
           .limit(limit)
           .toArray(),

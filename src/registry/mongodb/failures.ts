@@ -42,7 +42,12 @@ const CLIENT_ERRORS =
 
 function isConnectionFailure(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return CLIENT_ERRORS.test(error.name) || SERVER_AWAY.has(codeOf(error) ?? 0);
+  return CLIENT_ERRORS.test(error.name) || SERVER_AWAY.has(codeOf(error) ?? 0) || isLostBatch(error);
+}
+
+/** Of a batch whose connection was lost only this is left: the server's own errors have a code. */
+function isLostBatch(error: Error): boolean {
+  return error.name === 'MongoBulkWriteError' && codeOf(error) === undefined;
 }
 
 const ABSENT = /^(ECONNREFUSED|ENOTFOUND|ENODATA|ENOENT|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)$/;

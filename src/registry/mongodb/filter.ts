@@ -1,6 +1,6 @@
 import type { Document, Filter } from 'mongodb';
 import type { TenantFilter } from '../registry.js';
-import { PREFIX, type RegistryCollections } from './collections.js';
+import { IN_ONE_BATCH, PREFIX, type RegistryCollections } from './collections.js';
 import type { TenantDocument } from './documents.js';
 import { toLabels } from './tenant-document.js';
 
@@ -48,19 +48,22 @@ export function readTenants<T extends Document>(
 ): Promise<T[]> {
   const matched = { $match: matchTenants(filter, after) };
   if (filter.ofRun === undefined) {
-    return tenants.aggregate<T>([matched, ...(isSorted ? [{ $sort: { _id: 1 } }] : []), ...stages]).toArray();
+    return tenants.aggregate<T>([matched, ...(isSorted ? [{ $sort: { _id: 1 } }] : []), ...stages], IN_ONE_BATCH).toArray();
   }
   // From the run's own tenants, of which there are mostly few.
   const { runId, outcomes } = filter.ofRun;
   return runTenants
-    .aggregate<T>([
-      { $match: { runId, outcome: { $in: outcomes }, ...(after === null ? {} : { tenant: { $gt: after } }) } },
-      ...(isSorted ? [{ $sort: { tenant: 1 } }] : []),
-      { $lookup: { from: `${PREFIX}tenants`, localField: 'tenant', foreignField: '_id', as: 'found' } },
-      { $unwind: '$found' },
-      { $replaceRoot: { newRoot: '$found' } },
-      matched,
-      ...stages,
-    ])
+    .aggregate<T>(
+      [
+        { $match: { runId, outcome: { $in: outcomes }, ...(after === null ? {} : { tenant: { $gt: after } }) } },
+        ...(isSorted ? [{ $sort: { tenant: 1 } }] : []),
+        { $lookup: { from: `${PREFIX}tenants`, localField: 'tenant', foreignField: '_id', as: 'found' } },
+        { $unwind: '$found' },
+        { $replaceRoot: { newRoot: '$found' } },
+        matched,
+        ...stages,
+      ],
+      IN_ONE_BATCH,
+    )
     .toArray();
 }

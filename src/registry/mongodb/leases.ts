@@ -1,4 +1,5 @@
 import type { LeaseGrant, LeaseRequest, Registry } from '../registry.js';
+import { IN_ONE_BATCH } from './collections.js';
 import type { RegistryConnection } from './connection.js';
 import { recordEvents } from './events.js';
 import { type ReadTenant, toTenant, WITH_TIME } from './tenant-document.js';
@@ -31,7 +32,7 @@ export function createLeaseKeeper(
         await collections.tenants.updateMany({ 'lease.owner': owner }, [{ $set: { 'lease.expiresAt': extended } }], {
           maxTimeMS: BUSY_AFTER_MS,
         });
-        const held = collections.tenants.find({ 'lease.owner': owner }).sort({ _id: 1 }).project<{ _id: string }>({ _id: 1 });
+        const held = collections.tenants.find({ 'lease.owner': owner }, IN_ONE_BATCH).sort({ _id: 1 }).project<{ _id: string }>({ _id: 1 });
         return (await held.toArray()).map(({ _id }) => _id);
       };
       const [held] = await Promise.all([
@@ -78,7 +79,7 @@ async function tryAcquire(
     updateOne: { filter: { _id: id, fence: { $lt: first + index }, $or: isFree }, update: [{ $set: { fence: first + index, lease } }] },
   }));
   await tenants.bulkWrite(grants, { ordered: false, maxTimeMS: BUSY_AFTER_MS });
-  const found = await tenants.aggregate<ReadTenant>([{ $match: { _id: { $in: ids } } }, WITH_TIME]).toArray();
+  const found = await tenants.aggregate<ReadTenant>([{ $match: { _id: { $in: ids } } }, WITH_TIME], IN_ONE_BATCH).toArray();
   const known = new Map(found.map((tenant) => [tenant._id, tenant]));
   return ids.flatMap((id, index) => toGrant(id, known.get(id), { owner, fence: first + index, isLast }) ?? []);
 }

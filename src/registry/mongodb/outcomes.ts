@@ -2,6 +2,7 @@ import type { ClientSession, Filter } from 'mongodb';
 import type { TenantOutcome, TenantOutcomeType } from '../../events.js';
 import { redact } from '../../util/redact.js';
 import type { OutcomeRecord, Registry } from '../registry.js';
+import { IN_ONE_BATCH } from './collections.js';
 import type { RegistryConnection } from './connection.js';
 import type { RunTenantDocument, TenantDocument } from './documents.js';
 import { recordEvents } from './events.js';
@@ -22,7 +23,7 @@ export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recor
         ...(after === null ? {} : { tenant: { $gt: after } }),
         ...(filter.outcomes === undefined ? {} : { outcome: { $in: filter.outcomes } }),
       };
-      const found = await db.send(() => db.collections.runTenants.find(wanted).sort({ tenant: 1 }).limit(limit).toArray());
+      const found = await db.send(() => db.collections.runTenants.find(wanted, IN_ONE_BATCH).sort({ tenant: 1 }).limit(limit).toArray());
       return found.map(toOutcome);
     },
   };
@@ -38,7 +39,7 @@ const UNTOUCHED: ReadonlySet<TenantOutcomeType> = new Set(['not-started', 'skipp
 /** The run's own account is always written; the tenant's document only by who still holds its lease, with its newest fence. */
 async function record(db: RegistryConnection, session: ClientSession, runId: string, records: readonly OutcomeRecord[]): Promise<void> {
   const { tenants, runTenants } = db.collections;
-  const found = await tenants.find({ _id: { $in: records.map(({ outcome }) => outcome.tenant) } }, { session }).toArray();
+  const found = await tenants.find({ _id: { $in: records.map(({ outcome }) => outcome.tenant) } }, { ...IN_ONE_BATCH, session }).toArray();
   const known = new Map(found.map((document) => [document._id, document]));
   const touched = records.filter(({ outcome }) => !UNTOUCHED.has(outcome.outcome));
   const ticked = await tick(db, records.length);

@@ -1,6 +1,7 @@
 import type { ClientSession, Filter } from 'mongodb';
 import { TenancyError } from '../../errors.js';
 import type { NewTenant, Registry } from '../registry.js';
+import { IN_ONE_BATCH } from './collections.js';
 import type { RegistryConnection } from './connection.js';
 import type { TenantDocument } from './documents.js';
 import { recordEvents } from './events.js';
@@ -66,7 +67,7 @@ function readNeighbours({ collections }: RegistryConnection, wanted: readonly Ne
     return { isHome: true, cluster, nameLower: { $in: tenants.map(({ name }) => name.toLowerCase()) } };
   });
   const ids: Filter<TenantDocument> = { idLower: { $in: wanted.map(({ id }) => id.toLowerCase()) } };
-  return collections.tenants.find({ $or: [ids, ...homes] }, session === undefined ? {} : { session }).toArray();
+  return collections.tenants.find({ $or: [ids, ...homes] }, { ...IN_ONE_BATCH, ...(session === undefined ? {} : { session }) }).toArray();
 }
 
 function groupByCluster(wanted: readonly NewTenant[]): Map<string, NewTenant[]> {

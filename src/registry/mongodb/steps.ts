@@ -1,6 +1,7 @@
 import type { ClientSession } from 'mongodb';
 import { redact } from '../../util/redact.js';
 import type { NewStepRecord, Registry, StepRecord } from '../registry.js';
+import { IN_ONE_BATCH } from './collections.js';
 import type { RegistryConnection } from './connection.js';
 import type { StepDocument } from './documents.js';
 import { toKeepable } from './stored.js';
@@ -36,7 +37,7 @@ async function record(db: RegistryConnection, session: ClientSession, steps: rea
   const keys = [...new Map(current.map((step) => [keyOf(step), { operationId: step.operationId, step: step.step }])).values()];
   const operationIds = [...new Set(keys.map(({ operationId }) => operationId))];
   const found = await collections.steps
-    .find({ operationId: { $in: operationIds } }, { session })
+    .find({ operationId: { $in: operationIds } }, { ...IN_ONE_BATCH, session })
     .project<StepDocument>({ _id: 0 })
     .toArray();
   const ticked = await tick(db, keys.length);
@@ -56,7 +57,9 @@ async function readFences(
 ): Promise<ReadonlyMap<string, number>> {
   const ids = [...new Set(steps.flatMap(({ tenant, fence }) => (fence === undefined ? [] : [tenant])))];
   if (ids.length === 0) return new Map();
-  const found = collections.tenants.find({ _id: { $in: ids } }, { session }).project<{ _id: string; fence: number }>({ fence: 1 });
+  const found = collections.tenants
+    .find({ _id: { $in: ids } }, { ...IN_ONE_BATCH, session })
+    .project<{ _id: string; fence: number }>({ fence: 1 });
   return new Map((await found.toArray()).map(({ _id, fence }) => [_id, fence]));
 }
 
