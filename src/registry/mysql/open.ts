@@ -1,7 +1,39 @@
-import { TenancyError } from '../../errors.js';
-import { redactUrl } from '../../util/redact.js';
 import type { OpenRegistryOptions, Registry } from '../registry.js';
+import { createChangeWriter } from './changes.js';
+import { createClusterRegister } from './clusters.js';
+import { createRegistryConnection } from './connection.js';
+import { checkTables } from './damage.js';
+import { createEventReader } from './events.js';
+import { createLeaseKeeper } from './leases.js';
+import { ensureRegistry } from './migrate.js';
+import { createOutcomeBook } from './outcomes.js';
+import { createTenantRegister } from './register.js';
+import { createRunBook } from './runs.js';
+import { createStepJournal } from './steps.js';
+import { createTenantReader } from './tenants.js';
 
-export async function openMysqlRegistry({ url }: OpenRegistryOptions): Promise<Registry> {
-  throw new TenancyError('TENANCY_REGISTRY_URL_REJECTED', { url: redactUrl(url), reason: 'this engine is not in this version' });
+/** A registry in the database that the URL names, else in `tenancy`. One round trip beyond connecting, where it is up to date. */
+export async function openMysqlRegistry(options: OpenRegistryOptions): Promise<Registry> {
+  const db = createRegistryConnection(options);
+  try {
+    const id = await ensureRegistry(db, options.create);
+    return {
+      id,
+      where: db.place.where,
+      checkTables: () => checkTables(db),
+      ...createClusterRegister(db),
+      ...createTenantReader(db),
+      ...createTenantRegister(db),
+      ...createLeaseKeeper(db),
+      ...createChangeWriter(db),
+      ...createStepJournal(db),
+      ...createRunBook(db),
+      ...createOutcomeBook(db),
+      ...createEventReader(db),
+      close: db.close,
+    };
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
 }

@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto';
+import type { OutcomeError, TenantOutcome, TenantOutcomeType } from '../../events.js';
+import { redact } from '../../util/redact.js';
+import type { OutcomeRecord, Registry } from '../registry.js';
+import type { RegistryConnection } from './connection.js';
+import { fromJson, inputTable, toJson, toJsonOrNull } from './json.js';
+import { NO_LEASE } from './leases.js';
+import { lockTenants, setInput } from './lock.js';
+import type { Row, Statement, Value } from './session.js';
+
+interface OutcomeRow extends Row {
+  readonly tenant: string;
+  readonly cluster: string;
+  readonly outcome: string;
+  readonly attempts: number;
+  readonly from_version: string | null;
+  readonly to_version: string | null;
+  readonly ms: number;
+  readonly error: string | null;
+}
+
+export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recordOutcomes' | 'listOutcomes'> {
+  return {
+    recordOutcomes: async (runId, outcomes) => {
+      await db.transact(planRecord(runId, outcomes, randomUUID()));
+    },
+    listOutcomes: async (runId, { outcomes }, { after, limit }) => {
+      const conditions = ['run_id = ?'];
+      const params: Value[] = [runId];
+      if (outcomes !== undefined) {
+        conditions.push('outcome IN (?)');
+        params.push(outcomes.length === 0 ? [null] : outcomes);
+      }
+      if (after !== null) {
+        conditions.push('tenant > ?');
+        params.push(after);
+      }
+      const rows = await db.read<OutcomeRow>(
+        `SELECT tenant, cluster, outcome, attempts, from_version, to_version, ms, error FROM tenancy_run_tenants
+          WHERE ${conditions.join(' AND ')} ORDER BY tenant LIMIT ?`,
+        [...params, limit],
+      );
+      return rows.map(toOutcome);
+    },
+  };
+}
+
+function toInput({ outcome, owner, fence, version, lastError, transition }: OutcomeRecord): Record<string, unknown> {
+  const { error } = outcome;
+  return {
+    tenant: outcome.tenant,
+    cluster: outcome.cluster,
+    outcome: outcome.outcome,
+    attempts: outcome.attempts,
+    from_version: outcome.from,
+    to_version: outcome.to,
+    ms: Math.round(outcome.ms),
+    error: error ? toJson({ ...error, message: redact(error.message) }) : null,
+    data: toJson({
+      outcome: outcome.outcome,
+      from: outcome.from ?? undefined,
+      to: outcome.to ?? undefined,
+      attempts: outcome.attempts,
+      ms: Math.round(outcome.ms),
+      code: error?.code,
+      hash: version?.migrationsHash,
+      status: transition?.to,
+    }),
+    is_idle: Number(outcome.outcome === 'not-started' || outcome.outcome === 'skipped'),
+    owner,
+    fence,
+    has_version: Number(version !== undefined),
+    schema_version: version?.schemaVersion ?? null,
+    migrations_hash: version?.migrationsHash ?? null,
+    from_statuses: (transition?.from ?? []).join(),
+    to_status: transition?.to ?? null,
+    last_error: toJsonOrNull(lastError && { ...lastError, message: redact(lastError.message) }),
+  };
+}
+
+function toOutcome(row: OutcomeRow): TenantOutcome {
+  return {
+    tenant: row.tenant,
+    cluster: row.cluster,
+    outcome: row.outcome as TenantOutcomeType,
+    attempts: row.attempts,
+    from: row.from_version,
+    to: row.to_version,
+    ms: row.ms,
+    ...(row.error === null ? {} : { error: fromJson<OutcomeError>(row.error) }),
+  };
+}
+
+const INPUT = inputTable({
+  tenant: 'id',
+  cluster: 'text',
+  outcome: 'text',
+  attempts: 'int',
+  from_version: 'text',
+  to_version: 'text',
+  ms: 'int',
+  error: 'text',
+  data: 'text',
+  is_idle: 'int',
+  owner: 'text',
+  fence: 'int',
+  has_version: 'int',
+  schema_version: 'text',
+  migrations_hash: 'text',
+  from_statuses: 'text',
+  to_status: 'text',
+  last_error: 'text',
+});
+
+const IS_HOLDER = 't.fence = i.fence AND t.lease_owner = i.owner';
+
+/**
+ * The run's own account is always written; the tenant's row only by who still holds its lease, with its newest fence.
+ * A tenant that was never reached or not touched (`not-started`, `skipped`) only gets its lease back.
+ * Sent again after a lost answer it finds its own account by `change_id` and makes no second entry in the audit trail.
+ */
+function planRecord(runId: string, outcomes: readonly OutcomeRecord[], change: string): readonly Statement[] {
+  const changed = ['outcome', 'attempts', 'from_version', 'to_version', 'ms', 'error', 'recorded_at', 'change_id'];
+  return [
+    setInput(toJson(outcomes.map(toInput))),
+    lockTenants(outcomes.map(({ outcome }) => outcome.tenant)),
+    {
+      sql: `INSERT INTO tenancy_events (run_id, tenant, type, data, change_id)
+        SELECT ?, i.tenant, 'tenant.settled',
+               JSON_MERGE_PRESERVE(i.data,
+                 CASE WHEN t.lease_host IS NOT NULL THEN JSON_OBJECT('host', t.lease_host) ELSE '{}' END,
+                 CASE WHEN ${IS_HOLDER} THEN '{}' ELSE '{"isStale": true}' END), ?
+          FROM ${INPUT} LEFT JOIN tenancy_tenants t ON t.id = i.tenant
+               LEFT JOIN tenancy_run_tenants r ON r.run_id = ? AND r.tenant = i.tenant
+         WHERE i.is_idle = 0 AND (r.change_id IS NULL OR r.change_id <> ?)
+         ORDER BY i.tenant`,
+      params: [runId, change, runId, change],
+    },
+    {
+      sql: `INSERT INTO tenancy_run_tenants (run_id, tenant, cluster, outcome, attempts, from_version, to_version, ms, error, change_id, recorded_at)
+        SELECT ?, i.tenant, i.cluster, i.outcome, i.attempts, i.from_version, i.to_version, i.ms, i.error, ?, UTC_TIMESTAMP(6)
+          FROM ${INPUT} ORDER BY i.tenant
+        ON DUPLICATE KEY UPDATE ${changed.map((column) => `${column} = VALUES(${column})`).join(', ')}`,
+      params: [runId, change],
+    },
+    {
+      sql: `UPDATE ${INPUT} STRAIGHT_JOIN tenancy_tenants t ON t.id = i.tenant SET
+          t.schema_version = CASE WHEN i.has_version = 1 THEN i.schema_version ELSE t.schema_version END,
+          t.migrations_hash = CASE WHEN i.has_version = 1 THEN i.migrations_hash ELSE t.migrations_hash END,
+          t.last_error = CASE WHEN i.is_idle = 1 THEN t.last_error ELSE i.last_error END,
+          t.updated_at = CASE WHEN i.is_idle = 1 THEN t.updated_at ELSE UTC_TIMESTAMP(6) END,
+          t.status = CASE WHEN FIND_IN_SET(t.status, i.from_statuses) > 0 THEN i.to_status ELSE t.status END,
+          ${NO_LEASE}
+        WHERE ${IS_HOLDER}`,
+    },
+  ];
+}

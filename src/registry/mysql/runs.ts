@@ -1,0 +1,100 @@
+import type { OutcomeCounts, RunCommand } from '../../events.js';
+import type { NewRun, Registry, Run } from '../registry.js';
+import type { RegistryConnection } from './connection.js';
+import { isDuplicate } from './failures.js';
+import { fromJson, fromJsonOrNull, toJson } from './json.js';
+import type { Row } from './session.js';
+
+/** Until the first heartbeat says more: the length of a lease. */
+const FIRST_BREATH_MS = 15_000;
+
+interface RunRow extends Row {
+  readonly id: string;
+  readonly command: string;
+  readonly owner: string;
+  readonly host: string;
+  readonly target: string | null;
+  readonly options: string;
+  readonly selected: number;
+  readonly status: string;
+  readonly counts: string | null;
+  readonly not_started: number | null;
+  readonly exit_code: number | null;
+  readonly started_at: Date;
+  readonly finished_at: Date | null;
+}
+
+export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun' | 'finishRun' | 'findRun' | 'listRuns'> {
+  return {
+    createRun: (run) => createRun(db, run),
+    finishRun: async (id, { status, counts, notStarted, exitCode }) => {
+      const data = toJson({ status, exitCode, counts });
+      await db.transact([
+        { sql: 'SELECT id FROM tenancy_runs WHERE id = ? FOR UPDATE', params: [id] },
+        {
+          sql: `INSERT INTO tenancy_events (run_id, type, data) SELECT id, 'run.finished', ? FROM tenancy_runs WHERE id = ? AND status = 'running'`,
+          params: [data, id],
+        },
+        // The first end that is told stays: a call that is sent again changes nothing.
+        {
+          sql: `UPDATE tenancy_runs SET counts = ?, not_started = ?, exit_code = ?, finished_at = UTC_TIMESTAMP(6), status = ?
+            WHERE id = ? AND status = 'running'`,
+          params: [toJson(counts), notStarted, exitCode, status, id],
+        },
+      ]);
+    },
+    findRun: async (id) => {
+      const [row] = await db.read<RunRow>(`SELECT ${RUN_COLUMNS} FROM tenancy_runs WHERE id = ?`, [id]);
+      return row === undefined ? null : toRun(row);
+    },
+    listRuns: async ({ before, limit }) => {
+      const older = before === null ? '' : 'WHERE sequence < (SELECT b.sequence FROM tenancy_runs b WHERE b.id = ?)';
+      const rows = await db.read<RunRow>(
+        `SELECT ${RUN_COLUMNS} FROM tenancy_runs ${older} ORDER BY sequence DESC LIMIT ?`,
+        before === null ? [limit] : [before, limit],
+      );
+      return rows.map(toRun);
+    },
+  };
+}
+
+async function createRun(db: RegistryConnection, run: NewRun): Promise<void> {
+  const { id, command, owner, host, target, selected } = run;
+  const data = toJson({ command, host, selected, target });
+  try {
+    await db.transact([
+      { sql: `INSERT INTO tenancy_events (run_id, type, data) VALUES (?, 'run.started', ?)`, params: [id, data] },
+      {
+        sql: `INSERT INTO tenancy_runs (id, command, owner, host, target, options, selected, alive_until)
+          VALUES (?, ?, ?, ?, ?, ?, ?, TIMESTAMPADD(MICROSECOND, ?, UTC_TIMESTAMP(6)))`,
+        params: [id, command, owner, host, target, toJson(run.options), selected, FIRST_BREATH_MS * 1000],
+      },
+    ]);
+  } catch (error) {
+    // It is there already, from before a lost answer.
+    if (!isDuplicate(error)) throw error;
+  }
+}
+
+function toRun(row: RunRow): Run {
+  return {
+    id: row.id,
+    command: row.command as RunCommand,
+    owner: row.owner,
+    host: row.host,
+    target: row.target,
+    options: fromJson(row.options),
+    selected: row.selected,
+    status: row.status as Run['status'],
+    counts: fromJsonOrNull<OutcomeCounts>(row.counts),
+    notStarted: row.not_started,
+    exitCode: row.exit_code,
+    startedAt: row.started_at,
+    finishedAt: row.finished_at,
+  };
+}
+
+const RUN_COLUMNS = [
+  'id, command, owner, host, target, options, selected, counts, not_started, exit_code, started_at, finished_at',
+  `CASE WHEN status = 'running' AND alive_until < UTC_TIMESTAMP(6) THEN 'interrupted' ELSE status END AS status`,
+].join(', ');

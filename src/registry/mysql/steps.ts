@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto';
+import { redact } from '../../util/redact.js';
+import type { NewStepRecord, Registry, StepRecord } from '../registry.js';
+import type { RegistryConnection } from './connection.js';
+import { inputTable, toJson } from './json.js';
+import { setInput } from './lock.js';
+import type { Row, Statement } from './session.js';
+
+interface StepRow extends Row {
+  readonly operation_id: string;
+  readonly tenant: string;
+  readonly step: string;
+  readonly state: string;
+  readonly attempt: number;
+  readonly error: string | null;
+  readonly started_at: Date;
+  readonly finished_at: Date | null;
+}
+
+export function createStepJournal(db: RegistryConnection): Pick<Registry, 'readSteps' | 'recordSteps'> {
+  return {
+    readSteps: async (operationId) => {
+      const rows = await db.read<StepRow>(
+        `SELECT operation_id, tenant, step, state, attempt, error, started_at, finished_at
+           FROM tenancy_steps WHERE operation_id = ? ORDER BY sequence`,
+        [operationId],
+      );
+      return rows.map((row) => ({
+        operationId: row.operation_id,
+        tenant: row.tenant,
+        step: row.step,
+        state: row.state as StepRecord['state'],
+        attempt: row.attempt,
+        error: row.error,
+        startedAt: row.started_at,
+        finishedAt: row.finished_at,
+      }));
+    },
+    recordSteps: async (steps) => {
+      await db.transact(planRecord(foldSteps(steps), randomUUID()));
+    },
+  };
+}
+
+interface FoldedStep {
+  readonly operation_id: string;
+  readonly step: string;
+  readonly tenant: string;
+  readonly operation: string;
+  readonly state: string;
+  readonly error: string | null;
+  readonly starts: number;
+  readonly fence: number | null;
+}
+
+/** A batch may say of one step that it started and that it is done; one statement can write a row only once. */
+function foldSteps(steps: readonly NewStepRecord[]): readonly FoldedStep[] {
+  const folded = new Map<string, FoldedStep>();
+  for (const { operationId, step, tenant, operation, state, error, fence = null } of steps) {
+    const key = JSON.stringify([operationId, step]);
+    const starts = (folded.get(key)?.starts ?? 0) + (state === 'started' ? 1 : 0);
+    folded.set(key, {
+      operation_id: operationId,
+      step,
+      tenant,
+      operation,
+      state,
+      error: error === null ? null : redact(error),
+      starts,
+      fence,
+    });
+  }
+  return [...folded.values()];
+}
+
+const INPUT = inputTable({
+  operation_id: 'text',
+  step: 'text',
+  tenant: 'text',
+  operation: 'text',
+  state: 'text',
+  error: 'text',
+  starts: 'int',
+  fence: 'int',
+});
+
+/**
+ * An attempt is counted when it starts; a step that was only ever reported as over has had one.
+ * What one writes whose lease has gone is left out: the journal is the new holder's.
+ * Assignments are made from the left to the right, each seeing those before it: `state` and `change_id`, which others ask for, come last.
+ */
+function planRecord(steps: readonly FoldedStep[], change: string): readonly Statement[] {
+  const isNew = 'tenancy_steps.change_id <> VALUES(change_id)';
+  const isAttempt = `(VALUES(state) = 'started' OR tenancy_steps.state <> 'started')`;
+  const assign = (column: string, value: string): string => `${column} = IF(${isNew}, ${value}, tenancy_steps.${column})`;
+  const assignments = [
+    assign('attempt', `tenancy_steps.attempt + IF(${isAttempt}, 1, 0)`),
+    assign('started_at', `IF(${isAttempt}, VALUES(started_at), tenancy_steps.started_at)`),
+    assign('finished_at', 'VALUES(finished_at)'),
+    assign('error', 'VALUES(error)'),
+    assign('state', 'VALUES(state)'),
+    'change_id = VALUES(change_id)',
+  ];
+  return [
+    setInput(toJson(steps)),
+    {
+      sql: `INSERT INTO tenancy_steps (operation_id, step, tenant, operation, state, attempt, error, started_at, finished_at, change_id)
+        SELECT i.operation_id, i.step, i.tenant, i.operation, i.state, GREATEST(i.starts, 1), i.error, UTC_TIMESTAMP(6),
+               CASE WHEN i.state <> 'started' THEN UTC_TIMESTAMP(6) END, ?
+          FROM ${INPUT}
+         WHERE i.fence IS NULL OR EXISTS (SELECT 1 FROM tenancy_tenants t WHERE t.id = i.tenant AND t.fence = i.fence)
+         ORDER BY i.n
+        ON DUPLICATE KEY UPDATE ${assignments.join(', ')}`,
+      params: [change],
+    },
+  ];
+}

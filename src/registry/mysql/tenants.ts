@@ -1,0 +1,66 @@
+import type { DriverName, TenantStatus } from '../../tenant.js';
+import type { Registry } from '../registry.js';
+import type { RegistryConnection } from './connection.js';
+import { whereTenant } from './filter.js';
+import { TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';
+import type { Row } from './session.js';
+import { suggestTenants } from './suggest.js';
+
+interface SummaryRow extends Row {
+  readonly status: string;
+  readonly cluster: string;
+  readonly driver: string;
+  readonly schema_version: string | null;
+  readonly migrations_hash: string | null;
+  readonly tenants: number;
+  readonly with_error: number;
+}
+
+/** Everything that only reads tenants. */
+export function createTenantReader(
+  db: RegistryConnection,
+): Pick<Registry, 'findTenant' | 'suggestTenants' | 'listTenants' | 'countTenants' | 'summarize'> {
+  return {
+    findTenant: async (id) => {
+      const [row] = await db.read<TenantRow>(`SELECT ${TENANT_COLUMNS} FROM tenancy_tenants t WHERE t.id = ?`, [id]);
+      // Trailing blanks don't count in a comparison.
+      return row === undefined || row.id !== id ? null : toTenant(row);
+    },
+    suggestTenants: (id) => suggestTenants(db, id),
+    listTenants: async (filter, { after, limit }) => {
+      const where = whereTenant(filter);
+      const rows = await db.read<TenantRow>(
+        `SELECT ${TENANT_COLUMNS} FROM tenancy_tenants t WHERE ${where.sql}${after === null ? '' : ' AND t.id > ?'} ORDER BY t.id LIMIT ?`,
+        [...where.params, ...(after === null ? [] : [after]), limit],
+      );
+      return rows.map(toTenant);
+    },
+    countTenants: async (filter) => {
+      const where = whereTenant(filter);
+      const [row] = await db.read<{ tenants: number }>(
+        `SELECT COUNT(*) AS tenants FROM tenancy_tenants t WHERE ${where.sql}`,
+        where.params,
+      );
+      return row?.tenants ?? 0;
+    },
+    summarize: async (filter) => {
+      const where = whereTenant(filter);
+      const rows = await db.read<SummaryRow>(
+        `SELECT t.status, t.cluster, t.driver, t.schema_version, t.migrations_hash, COUNT(*) AS tenants, COUNT(NULLIF(t.has_error, 0)) AS with_error
+           FROM tenancy_tenants t WHERE ${where.sql}
+          GROUP BY t.status, t.cluster, t.driver, t.schema_version, t.migrations_hash
+          ORDER BY t.status, t.cluster, t.driver, t.schema_version IS NULL, t.schema_version, t.migrations_hash IS NULL, t.migrations_hash`,
+        where.params,
+      );
+      return rows.map((row) => ({
+        status: row.status as TenantStatus,
+        cluster: row.cluster,
+        driver: row.driver as DriverName,
+        schemaVersion: row.schema_version,
+        migrationsHash: row.migrations_hash,
+        tenants: row.tenants,
+        withError: row.with_error,
+      }));
+    },
+  };
+}
