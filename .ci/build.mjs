@@ -34,20 +34,25 @@ const lazyChildProcess = {
 };
 
 /**
- * By `import`, Node reads every export of its own modules, and some are getters that load more: all of `fs/promises` for `fs`, stdin for
- * `process`. By `require()` it reads none, and `process` is there anyway.
+ * By `import`, Node reads every export of its own modules, and some of these are getters that load more: all of `fs/promises` for `fs`,
+ * stdin for `process`. By `require()` it reads none, and `process` is there anyway.
  */
 const requiredBuiltins = {
   name: 'required-builtins',
   setup: (build) => {
-    build.onResolve({ filter: /^node:/ }, ({ path: name, kind }) =>
+    build.onResolve({ filter: /^node:(console|crypto|fs|process|util)$/ }, ({ path: name, kind }) =>
       kind === 'import-statement' ? { path: name, namespace: 'builtin', sideEffects: false } : undefined,
     );
     build.onLoad({ filter: /.*/, namespace: 'builtin' }, async ({ path: name }) => {
-      if (name === 'node:process') return { contents: 'export default process;' };
       const names = Object.keys(await import(name)).filter((key) => key !== 'default');
       const exports = names.map((key) => `export const ${key} = /* @__PURE__ */ (() => builtin.${key})();`);
-      return { contents: [`const builtin = require('${name}');`, 'export default builtin;', ...exports].join('\n') };
+      return {
+        contents: [
+          `const builtin = ${name === 'node:process' ? 'process' : `require('${name}')`};`,
+          'export default builtin;',
+          ...exports,
+        ].join('\n'),
+      };
     });
   },
 };
@@ -56,9 +61,14 @@ const requiredBuiltins = {
  * Code that different lazy imports share is split by who shares it, which comes to fifty small files for `tenant list`, each with its
  * own look-ups. What nearly every command needs stays in one piece where every lazy import is said to need it.
  */
-const sharedCore = {
+const sharedCore = (lazy) => ({
   name: 'shared-core',
   setup: (build) => {
+    build.onResolve({ filter: /^lazy$/ }, ({ kind }) => (kind === 'entry-point' ? { path: 'lazy', namespace: 'entry' } : undefined));
+    build.onLoad({ filter: /.*/, namespace: 'entry' }, () => ({
+      contents: lazy.map((source) => `import('./${source}');`).join('\n'),
+      resolveDir: root,
+    }));
     build.onResolve({ filter: /^\./ }, ({ path: specifier, kind, resolveDir }) =>
       kind === 'dynamic-import' ? { path: sourceOf(specifier, resolveDir), namespace: 'lazy' } : undefined,
     );
@@ -68,27 +78,19 @@ const sharedCore = {
     }));
     build.onResolve({ filter: /./, namespace: 'lazy' }, ({ path: file }) => ({ path: path.join(root, file), sideEffects: true }));
   },
-};
+});
 
 function sourceOf(specifier, resolveDir) {
   return path.relative(root, path.resolve(resolveDir, specifier)).replaceAll(path.sep, '/').replace(/\.js$/, '.ts');
 }
 
-/**
- * `--help` reads one file: `cli.js` shares no chunk with what it imports lazily, at the price of a few constants that are there twice.
- * What it imports lazily are the chunks of the build whose metafile this is.
- */
-const chunksOf = ({ outputs }) => ({
-  name: 'chunks',
+/** Leaves lazy imports to the chunks of another build. */
+const lazyImportsAt = (place) => ({
+  name: 'lazy-imports-at',
   setup: (build) => {
-    const chunks = new Map(Object.entries(outputs).map(([file, { entryPoint }]) => [entryPoint, `./${path.basename(file)}`]));
-    build.onResolve({ filter: /^\./ }, ({ path: specifier, kind, resolveDir }) => {
-      if (kind !== 'dynamic-import') return undefined;
-      const source = sourceOf(specifier, resolveDir);
-      const chunk = chunks.get(`lazy:${source}`);
-      if (chunk === undefined) throw new Error(`${source} has no chunk of its own`);
-      return { path: chunk, external: true };
-    });
+    build.onResolve({ filter: /^\./ }, ({ path: specifier, kind, resolveDir }) =>
+      kind === 'dynamic-import' ? { path: place(sourceOf(specifier, resolveDir)), external: true } : undefined,
+    );
   },
 });
 
@@ -125,17 +127,31 @@ async function bundle() {
     // Bundled CommonJS libraries call require() for Node's own modules.
     banner: { js: "import{createRequire as __tenancyRequire}from'node:module';const require=__tenancyRequire(import.meta.url);" },
   };
-  const entryPoints = { cli: 'src/cli.ts', index: 'src/index.ts', hooks: 'hooks/index.ts' };
-  const split = await esbuild.build({ ...options, entryPoints, splitting: true, plugins: [lazyChildProcess, sharedCore] });
-  const whole = await esbuild.build({
-    ...options,
-    entryPoints: { cli: entryPoints.cli },
-    plugins: [lazyChildProcess, requiredBuiltins, chunksOf(split.metafile)],
+  const entryPoints = { index: 'src/index.ts', hooks: 'hooks/index.ts' };
+  // `--help` reads one file: cli.js shares no chunk with what it imports lazily, at the price of a few constants that are there twice.
+  const bundleCli = (place) =>
+    esbuild.build({
+      ...options,
+      entryPoints: { cli: 'src/cli.ts' },
+      plugins: [lazyChildProcess, requiredBuiltins, lazyImportsAt(place)],
+    });
+  const lazy = new Set();
+  await bundleCli((source) => {
+    lazy.add(source);
+    return source;
   });
-  const outputFiles = [...split.outputFiles.filter((file) => path.basename(file.path) !== 'cli.js'), ...whole.outputFiles];
-  const licenses = await gatherLicenses(Object.values(split.metafile.outputs).flatMap((output) => Object.keys(output.inputs)));
+  const split = await esbuild.build({
+    ...options,
+    entryPoints: { ...entryPoints, lazy: 'lazy' },
+    splitting: true,
+    plugins: [requiredBuiltins, sharedCore([...lazy].sort())],
+  });
+  const chunks = new Map(Object.entries(split.metafile.outputs).map(([file, { entryPoint }]) => [entryPoint, `./${path.basename(file)}`]));
+  const cli = await bundleCli((source) => chunks.get(`lazy:${source}`));
+  const outputFiles = [...split.outputFiles.filter((file) => path.basename(file.path) !== 'lazy.js'), ...cli.outputFiles];
+  const licenses = await gatherLicenses([split, cli].flatMap(({ metafile }) => Object.keys(metafile.inputs)));
   // Chunks carry a hash in their names: written before the entries that name them, a command that runs meanwhile sees one build or the other.
-  const entries = Object.keys(entryPoints).map((name) => `${name}.js`);
+  const entries = ['cli', ...Object.keys(entryPoints)].map((name) => `${name}.js`);
   const isEntry = ({ path: file }) => Number(entries.includes(path.basename(file)));
   for (const { path: file, contents } of outputFiles.sort((a, b) => isEntry(a) - isEntry(b))) await writeWhole(file, contents);
   await writeWhole(path.join(dist, 'THIRD_PARTY_LICENSES.txt'), licenses);

@@ -118,13 +118,19 @@ function isPackageJson(file: string): boolean {
 
 /** cosmiconfig passes over what it may not read, and would find another config further up. */
 async function refuseUnreadable(directory: string): Promise<void> {
-  for (const name of SEARCH_PLACES) {
-    const file = path.join(directory, name);
-    await access(file, 4).catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code !== 'EACCES' || name === 'package.json') return;
-      throw new TenancyError('TENANCY_CONFIG_UNREADABLE', { file, reason: explainReadError(cause) }, { cause });
-    });
-  }
+  const failures = await Promise.all(
+    SEARCH_PLACES.filter((name) => name !== 'package.json').map(async (name) => {
+      const file = path.join(directory, name);
+      return access(file, 4).then(
+        () => null,
+        (cause: NodeJS.ErrnoException) => (cause.code === 'EACCES' ? { file, cause } : null),
+      );
+    }),
+  );
+  const failure = failures.find((each) => each !== null);
+  if (!failure) return;
+  const { file, cause } = failure;
+  throw new TenancyError('TENANCY_CONFIG_UNREADABLE', { file, reason: explainReadError(cause) }, { cause });
 }
 
 async function findProjectRoot(cwd: string): Promise<string> {
