@@ -1,0 +1,202 @@
+import type { Knex } from 'knex';
+import type * as pg from 'pg';
+import type { HookContext, Migrator, ProjectContext } from '../../src/config/types.js';
+import { asCommand, createPreset, nameFailure, type Prepared } from './in-process.js';
+import { exportsOf, listMigrations, type MigrationFile } from './list-migrations.js';
+import { loadPackage } from './load-package.js';
+import { bindMysql, loadMysql } from './mysql-connection.js';
+import { bindPostgres, CONNECT_TIMEOUT_MS, explainRefusedOptions, loadPg } from './postgres-client.js';
+import { readRows } from './read-rows.js';
+import { locateHome, quoteTable, type TenantHome } from './tenant-home.js';
+
+export interface KnexOptions {
+  /** Of the migrations, relative to the config file. @default './migrations', or what the knexfile says */
+  readonly directory?: string;
+  /** A knexfile, relative to the config file, TypeScript or not. Who connects, and where to, it doesn't say: that is the tenant's. */
+  readonly knexfile?: string;
+  /** Of a knexfile that has several. @default none */
+  readonly environment?: string;
+  /** Knex's own options, above those of the knexfile: `{ migrations: { tableName: 'history' } }`. */
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+export interface KnexCommandOptions extends KnexOptions {
+  readonly knexfile: string;
+  /** After `migrate:latest`. */
+  readonly args?: readonly string[];
+}
+
+type KnexFactory = (config: Knex.Config) => Knex;
+type KnexModule = Pick<Knex.Migration, 'up' | 'down'> & { readonly config?: { readonly transaction?: boolean } };
+
+interface Ready extends Prepared {
+  readonly createKnex: KnexFactory;
+  readonly config: Knex.Config;
+  readonly files: readonly MigrationFile[];
+  readonly table: string;
+}
+
+const PRESET = 'knex()';
+const INSTALL = 'npm i -D knex pg';
+/** Those that Knex takes for migrations, and the ES modules that it leaves out. */
+const ENDINGS = ['.js', '.cjs', '.mjs', '.ts', '.cts', '.mts'];
+
+function createKnexPreset(options: KnexOptions = {}): Migrator {
+  return createPreset<Ready>({
+    name: 'knex',
+    prepare: async (project) => {
+      const createKnex = await loadPackage<KnexFactory>(project.root, {
+        name: 'knex',
+        preset: PRESET,
+        install: INSTALL,
+        versions: ['2.0.0', '4.0.0'],
+      });
+      const config = await readConfig(project, options);
+      const { directory = './migrations', loadExtensions = ENDINGS, tableName: table = 'knex_migrations' } = config.migrations ?? {};
+      const folders = typeof directory === 'string' ? [directory] : directory;
+      const listed = await Promise.all(
+        folders.map((folder) =>
+          listMigrations(project, { preset: PRESET, directory: options.directory ?? folder, endings: loadExtensions }),
+        ),
+      );
+      const files = listed.flat();
+      if (config.migrations?.sortDirsSeparately !== true) files.sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
+      return { createKnex, config, files, table, names: files.map(({ name }) => name) };
+    },
+    readApplied: async (ctx, { config, table }) => {
+      const home = locateHome(ctx, PRESET, ['postgres', 'mysql']);
+      const from = quoteTable(home, table, config.migrations?.schemaName ?? null);
+      const rows = await readRows<{ name: string }>(ctx, `SELECT name FROM ${from} ORDER BY id`);
+      return rows.map(({ name }) => name);
+    },
+    run: async (ctx, ready) => {
+      const home = locateHome(ctx, PRESET, ['postgres', 'mysql']);
+      await (home.engine === 'postgres' ? runOnPostgres(ctx, ready, home) : runOnMysql(ctx, ready, home));
+    },
+  });
+}
+
+/**
+ * Knex, in this process, for `hooks.migrate`. Its table is in the tenant's own schema; a lock that a killed run has left behind is freed, as
+ * nobody else can be at the tenant while tenancy holds its lease.
+ *
+ * ```ts
+ * migrate: knex({ directory: './migrations' })
+ * ```
+ *
+ * `knex.command({ knexfile })` runs `knex migrate:latest` as a child process instead; the knexfile then reads `DATABASE_URL` and `TENANCY_SCHEMA`.
+ */
+export const knex = Object.assign(createKnexPreset, {
+  command: ({ args = [], ...options }: KnexCommandOptions): Migrator =>
+    asCommand(createKnexPreset(options), {
+      binary: 'knex',
+      install: INSTALL,
+      run: () => {
+        const environment = options.environment === undefined ? [] : ['--env', options.environment];
+        return { args: ['migrate:latest', '--knexfile', options.knexfile, ...environment, ...args] };
+      },
+    }),
+});
+
+async function readConfig(project: ProjectContext, { directory, knexfile, environment, config = {} }: KnexOptions): Promise<Knex.Config> {
+  const exported = knexfile === undefined ? {} : exportsOf<Record<string, unknown>>(await project.importModule(knexfile), 'migrations');
+  const given = typeof exported === 'function' ? ((await (exported as () => unknown)()) as Record<string, unknown>) : exported;
+  const chosen = (environment === undefined ? given : (given[environment] ?? {})) as Knex.Config;
+  const own = config as Knex.Config;
+  return { ...chosen, ...own, migrations: { ...chosen.migrations, ...own.migrations, ...(directory === undefined ? {} : { directory }) } };
+}
+
+async function runOnPostgres(ctx: HookContext, ready: Ready, home: TenantHome): Promise<void> {
+  const request = { preset: PRESET, install: INSTALL };
+  const tenant = bindPostgres(ctx, await loadPg(ctx.root, request), home);
+  try {
+    await migrate(ctx, ready, home, {
+      client: 'pg',
+      connection: tenant.config as Knex.PgConnectionConfig,
+      pool: {
+        ...onePool,
+        afterCreate: (client: pg.Client, done: (error: unknown, client: pg.Client) => void) => {
+          tenant.adopt(client).then(
+            () => done(null, client),
+            (error: unknown) => done(error, client),
+          );
+        },
+      },
+    });
+  } catch (error) {
+    throw explainRefusedOptions(ctx, error);
+  } finally {
+    tenant.close();
+  }
+}
+
+async function runOnMysql(ctx: HookContext, ready: Ready, home: TenantHome): Promise<void> {
+  const tenant = bindMysql(ctx, await loadMysql(ctx.root, { preset: PRESET, install: 'npm i -D knex mysql2' }));
+  try {
+    await migrate(ctx, ready, home, {
+      client: 'mysql2',
+      connection: { uri: tenant.uri } as Knex.MySql2ConnectionConfig,
+      pool: {
+        ...onePool,
+        afterCreate: (connection: { destroy(): void }, done: (error: null, connection: unknown) => void) => {
+          tenant.adopt(connection);
+          done(null, connection);
+        },
+      },
+    });
+  } finally {
+    tenant.close();
+  }
+}
+
+const onePool = { min: 0, max: 1, idleTimeoutMillis: CONNECT_TIMEOUT_MS } as const;
+
+async function migrate(ctx: HookContext, ready: Ready, home: TenantHome, connection: Knex.Config): Promise<void> {
+  const { searchPath: _, connection: __, log: ___, ...config } = ready.config;
+  const database = ready.createKnex({ ...config, ...connection, acquireConnectionTimeout: CONNECT_TIMEOUT_MS, log: logTo(ctx) });
+  const { directory: _directory, loadExtensions: _endings, ...migrations } = config.migrations ?? {};
+  const options = {
+    ...migrations,
+    ...(home.schema === null ? {} : { schemaName: home.schema }),
+    migrationSource: sourceOf(ctx, ready.files),
+  };
+  try {
+    await database.migrate.latest(options).catch(async (error: unknown) => {
+      if (!(error instanceof Error) || error.name !== 'MigrationLocked') throw error;
+      ctx.log(
+        'knex_migrations_lock says that it is locked: by a run that was killed, since this one holds the lease of the tenant. It is freed.',
+      );
+      await database.migrate.forceFreeMigrationsLock(options);
+      await database.migrate.latest(options);
+    });
+  } finally {
+    await database.destroy();
+  }
+}
+
+/** Ours, so that TypeScript is read as the config is, and a failure carries the migration's name. */
+function sourceOf(ctx: HookContext, files: readonly MigrationFile[]): Knex.MigrationSource<MigrationFile> {
+  return {
+    getMigrations: async () => [...files],
+    getMigrationName: ({ name }) => name,
+    getMigration: async ({ name, path: file }) => {
+      const module = exportsOf<KnexModule>(await ctx.importModule(file), 'up');
+      const named = (step: unknown) =>
+        typeof step !== 'function'
+          ? step
+          : async (database: Knex) => {
+              try {
+                return await step.call(module, database);
+              } catch (error) {
+                throw nameFailure(name, error);
+              }
+            };
+      return { ...module, up: named(module.up), down: named(module.down) } as Knex.Migration;
+    },
+  };
+}
+
+function logTo(ctx: HookContext): Knex.Logger {
+  const log = (message: unknown): void => ctx.log(typeof message === 'string' ? message : JSON.stringify(message));
+  return { debug: () => undefined, deprecate: log, warn: log, error: log };
+}
