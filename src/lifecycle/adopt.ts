@@ -1,15 +1,17 @@
 import { TenancyError } from '../errors.js';
+import type { LocalMigration } from '../migrations/migration.js';
+import { readMirrored } from './adopt-mirror.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { sessionOptions } from './session-options.js';
 import { runStep } from './steps.js';
 import { TRANSITIONS } from './transitions.js';
 
 /** Migrations that are declared to be applied already, by whatever made the tenant. */
-export type DeclaredMigrations = readonly { readonly name: string; readonly checksum: string }[];
+export type DeclaredMigrations = readonly Pick<LocalMigration, 'name' | 'checksum' | 'mirror'>[];
 
 /**
- * Brings an existing schema or database in: marks it as ours, takes over the history it has, or one that is declared, and activates it.
- * A history of our own is believed; a declaration never overwrites it.
+ * Brings an existing schema or database in: marks it as ours, takes over the history it has, or one that is declared, or what Prisma has recorded, and
+ * activates it. A history of our own is believed; a declaration never overwrites it.
  */
 export async function adoptTenant(scope: TenantScope, declared: DeclaredMigrations): Promise<WorkResult> {
   const { run, tenant, driver, target, fence } = scope;
@@ -23,8 +25,10 @@ export async function adoptTenant(scope: TenantScope, declared: DeclaredMigratio
   await runStep(scope, 'verify', async () => {
     const { applied } = await driver.withSession(target, sessionOptions(scope), async (session) => {
       const before = await session.readHistory();
-      if (before.applied.length > 0 || declared.length === 0) return before;
-      await session.recordApplied(declared);
+      if (before.applied.length > 0) return before;
+      const found = declared.length > 0 ? declared : await readMirrored(scope, session, migrator.declared);
+      if (found.length === 0) return before;
+      await session.recordApplied(found);
       return session.readHistory();
     });
     version = migrator.describe(applied);

@@ -1,5 +1,6 @@
 import type { AnyMigrateHook, ResolvedConfig } from '../config/types.js';
 import { historyDigest } from '../migrations/history-digest.js';
+import type { LocalMigration } from '../migrations/migration.js';
 import type { DriverName } from '../tenant.js';
 import { createBuiltInMigrator } from './built-in-migrator.js';
 import { combineMigrators } from './combine-migrators.js';
@@ -14,7 +15,7 @@ export interface DriverMigrator {
   /** `historyDigest` of a tenant that is at the target; null where the registry can't tell who is there. */
   readonly targetDigest: string | null;
   /** Every migration up to the target, in order; empty where they aren't known. */
-  readonly declared: readonly { readonly name: string; readonly checksum: string }[];
+  readonly declared: readonly Pick<LocalMigration, 'name' | 'checksum' | 'mirror'>[];
   readonly lockScope: 'tenant' | 'database' | 'none';
   /** Refuses files that can't be run for tenants of this driver, before any tenant is touched. @throws TenancyError */
   check(driver: DriverName): Promise<void>;

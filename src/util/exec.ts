@@ -72,6 +72,7 @@ export async function execForTenant(
   const { exitCode, ...ending } = await Promise.race<Ending>([child, ended]);
   clearTimeout(silence);
   clearTimeout(lastWords);
+  silence = undefined;
   output.end();
   signal.throwIfAborted();
   if (exitCode === undefined) throw new Error(await explainNoExit(file, cwd, ending));
