@@ -91,7 +91,8 @@ export async function createMongoScene(): Promise<EngineScene> {
       second: { '0002_projects.js': collection('projects') },
     },
     countAccounts: (home) => client.db(home).collection('accounts').countDocuments(),
-    obstruct: async (home) => void (await client.db(home).createCollection('projects')),
+    // With other options: from 7.0 on the same once more is no error.
+    obstruct: async (home) => void (await client.db(home).createCollection('projects', { validator: { name: { $type: 'string' } } })),
     clear: async (home) => void (await client.db(home).dropCollection('projects')),
     listHomes: async () => {
       const { databases } = await client.db('admin').admin().listDatabases({ nameOnly: true });
