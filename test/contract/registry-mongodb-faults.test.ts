@@ -268,7 +268,7 @@ test('what a process had begun that died in the middle of a transaction keeps no
     registry.updateTenants([change('acme', null, { set: { labels: { by: 'heir' } } })]),
     registry.acquireLeases(['acme'], { owner: 'heir', host: 'h', ttlMs: 15_000 }),
   ]);
-  expect(performance.now() - start).toBeLessThan(8_000);
+  expect(performance.now() - start).toBeLessThan(10_000);
   expect(changed).toMatchObject([{ labels: { by: 'heir' } }]);
   expect(grant?.status).toBe('granted');
   await doomed.close();

@@ -72,7 +72,7 @@ test('a server that does not listen, or does not answer, is worth trying again',
 });
 
 test.each([
-  ['mongodb://u:s3cr3t-x@host/db', 'mongodb: is not a kind of registry'],
+  ['redis://u:s3cr3t-x@host/db', 'redis: is not a kind of registry'],
   ['not a url', 'it is no URL'],
   ['postgres://u:s3cr3t-x@host:port/db', 'not a well-formed URL'],
 ])('the URL %s is refused', async (url, reason) => {

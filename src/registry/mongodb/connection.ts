@@ -40,8 +40,10 @@ const ANSWER_TIMEOUT_MS = 15_000;
 const CLOSE_TIMEOUT_MS = 2_000;
 const RETRY_FOR_MS = 10_000;
 const LONGEST_DELAY_MS = 2_000;
-/** A transaction of ours takes some milliseconds. */
-const ABANDONED_AFTER_MS = 2_000;
+/** Who has been kept waiting for so long looks for transactions that nobody goes on with. */
+const KEPT_WAITING_MS = 2_000;
+/** A transaction of ours is a handful of round trips: this is time enough for them over any network. */
+const ABANDONED_AFTER_MS = 4_000;
 
 export async function openRegistryConnection(options: OpenRegistryOptions): Promise<RegistryConnection> {
   const place = locate(options.url);
@@ -54,7 +56,8 @@ export async function openRegistryConnection(options: OpenRegistryOptions): Prom
     throw describeFailure(error, deployment, place);
   }
   const fault = deployment.fault();
-  if (fault === null) return createRegistryConnection(client, deployment, place, options.applicationName);
+  // Straight to a secondary: it can be read, and says itself that it takes no writes.
+  if (fault === null || fault === 'no-primary') return createRegistryConnection(client, deployment, place, options.applicationName);
   await client.close();
   throw toDeploymentError(fault, place);
 }
@@ -97,7 +100,7 @@ function createRegistryConnection(
         if (!isTransient(error) || closing !== undefined || elapsedMs(startMs) > RETRY_FOR_MS) {
           throw describeFailure(error, deployment, place);
         }
-        if (isConflict(error) && elapsedMs(startMs) > ABANDONED_AFTER_MS) await freeAbandoned(client, applicationName, ABANDONED_AFTER_MS);
+        if (isConflict(error) && elapsedMs(startMs) > KEPT_WAITING_MS) await freeAbandoned(client, applicationName, ABANDONED_AFTER_MS);
         await delay(backOffMs(attempt, isConflict(error)));
       }
     }

@@ -85,6 +85,7 @@ function enterSession(operation: Operation, command: Command): void {
   const { server, name } = operation;
   operation.session = server.sessions.of(operation.command, operation.connection);
   if (operation.session === null || operation.command['txnNumber'] === undefined) return;
+  if (server.member !== 'primary') throw new CommandError(20, 'Transaction numbers are only allowed on a replica set member or mongos');
   if (operation.command['autocommit'] === false) {
     if (command.isForTransactions !== true) {
       const open = operation.session.transaction;
@@ -132,6 +133,7 @@ const noSignature = { hash: new Binary(Buffer.alloc(20)), keyId: integer(0) };
 
 /** What every answer of a member of a replica set has. */
 function finish(operation: Operation, reply: Document): Document {
+  if (operation.server.member !== 'primary') return reply;
   const time = new Timestamp({ t: Math.floor(operation.now.getTime() / 1000), i: operation.id >>> 0 || 1 });
   return { ...reply, operationTime: time, $clusterTime: { clusterTime: time, signature: noSignature } };
 }

@@ -15,6 +15,8 @@ export interface ServerOptions {
   readonly root?: { readonly user: string; readonly password: string };
   /** How far the server's clock is ahead of the machine's. @default 0 */
   readonly skewMs?: number;
+  /** A server outside of a replica set, or one of a set that nobody has initiated, has no transactions. @default 'primary' */
+  readonly member?: 'primary' | 'standalone' | 'not-initiated';
 }
 
 export interface Connection {
@@ -39,6 +41,7 @@ export class ServerState {
   readonly replicaSetId: ObjectId = new ObjectId();
   readonly startedAt: number = Date.now();
   readonly hasAuth: boolean;
+  readonly member: NonNullable<ServerOptions['member']>;
   readonly parameters: Document;
   totalConnections = 0;
   lastOperation = 0;
@@ -47,6 +50,7 @@ export class ServerState {
 
   constructor(options: ServerOptions) {
     this.hasAuth = options.root !== undefined;
+    this.member = options.member ?? 'primary';
     if (options.root !== undefined) this.users.create('admin', options.root.user, options.root.password, [{ role: 'root', db: 'admin' }]);
     this.parameters = {
       featureCompatibilityVersion: { version: '8.0' },

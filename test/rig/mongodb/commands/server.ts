@@ -108,18 +108,8 @@ function greet(operation: Operation): Document {
   const speculative = command['speculativeAuthenticate'];
   return {
     helloOk: true,
-    [name === 'hello' ? 'isWritablePrimary' : 'ismaster']: true,
-    secondary: false,
-    hosts: [server.address],
-    setName,
-    setVersion: 1,
-    me: server.address,
-    primary: server.address,
-    electionId: server.replicaSetId,
-    lastWrite: {
-      opTime: { ts: new Timestamp({ t: Math.floor(operation.now.getTime() / 1000), i: 1 }), t: integer(1) },
-      lastWriteDate: operation.now,
-    },
+    [name === 'hello' ? 'isWritablePrimary' : 'ismaster']: server.member !== 'not-initiated',
+    ...describeMembership(operation),
     maxBsonObjectSize: maxDocumentBytes,
     maxMessageSizeBytes: maxMessageBytes,
     maxWriteBatchSize: 100_000,
@@ -131,6 +121,23 @@ function greet(operation: Operation): Document {
     readOnly: false,
     ...mechanisms,
     ...speculate(operation, speculative),
+  };
+}
+
+/** https://www.mongodb.com/docs/manual/reference/command/hello/ */
+function describeMembership({ server, now }: Operation): Document {
+  if (server.member === 'standalone') return {};
+  const ofAnyMember = { secondary: false };
+  if (server.member === 'not-initiated') return { ...ofAnyMember, isreplicaset: true, info: 'Does not have a valid replica set config' };
+  return {
+    ...ofAnyMember,
+    hosts: [server.address],
+    setName,
+    setVersion: 1,
+    me: server.address,
+    primary: server.address,
+    electionId: server.replicaSetId,
+    lastWrite: { opTime: { ts: new Timestamp({ t: Math.floor(now.getTime() / 1000), i: 1 }), t: integer(1) }, lastWriteDate: now },
   };
 }
 
