@@ -57,7 +57,8 @@ export function createBodyTracker(): BodyTracker {
         // MariaDB bears these by themselves; BEGIN alone begins a transaction.
         isCompound = (word === 'BEGIN' && next === 'NOT') || BLOCKS.has(word);
       }
-      if (!isRoutine && count < 24 && ROUTINES.has(word) && (first === 'CREATE' || (first === 'ALTER' && word === 'EVENT' && count === 1))) isRoutine = true;
+      if (!isRoutine && count < 24 && ROUTINES.has(word) && (first === 'CREATE' || (first === 'ALTER' && word === 'EVENT' && count === 1)))
+        isRoutine = true;
       if (word === 'RETURN') hasReturn = true;
       if (isRoutine || isCompound) {
         if (word === 'END' && depth > 0 && previous !== '.' && previous !== 'AS') depth--;

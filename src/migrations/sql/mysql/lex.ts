@@ -21,7 +21,12 @@ const NUMBER = /^(?:\d+|0x[0-9a-f]+|0b[01]+|\d+e\d+)$/i;
 
 export function createMysqlLexer(sql: string): MysqlLexer {
   let isInExecutable = false;
-  const token = (type: SqlTokenType, start: number, end: number, isUnterminated = false): SqlToken => ({ type, start, end, isUnterminated });
+  const token = (type: SqlTokenType, start: number, end: number, isUnterminated = false): SqlToken => ({
+    type,
+    start,
+    end,
+    isUnterminated,
+  });
   return {
     next: (at, delimiter) => {
       if (at === 0 && sql.startsWith('\uFEFF')) return token('space', 0, 1);
