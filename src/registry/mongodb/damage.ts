@@ -5,7 +5,7 @@ import type { RegistryConnection } from './connection.js';
 /** So many of them under the very names are no coincidence. */
 const FEWEST_REMAINS = 3;
 
-export const OUR_COLLECTIONS = `the collections ${PREFIX}*`;
+const OUR_COLLECTIONS = `the collections ${PREFIX}*`;
 
 /**
  * For one that was opened. MongoDB answers for a collection that is gone as for an empty one, and makes it anew with the first document,

@@ -5,7 +5,7 @@ import type { TenantDocument } from './documents.js';
 import { toLabels } from './tenant-document.js';
 
 /** The condition of a filter, save for `ofRun`. */
-export function matchTenants(filter: TenantFilter, after: string | null = null): Filter<TenantDocument> {
+function matchTenants(filter: TenantFilter, after: string | null = null): Filter<TenantDocument> {
   const conditions: Filter<TenantDocument>[] = [];
   if (filter.ids !== undefined) conditions.push({ _id: { $in: filter.ids } });
   if (filter.exclude !== undefined) conditions.push({ _id: { $nin: filter.exclude } });

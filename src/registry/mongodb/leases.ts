@@ -6,7 +6,7 @@ import { type ReadTenant, toTenant, WITH_TIME } from './tenant-document.js';
 import { tick } from './tick.js';
 
 /** A transaction that is in the way ends in milliseconds, or has been abandoned. */
-const BUSY_AFTER_MS = 3_000;
+const BUSY_AFTER_MS = 1_500;
 
 /** Each attempt loses only to a competitor that has come through, and each tenant has few of those. */
 const ATTEMPTS = 10;
