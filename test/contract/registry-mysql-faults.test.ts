@@ -1,0 +1,292 @@
+import { createConnection } from 'mysql2/promise';
+import { afterEach, describe, expect, test } from 'vitest';
+import { openRegistry } from '../../src/registry/index.js';
+import type { Registry } from '../../src/registry/registry.js';
+import { until } from '../rig/gate.js';
+import { createTestMysql, queryMysql, type TestMysql } from '../rig/mysql.js';
+import { createMysqlProxy, type MysqlProxy } from '../rig/mysql-proxy.js';
+import { withDatabase } from '../rig/postgres.js';
+import { startPrivateMariadb } from '../rig/private-mariadb.js';
+import { describeOn } from '../rig/require.js';
+import { change, lease, newTenant, register } from './registry-rig.js';
+
+const ends: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+async function makeDatabase(): Promise<TestMysql> {
+  const database = await createTestMysql();
+  ends.push(() => database.drop());
+  return database;
+}
+
+async function open(url: string, create = false, maxConnections = 2): Promise<Registry> {
+  const registry = await openRegistry({ url, create, applicationName: 'tenancy-test', maxConnections });
+  ends.push(() => registry.close());
+  return registry;
+}
+
+async function makeProxy(url: string): Promise<MysqlProxy> {
+  const proxy = await createMysqlProxy(url);
+  ends.push(() => proxy.close());
+  return proxy;
+}
+
+/** Cuts the connection once at the next request that writes what the pattern tells, before or after it is carried out. */
+function cutOnce(proxy: MysqlProxy, phase: 'before' | 'after', sql: RegExp): { cuts: number } {
+  const seen = { cuts: 0 };
+  proxy.judge = (request) => {
+    if (seen.cuts > 0 || request.phase !== phase || !sql.test(request.sql)) return 'forward';
+    seen.cuts++;
+    return 'drop';
+  };
+  return seen;
+}
+
+describeOn('mariadb', () => {
+  describe('connections', () => {
+    test('opening one that is up to date takes one request', async () => {
+      const database = await makeDatabase();
+      await open(database.url, true);
+      const proxy = await makeProxy(database.url);
+      await open(proxy.url);
+      expect(proxy).toMatchObject({ requestCount: 1, connectionCount: 1 });
+    });
+
+    test('each call takes one request, whatever the size of its batch', async () => {
+      const database = await makeDatabase();
+      const proxy = await makeProxy(database.url);
+      const registry = await open(proxy.url, true, 1);
+      const count = async (call: () => Promise<unknown>): Promise<number> => {
+        const before = proxy.requestCount;
+        await call();
+        return proxy.requestCount - before;
+      };
+      const tenants = Array.from({ length: 200 }, (_, index) => newTenant(`t${index}`));
+      const ids = tenants.map(({ id }) => id);
+      expect(await count(() => registry.registerTenants(tenants))).toBe(1);
+      const grants = await registry.acquireLeases(ids, { owner: 'o', host: 'h', ttlMs: 15_000 });
+      const fences = grants.map((grant) => (grant.status === 'granted' ? grant.fence : Number.NaN));
+      expect(new Set(fences).size).toBe(200);
+      expect(await count(() => registry.acquireLeases(ids, { owner: 'o', host: 'h', ttlMs: 15_000 }))).toBe(1);
+      expect(await count(() => registry.renewLeases('o', 15_000))).toBe(1);
+      expect(await count(() => registry.updateTenants(ids.map((id) => change(id, null, { to: 'active' }))))).toBe(1);
+      const run = { id: 'run', command: 'migrate', owner: 'o', host: 'h', target: null, options: {}, selected: 1 } as const;
+      expect(await count(() => registry.createRun(run))).toBe(1);
+      const now = await registry.acquireLeases(ids, { owner: 'o', host: 'h', ttlMs: 15_000 });
+      const outcomes = now.map((grant) => ({
+        outcome: { tenant: grant.id, cluster: 'main', outcome: 'applied', attempts: 1, from: null, to: '1', ms: 1 } as const,
+        owner: 'o',
+        fence: grant.status === 'granted' ? grant.fence : 0,
+        version: { schemaVersion: '1', migrationsHash: 'h' },
+        lastError: null,
+      }));
+      expect(await count(() => registry.recordOutcomes('run', outcomes))).toBe(1);
+      expect(await registry.countTenants({ notAt: { schemaVersion: '1', migrationsHash: 'h' } })).toBe(0);
+      expect(await count(() => registry.checkCluster('main', 'x', { accept: false }))).toBe(2);
+      expect(await count(() => registry.checkCluster('main', 'x', { accept: false }))).toBe(1);
+      expect(await count(() => registry.breakLease('t1'))).toBe(1);
+    });
+
+    test('there are never more than were asked for, and none after closing', async () => {
+      const database = await makeDatabase();
+      const proxy = await makeProxy(database.url);
+      const registry = await open(proxy.url, true);
+      await register(registry, 'acme');
+      const before = proxy.connectionCount;
+      await Promise.all(Array.from({ length: 60 }, () => registry.findTenant('acme')));
+      expect(proxy.peakConnectionCount).toBe(2);
+      expect(proxy.connectionCount - before).toBeLessThanOrEqual(2);
+      await registry.close();
+      await database.assertNoConnections();
+    });
+
+    test('that the server ended are made again, in the middle of the work', async () => {
+      const database = await makeDatabase();
+      const registry = await open(database.url, true);
+      await register(registry, 'acme');
+      for (let round = 0; round < 5; round++) {
+        const work = Promise.all(
+          Array.from({ length: 10 }, () => registry.acquireLeases(['acme'], { owner: 'o', host: 'h', ttlMs: 1000 })),
+        );
+        const threads = await database.query<{ id: number }>(
+          'SELECT id FROM information_schema.processlist WHERE db = ? AND id <> connection_id()',
+          [database.name],
+        );
+        // One may have ended by itself by now.
+        for (const { id } of threads) await database.query('KILL ?', [id]).catch(() => undefined);
+        for (const [grant] of await work) expect(grant?.status).toBe('granted');
+      }
+    });
+
+    test('that went silent do not hold up closing', async () => {
+      const database = await makeDatabase();
+      const proxy = await makeProxy(database.url);
+      const registry = await open(proxy.url, true);
+      proxy.setBlackHole(true);
+      const lost = registry.findTenant('acme');
+      lost.catch(() => undefined);
+      const start = performance.now();
+      await registry.close();
+      await expect(lost).rejects.toMatchObject({ code: 'TENANCY_REGISTRY_UNREACHABLE' });
+      expect(performance.now() - start).toBeLessThan(4_000);
+      await expect(registry.findTenant('acme')).rejects.toThrow('closed');
+      proxy.reset();
+    });
+
+    test('need nothing of the server that answers: another time zone, mode, charset and isolation, and no triggers', async () => {
+      const server = await startPrivateMariadb({
+        default_time_zone: '+05:30',
+        sql_mode: 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT',
+        character_set_server: 'latin1',
+        transaction_isolation: 'SERIALIZABLE',
+        autocommit: '0',
+        log_bin: 'binlog',
+        server_id: '1',
+      });
+      ends.push(() => server.stop());
+      // With binary logging, a trigger takes SUPER.
+      for (const sql of ['SET GLOBAL sql_safe_updates = 1', 'CREATE DATABASE app', `CREATE USER app IDENTIFIED BY 's3cr3t'`]) {
+        await queryMysql(server.url, sql);
+      }
+      await queryMysql(server.url, 'GRANT ALL ON app.* TO app');
+      const url = withDatabase(server.url.replace(/root:[^@]*@/, 'app:s3cr3t@'), 'app');
+      const registries = await Promise.all(Array.from({ length: 4 }, () => open(url, true, 1)));
+      const labels = { 'quo"te\\': `O'Reilly \\ "日本" 😀` };
+      const answers = await Promise.all(registries.map((registry) => registry.registerTenants([newTenant('acme', { labels })])));
+      expect(answers.flat().filter(({ isNew }) => isNew)).toHaveLength(1);
+      const [first] = registries;
+      if (first === undefined) throw new Error('none was opened');
+      expect(await lease(first, 'acme', 'me')).toBeGreaterThan(0);
+      const tenant = await first.findTenant('acme');
+      expect(tenant?.labels).toEqual(labels);
+      expect(await first.countTenants({ labels })).toBe(1);
+      expect(await first.countTenants({ labels: { 'quo"te\\': 'other' } })).toBe(0);
+      expect(Math.abs((tenant?.createdAt.getTime() ?? 0) - Date.now())).toBeLessThan(60_000);
+      expect(
+        await queryMysql(server.url, 'SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = ?', ['app']),
+      ).toEqual([]);
+    });
+  });
+
+  describe.each(['before', 'after'] as const)('a connection cut %s the statements were carried out', (phase) => {
+    test('changes nothing about the answer, nor about what is kept', async () => {
+      const database = await makeDatabase();
+      await open(database.url, true);
+      const proxy = await makeProxy(database.url);
+      const registry = await open(proxy.url);
+      const cut = async <T>(sql: RegExp, call: () => Promise<T>): Promise<T> => {
+        const seen = cutOnce(proxy, phase, sql);
+        const answer = await call();
+        expect(seen.cuts, String(sql)).toBe(1);
+        proxy.judge = null;
+        return answer;
+      };
+      const write = /INSERT|UPDATE ten|UPDATE JSON|DELETE/;
+
+      expect(await cut(write, () => registry.registerTenants([newTenant('acme')]))).toMatchObject([{ isNew: true }]);
+      const fence = await cut(write, () => lease(registry, 'acme', 'me'));
+      expect(await cut(write, () => registry.renewLeases('me', 15_000))).toEqual(['acme']);
+      const activated = await cut(write, () =>
+        registry.updateTenants([change('acme', fence, { to: 'active', event: 'tenant.activated' })]),
+      );
+      expect(activated).toMatchObject([{ id: 'acme', status: 'active' }]);
+      const protectedNow = await cut(write, () =>
+        registry.updateTenants([change('acme', null, { from: ['active'], set: { isProtected: true }, event: 'tenant.protected' })]),
+      );
+      expect(protectedNow).toMatchObject([{ isProtected: true }]);
+
+      const step = { operationId: 'op', tenant: 'acme', step: 'create', state: 'started', error: null, operation: 'provision' } as const;
+      await cut(write, () => registry.recordSteps([step]));
+      expect(await registry.readSteps('op')).toMatchObject([{ attempt: 1 }]);
+      await cut(write, () =>
+        registry.createRun({ id: 'run', command: 'migrate', owner: 'me', host: 'h', target: null, options: {}, selected: 1 }),
+      );
+      const outcome = { tenant: 'acme', cluster: 'main', outcome: 'applied', attempts: 1, from: null, to: '1', ms: 1 } as const;
+      const version = { schemaVersion: '1', migrationsHash: 'h' };
+      await cut(write, () => registry.recordOutcomes('run', [{ outcome, owner: 'me', fence, version, lastError: null }]));
+      expect(await registry.findTenant('acme')).toMatchObject({ schemaVersion: '1', lease: null });
+
+      await lease(registry, 'acme', 'me');
+      expect(await cut(write, () => registry.breakLease('acme'))).toMatchObject({ owner: 'me', since: expect.any(Date) });
+      expect(await cut(/INSERT INTO tenancy_clusters/, () => registry.checkCluster('main', 'x', { accept: true }))).toMatchObject({
+        status: phase === 'before' ? 'new' : 'same',
+      });
+      const counts = { applied: 1 } as never;
+      await cut(write, () => registry.finishRun('run', { status: 'finished', counts, exitCode: 0, notStarted: 0 }));
+      await register(registry, 'other');
+      const otherFence = await lease(registry, 'other', 'me');
+      expect(await cut(write, () => registry.forgetTenant('other', otherFence))).toBe(true);
+
+      const events = await registry.listEvents('acme', { after: 0, limit: 50 });
+      expect(events.map(({ type }) => type)).toEqual([
+        'tenant.registered',
+        'tenant.activated',
+        'tenant.protected',
+        'tenant.settled',
+        'lease.broken',
+      ]);
+      const others = await database.query<{ type: string }>('SELECT type FROM tenancy_events WHERE tenant IS NULL ORDER BY sequence');
+      expect(others.map(({ type }) => type)).toEqual(['run.started', 'cluster.accepted', 'run.finished']);
+    });
+  });
+
+  test('a deadlock is tried again, and nobody hears of it', async () => {
+    const database = await makeDatabase();
+    await register(await open(database.url, true), 't1');
+    const proxy = await makeProxy(database.url);
+    const registry = await open(proxy.url);
+    await register(registry, 't9');
+    const rival = await createConnection({ uri: database.url });
+    ends.push(() => rival.end());
+    await rival.query('START TRANSACTION');
+    await rival.query(`UPDATE tenancy_tenants SET fence = 77 WHERE id = 't9'`);
+    const before = proxy.requestCount;
+    const leases = registry.acquireLeases(['t1', 't9'], { owner: 'o', host: 'h', ttlMs: 15_000 });
+    const waits = `SELECT p.id FROM information_schema.innodb_trx x JOIN information_schema.processlist p ON p.id = x.trx_mysql_thread_id
+      WHERE x.trx_state = 'LOCK WAIT' AND p.db = ?`;
+    await until(async () => (await database.query(waits, [database.name])).length > 0, 'the leases to wait for t9');
+    // It holds t1 by now, and has changed nothing yet: the server ends it, not the rival.
+    await rival.query(`UPDATE tenancy_tenants SET fence = 78 WHERE id = 't1'`);
+    await rival.query('COMMIT');
+    expect((await leases).map(({ status }) => status)).toEqual(['granted', 'granted']);
+    // The first try, its ROLLBACK, and the second.
+    expect(proxy.requestCount - before).toBe(3);
+  });
+
+  test('the audit trail can only be added to', async () => {
+    const database = await makeDatabase();
+    await register(await open(database.url, true), 'acme');
+    for (const sql of ['DELETE FROM tenancy_events', `UPDATE tenancy_events SET type = 'x'`]) {
+      await expect(database.query(sql)).rejects.toThrow('append-only');
+    }
+  });
+
+  test('who is not at a version is read from indexes, not from the whole fleet', async () => {
+    const server = await startPrivateMariadb();
+    ends.push(() => server.stop());
+    // A login that may make its own database needs none in its URL.
+    const registry = await open(server.url, true, 1);
+    const url = withDatabase(server.url, 'tenancy');
+    await queryMysql(
+      url,
+      `INSERT INTO tenancy_tenants (id, status, cluster, driver, name, labels, home_operation_id, schema_version, migrations_hash)
+       SELECT CONCAT('t', seq), 'active', 'main', 'mysql-database', CONCAT('t', seq), '{}', 'op', '0012', 'h12' FROM seq_1_to_20000`,
+    );
+    await queryMysql(url, 'ANALYZE TABLE tenancy_tenants');
+    const filter = { statuses: ['active', 'suspended'], notAt: { schemaVersion: '0012', migrationsHash: 'h12' } } as const;
+    const countReads = async (): Promise<number> => {
+      const rows = await queryMysql<{ Value: string }>(
+        url,
+        `SHOW GLOBAL STATUS WHERE variable_name LIKE 'Handler_read_%next' OR variable_name LIKE 'Handler_read_key'`,
+      );
+      return rows.reduce((sum, { Value }) => sum + Number(Value), 0);
+    };
+    const before = await countReads();
+    expect(await registry.listTenants(filter, { after: null, limit: 500 })).toEqual([]);
+    expect(await registry.countTenants(filter)).toBe(0);
+    expect(await registry.suggestTenants('t20001')).toHaveLength(3);
+    expect((await countReads()) - before).toBeLessThan(5_000);
+  });
+});

@@ -1,0 +1,170 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import type { ProxiedRequest, RequestVerdict } from './tcp-proxy.js';
+
+export interface MysqlProxy {
+  /** The target's URL, through this proxy. */
+  readonly url: string;
+  readonly requestCount: number;
+  readonly connectionCount: number;
+  readonly peakConnectionCount: number;
+  /** Consulted for each request until it is put back to null. */
+  judge: ((request: ProxiedRequest) => RequestVerdict | undefined | Promise<RequestVerdict | undefined>) | null;
+  /** From now on nothing gets through, in neither direction, and nobody is told. */
+  setBlackHole(isBlackHole: boolean): void;
+  /** Cuts every open connection with an RST. */
+  reset(): void;
+  close(): Promise<void>;
+}
+
+const COM_QUIT = 0x01;
+const COM_QUERY = 0x03;
+const OK = 0x00;
+const EOF = 0xfe;
+const ERR = 0xff;
+const MORE_RESULTS = 0x0008;
+
+/**
+ * A TCP proxy in front of MySQL or MariaDB that understands as much of the protocol as it takes to count requests: each command is one,
+ * however many statements it has. Logging in passes uncounted. It can't see through TLS.
+ */
+export async function createMysqlProxy(targetUrl: string): Promise<MysqlProxy> {
+  const target = new URL(targetUrl);
+  const state = { requests: 0, connections: 0, open: 0, peak: 0, isBlackHole: false, judge: null as MysqlProxy['judge'] };
+  const sockets = new Set<net.Socket>();
+
+  function serve(client: net.Socket): void {
+    const server = net.connect({ host: target.hostname, port: Number(target.port || 3306) });
+    const cut = (): void => {
+      client.destroy();
+      server.destroy();
+    };
+    for (const socket of [client, server]) {
+      sockets.add(socket.setNoDelay(true));
+      socket.on('error', cut).on('close', () => sockets.delete(socket));
+    }
+    const connection = ++state.connections;
+    state.peak = Math.max(state.peak, ++state.open);
+    client.on('close', () => state.open--);
+    let isLoggedIn = false;
+    let request: Omit<ProxiedRequest, 'phase'> | undefined;
+    let reading = startAnswer();
+
+    const pass = (socket: net.Socket, bytes: Buffer): void => {
+      if (!state.isBlackHole && !socket.destroyed) socket.write(bytes);
+    };
+
+    async function forwardRequests(): Promise<void> {
+      for await (const packet of packetsOf(client)) {
+        const command = packet[4];
+        if (isLoggedIn && command !== COM_QUIT) {
+          const sql = command === COM_QUERY ? packet.toString('utf8', 5) : '';
+          request = { number: ++state.requests, sql, connection };
+          reading = startAnswer();
+          if ((await state.judge?.({ ...request, phase: 'before' })) === 'drop') return cut();
+        }
+        pass(server, packet);
+      }
+      server.end();
+    }
+
+    async function forwardAnswers(): Promise<void> {
+      for await (const packet of packetsOf(server)) {
+        if (!isLoggedIn) isLoggedIn = packet[4] === OK;
+        else if (request !== undefined && reading(packet.subarray(4))) {
+          const answered = request;
+          request = undefined;
+          if ((await state.judge?.({ ...answered, phase: 'after' })) === 'drop') return cut();
+        }
+        pass(client, packet);
+      }
+      client.end();
+    }
+
+    // A connection that breaks is what this is for: both sides learn of it by being cut.
+    forwardRequests().catch(cut);
+    forwardAnswers().catch(cut);
+  }
+
+  const listener = net.createServer(serve);
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const url = new URL(targetUrl);
+  url.host = `127.0.0.1:${(listener.address() as net.AddressInfo).port}`;
+  return {
+    url: url.href,
+    get requestCount() {
+      return state.requests;
+    },
+    get connectionCount() {
+      return state.connections;
+    },
+    get peakConnectionCount() {
+      return state.peak;
+    },
+    get judge() {
+      return state.judge;
+    },
+    set judge(judge) {
+      state.judge = judge;
+    },
+    setBlackHole: (isBlackHole) => {
+      state.isBlackHole = isBlackHole;
+    },
+    reset: () => {
+      for (const socket of sockets) socket.resetAndDestroy();
+    },
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      listener.close();
+      await once(listener, 'close');
+    },
+  };
+}
+
+/** Three bytes of length, one of sequence, then the payload. */
+async function* packetsOf(socket: net.Socket): AsyncGenerator<Buffer> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of socket) {
+    rest = Buffer.concat([rest, chunk as Buffer]);
+    for (let size = sizeOf(rest); size !== null; size = sizeOf(rest)) {
+      yield rest.subarray(0, size);
+      rest = rest.subarray(size);
+    }
+  }
+}
+
+function sizeOf(bytes: Buffer): number | null {
+  const size = bytes.length < 4 ? Number.POSITIVE_INFINITY : 4 + bytes.readUIntLE(0, 3);
+  return bytes.length < size ? null : size;
+}
+
+/** Told each packet of an answer, it tells whether that was the last: neither within a set of rows nor before another result. */
+function startAnswer(): (payload: Buffer) => boolean {
+  let part: 'result' | 'columns' | 'rows' = 'result';
+  return (payload) => {
+    const [first = ERR] = payload;
+    if (first === ERR) return true;
+    if (part === 'result') {
+      if (first === OK) return !hasMore(payload, skipNumber(payload, skipNumber(payload, 1)));
+      part = 'columns';
+      return false;
+    }
+    if (first !== EOF || payload.length >= 9) return false;
+    if (part === 'columns') {
+      part = 'rows';
+      return false;
+    }
+    part = 'result';
+    return !hasMore(payload, 3);
+  };
+}
+
+function hasMore(payload: Buffer, at: number): boolean {
+  return (payload.readUInt16LE(at) & MORE_RESULTS) !== 0;
+}
+
+/** A number of one byte, or of as many more as its first byte says. */
+function skipNumber(payload: Buffer, at: number): number {
+  return at + ({ 252: 3, 253: 4, 254: 9 }[payload[at] ?? 0] ?? 1);
+}
