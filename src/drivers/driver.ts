@@ -183,8 +183,8 @@ export interface ClusterEngine {
   readFacts(): Promise<ClusterFacts>;
   driver(name: DriverName): TenantDriver;
   classify(error: unknown): ErrorClass;
-  /** For a command about one tenant: the sentence for an error that means that this cluster can't be talked to; null for any other. */
-  describeUnreachable(error: unknown): TenancyError<'TENANCY_CLUSTER_UNREACHABLE'> | null;
+  /** The sentence for an error of the engine's that means that this cluster can't be talked to, or written to; null for any other. */
+  describeUnreachable(error: unknown): TenancyError<'TENANCY_CLUSTER_UNREACHABLE'> | TenancyError<'TENANCY_CLUSTER_READ_ONLY'> | null;
   close(): Promise<void>;
 }
 

@@ -124,8 +124,11 @@ function toTenancyError(
   if (error instanceof TenancyError) return error;
   const reason = error instanceof Error ? error.message : String(error);
   if (error instanceof Error && error.stack) run.logs.write(tenant.id, `${wallClock().toISOString()} ${error.stack}`);
+  const engine = run.clusters.opened(tenant.cluster);
+  const unreachable = engine?.describeUnreachable(error);
+  if (unreachable) return unreachable;
   if (errorClass === 'connection') {
-    const where = run.clusters.opened(tenant.cluster)?.where ?? tenant.cluster;
+    const where = engine?.where ?? tenant.cluster;
     return new TenancyError('TENANCY_CLUSTER_UNREACHABLE', { cluster: tenant.cluster, where, reason }, { cause: error });
   }
   return new TenancyError('TENANCY_STEP_FAILED', { tenant: tenant.id, step: step ?? 'start', reason }, { cause: error });

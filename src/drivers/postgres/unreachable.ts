@@ -10,11 +10,14 @@ const REFUSALS: Readonly<Record<string, string>> = {
 
 const TLS_CODES = /^(ERR_TLS_|ERR_SSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_SELF_SIGNED_CERT$|UNABLE_TO_|HOSTNAME_MISMATCH$)/;
 
-/**
- * For a command about one tenant: turns an error that means "the cluster can't be talked to" into a sentence of its own.
- * Null for every other error.
- */
-export function describeUnreachable(cluster: string, where: string, error: unknown): TenancyError<'TENANCY_CLUSTER_UNREACHABLE'> | null {
+/** Turns an error that means "the cluster can't be talked to", or written to, into a sentence of its own. Null for every other error. */
+export function describeUnreachable(
+  cluster: string,
+  where: string,
+  error: unknown,
+): TenancyError<'TENANCY_CLUSTER_UNREACHABLE'> | TenancyError<'TENANCY_CLUSTER_READ_ONLY'> | null {
+  const readOnly = causesOf(error).find((link) => (link as { code?: unknown }).code === '25006');
+  if (readOnly) return new TenancyError('TENANCY_CLUSTER_READ_ONLY', { cluster, where, reason: readOnly.message }, { cause: error });
   const reason =
     tlsFailureOf(error) ?? refusalOf(error, where.split(/[/?]/)[3] ?? '') ?? (isConnectionError(error) ? lastMessage(error) : null);
   return reason === null ? null : new TenancyError('TENANCY_CLUSTER_UNREACHABLE', { cluster, where, reason }, { cause: error });

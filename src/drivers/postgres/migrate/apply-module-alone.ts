@@ -1,4 +1,4 @@
-import { TenancyError } from '../../../errors.js';
+import { isTenancyError, TenancyError } from '../../../errors.js';
 import { checkProgress } from '../../../migrations/plan-progress.js';
 import type { ApplyOptions } from '../../driver.js';
 import { type ModuleRun, moduleFailure, runModule } from './apply-module.js';
@@ -44,7 +44,8 @@ export async function applyModuleAlone(
     } catch (thrown) {
       const failure = moduleFailure({ tenant, migration, script, limits: context.deps.options, thrown });
       // After an abort it may be running on: then what it has done by the end isn't known.
-      if (failure !== thrown && !context.deps.options.signal.aborted) await save('between');
+      const isOver = failure !== thrown || isTenancyError(thrown);
+      if (isOver && !context.deps.options.signal.aborted) await save('between');
       throw failure;
     }
   }

@@ -1,4 +1,5 @@
 import { DatabaseError } from 'pg';
+import { isTenancyError } from '../../../errors.js';
 import type { LocalMigration, MigrationScript, TenantDb } from '../../../migrations/migration.js';
 import { inspectScript } from '../../../migrations/sql/inspect.js';
 import { parseSqlScript } from '../../../migrations/sql/script.js';
@@ -73,6 +74,8 @@ export function moduleFailure({
   thrown: unknown;
 }): unknown {
   if (thrown instanceof DatabaseError && !isStatementError(thrown)) return thrown;
+  // It could not be loaded, or exports nothing to run: that is a sentence already.
+  if (isTenancyError(thrown, 'TENANCY_MIGRATION_MODULE_REJECTED')) return thrown;
   return createModuleFailure({
     tenant,
     migration: migration.name,

@@ -176,7 +176,8 @@ function fail(word: string): string {
 
 function beginStatements({ searchPath, lockTimeoutMs, statementTimeoutMs, serverVersion }: HistorySqlOptions): string[] {
   return [
-    'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE',
+    // Not READ WRITE: where an administrator has set default_transaction_read_only, that is meant for us too.
+    'BEGIN ISOLATION LEVEL READ COMMITTED',
     `SET LOCAL search_path TO ${searchPath === null ? 'DEFAULT' : searchPath.map(escapeIdentifier).join(', ')}`,
     `SET LOCAL lock_timeout TO ${lockTimeoutMs}`,
     `SET LOCAL statement_timeout TO ${statementTimeoutMs ?? 0}`,
