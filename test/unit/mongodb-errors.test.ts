@@ -1,5 +1,6 @@
 import { MongoNetworkError, MongoServerError } from 'mongodb';
 import { describe, expect, test } from 'vitest';
+import type { ErrorClass } from '../../src/drivers/driver.js';
 import { classifyMongodbError } from '../../src/drivers/mongodb/classify.js';
 import { describeUnreachable } from '../../src/drivers/mongodb/unreachable.js';
 import { TenancyError } from '../../src/errors.js';
@@ -11,7 +12,7 @@ function serverError(code: number, message = 'no', ...labels: string[]): MongoSe
 }
 
 describe('an error of MongoDB', () => {
-  test.each([
+  test.each<readonly [number, ErrorClass]>([
     ...[6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436].map((code) => [code, 'connection'] as const),
     ...[112, 251].map((code) => [code, 'transaction'] as const),
     ...[24, 46, 117, 12586, 12587].map((code) => [code, 'busy'] as const),

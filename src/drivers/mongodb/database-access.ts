@@ -3,7 +3,7 @@ import type { AccessChange, TenantTarget } from '../driver.js';
 import { codeOf } from './classify.js';
 import { killSessionsOf, readUsersOf } from './database-users.js';
 import { type EngineContext, isForbidden, settleRetryable } from './engine-context.js';
-import { type HomeDocument, homeOf, oursFilter, type UserRoles } from './home.js';
+import { endAbandoned, type HomeDocument, homeOf, oursFilter, type UserRoles } from './home.js';
 import { describeOwner, isSameMarker } from './marker.js';
 
 const USER_NOT_FOUND = 11;
@@ -50,7 +50,10 @@ export async function restoreDatabaseAccess(context: EngineContext, target: Tena
 
 async function readOurs(context: EngineContext, target: TenantTarget): Promise<HomeDocument> {
   const home = await homeOf(context, target.name).findOne({ _id: 'home' });
-  if (home !== null && isSameMarker(home, target.marker)) return home;
+  if (home !== null && isSameMarker(home, target.marker)) {
+    await endAbandoned(context, home);
+    return home;
+  }
   throw new TenancyError('TENANCY_ACCESS_REFUSED', { name: target.name, kind: 'database', owner: describeOwner(home, target.marker) });
 }
 

@@ -4,7 +4,7 @@ import type { TenantTarget } from '../driver.js';
 import { codeOf } from './classify.js';
 import { dropUsersOf, findLeftUsers } from './database-users.js';
 import { type EngineContext, settleRetryable } from './engine-context.js';
-import { type HomeState, homeOf, oursFilter, readHome } from './home.js';
+import { endAbandoned, type HomeState, homeOf, oursFilter, readHome } from './home.js';
 import { describeOwner, isSameMarker } from './marker.js';
 
 const NAMESPACE_NOT_FOUND = 26;
@@ -26,6 +26,7 @@ export async function dropDatabase(context: EngineContext, target: TenantTarget,
     }
     const reasons = findObstacles(context, target, state);
     if (reasons.length > 0) throw new TenancyError('TENANCY_DROP_REFUSED', { name: target.name, kind: 'database', reasons });
+    if (state.document !== null) await endAbandoned(context, state.document);
     const { matchedCount } = await homeOf(context, target.name).updateOne(oursFilter(target), { $set: { status: 'dropping' } });
     if (matchedCount === 0 && !(await isGone(context, target))) throw refused(target);
     isDropped = true;

@@ -1,6 +1,6 @@
-import type { Collection } from 'mongodb';
+import type { Binary, Collection } from 'mongodb';
 import type { Marker, TenantTarget } from '../driver.js';
-import type { EngineContext } from './engine-context.js';
+import { type EngineContext, isForbidden } from './engine-context.js';
 
 /** The one collection of ours in a tenant's database. */
 export const HOME_COLLECTION = '_tenancy';
@@ -21,6 +21,8 @@ export interface HomeDocument extends Marker {
   readonly migrations: readonly StoredMigration[];
   readonly seeds: readonly { readonly name: string; readonly checksum: string; readonly appliedAt: Date }[];
   readonly progress: StoredProgress | null;
+  /** The session (`lsid`) of a transaction that was begun, for whoever finds its process gone; null while there is none. */
+  readonly transaction: { readonly id: Binary } | null;
   /** The roles of the database's own users before access was cut; null while it isn't. */
   readonly cut: readonly UserRoles[] | null;
 }
@@ -70,6 +72,7 @@ export function newHome({ tenant, registry, operation }: Marker): HomeDocument {
     migrations: [],
     seeds: [],
     progress: null,
+    transaction: null,
     cut: null,
   };
 }
@@ -77,6 +80,19 @@ export function newHome({ tenant, registry, operation }: Marker): HomeDocument {
 /** What a write is filtered by, so that it reaches the home of this target and no other. */
 export function oursFilter({ marker }: TenantTarget): Pick<HomeDocument, '_id' | 'tenant' | 'registry' | 'operation'> {
   return { _id: 'home', tenant: marker.tenant, registry: marker.registry, operation: marker.operation };
+}
+
+/**
+ * A transaction outlives its client for a minute (`transactionLifetimeLimitSeconds`), and holds what it wrote, our document among it. To be
+ * called by the owner of the lease only, before anything is written: whoever began it is gone, or has been overtaken.
+ */
+export async function endAbandoned({ client }: EngineContext, { transaction }: HomeDocument): Promise<void> {
+  if (transaction === null) return;
+  try {
+    await client.db('admin').command({ killSessions: [{ id: transaction.id }] });
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+  }
 }
 
 /** Collections without a document of ours are looked at twice: somebody may just have been making, or dropping, the database. */

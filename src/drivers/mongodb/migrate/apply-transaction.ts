@@ -1,7 +1,7 @@
 import { TenancyError } from '../../../errors.js';
 import { elapsedMs, monotonicMs } from '../../../util/clock.js';
-import { hasLabel } from '../classify.js';
-import type { HomeDocument } from '../home.js';
+import { hasLabel, isConnectionError } from '../classify.js';
+import { endAbandoned, type HomeDocument } from '../home.js';
 import type { RecordStep, StepDone } from './apply-alone.js';
 import type { MigrateContext } from './context.js';
 import { moduleFailure } from './failure.js';
@@ -26,10 +26,12 @@ export async function applyInTransaction(
   const failed = (thrown: unknown): unknown => moduleFailure(migrate, { tenant, migration: step.name, file: step.script.file, thrown });
   await refuseStandalone(migrate, failed);
   const startedMs = monotonicMs();
+  const id = session.id?.id;
+  const begun = await changeHome(migrate, { tenant, home: before, change: { transaction: id === undefined ? null : { id } } });
   session.startTransaction({ writeConcern: { w: 'majority' } });
   try {
     // First, so that whoever else writes our document waits for this one, or ends it.
-    const guarded = await changeHome(migrate, { tenant, home: before, change: {}, session });
+    const guarded = await changeHome(migrate, { tenant, home: begun, change: {}, session });
     try {
       await runModule(migrate, step, told);
     } catch (thrown) {
@@ -37,11 +39,20 @@ export async function applyInTransaction(
     }
     refuseEscape(migrate, step, failed);
     const durationMs = elapsedMs(startedMs);
-    const home = await changeHome(migrate, { tenant, home: guarded, change: { ...record(durationMs), progress: null }, session });
+    const home = await changeHome(migrate, {
+      tenant,
+      home: guarded,
+      change: { ...record(durationMs), progress: null, transaction: null },
+      session,
+    });
     await commit(migrate);
     return { home, durationMs };
   } catch (error) {
     if (session.inTransaction()) await session.abortTransaction().catch(() => undefined);
+    // Out of reach it may still be open there, and would hold our document for a minute.
+    if (isConnectionError(error)) await endAbandoned(migrate.context, begun).catch(() => undefined);
+    // Where that can't be written, the next owner ends a transaction that isn't there.
+    await changeHome(migrate, { tenant, home: begun, change: { transaction: null } }).catch(() => undefined);
     throw error;
   }
 }

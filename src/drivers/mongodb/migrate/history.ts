@@ -2,7 +2,7 @@ import type { ClientSession, Document, Filter } from 'mongodb';
 import { TenancyError } from '../../../errors.js';
 import { historyDigest } from '../../../migrations/history-digest.js';
 import type { AppliedMigration, TenantHistory } from '../../../migrations/migration.js';
-import { type HomeDocument, homeOf, oursFilter, type StoredMigration, type StoredProgress } from '../home.js';
+import { endAbandoned, type HomeDocument, homeOf, oursFilter, type StoredMigration, type StoredProgress } from '../home.js';
 import { describeOwner, isSameMarker } from '../marker.js';
 import type { MigrateContext } from './context.js';
 
@@ -42,6 +42,7 @@ export async function readGuarded(
   refuseNewerOwner(migrate, tenant, home);
   if (expectedDigest !== null && historyDigest(home.migrations) !== expectedDigest)
     throw new TenancyError('TENANCY_HISTORY_MOVED', { tenant });
+  await endAbandoned(migrate.context, home);
   return home;
 }
 
@@ -50,6 +51,7 @@ export interface HomeChange {
   readonly migrations?: Document;
   readonly seeds?: Document;
   readonly progress?: StoredProgress | null;
+  readonly transaction?: HomeDocument['transaction'];
 }
 
 /**
@@ -72,7 +74,8 @@ export async function changeHome(
     revision: home.revision + 1,
     ...(change.migrations === undefined ? {} : { migrations: change.migrations }),
     ...(change.seeds === undefined ? {} : { seeds: change.seeds }),
-    ...(change.progress === undefined ? {} : { progress: change.progress === null ? null : literal(change.progress) }),
+    ...(change.transaction === undefined ? {} : { transaction: literal(change.transaction) }),
+    ...(change.progress === undefined ? {} : { progress: literal(change.progress) }),
   };
   const changed = await homeOf(context, target.name).findOneAndUpdate(filter, [{ $set: set }], {
     returnDocument: 'after',
