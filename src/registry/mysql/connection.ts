@@ -6,7 +6,7 @@ import pLimit from 'p-limit';
 import { TenancyError } from '../../errors.js';
 import { untilAborted } from '../../util/abort.js';
 import { elapsedMs, monotonicMs } from '../../util/clock.js';
-import { explainMysqlUrl, type MysqlAddress, parseMysqlUrl } from '../../util/mysql-url.js';
+import { explainMysqlUrl, type MysqlAddress, type MysqlConnectOptions, mysqlConnectOptions, parseMysqlUrl } from '../../util/mysql-url.js';
 import { redactUrl } from '../../util/redact.js';
 import type { OpenRegistryOptions } from '../registry.js';
 import { isAbsent, isTransient, type RegistryPlace, toRegistryError } from './failures.js';
@@ -42,7 +42,7 @@ const COMMIT: Statement = { sql: 'COMMIT' };
 export function createRegistryConnection(options: OpenRegistryOptions): RegistryConnection {
   const given = parseAddress(options.url);
   const database = given.database ?? DEFAULT_DATABASE;
-  const address = { ...given, database };
+  const server = readServer({ ...given, database: null }, options.url);
   const place = { where: `${describeHost(given)}/${database}`, database, user: given.user };
 
   const sockets = new Set<Socket>();
@@ -76,14 +76,15 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
     return promise;
   }
 
-  function openOne(to: MysqlAddress): Promise<MysqlSession> {
-    return openSession({ address: to, applicationName: options.applicationName, onSocket });
+  function openOne(to: { readonly database?: string }): Promise<MysqlSession> {
+    const isTlsOptional = given.sslMode === 'PREFERRED';
+    return openSession({ server: { ...server, ...to }, isTlsOptional, applicationName: options.applicationName, onSocket });
   }
 
   function lend<T>(use: (session: MysqlSession) => Promise<T>): Promise<T> {
     return takeTurn(async () => {
       patience.signal.throwIfAborted();
-      const session = takeIdle(idle) ?? (await openOne(address));
+      const session = takeIdle(idle) ?? (await openOne({ database }));
       try {
         const result = await use(session);
         wasReached = true;
@@ -96,7 +97,7 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
   }
 
   async function lendWithoutDatabase<T>(use: (session: MysqlSession) => Promise<T>): Promise<T> {
-    const session = await takeTurn(() => openOne({ ...address, database: null }));
+    const session = await takeTurn(() => openOne({}));
     return use(session).finally(() => session.destroy());
   }
 
@@ -153,6 +154,16 @@ function parseAddress(url: string): MysqlAddress {
   const address = parseMysqlUrl(url);
   if (address !== null) return address;
   throw new TenancyError('TENANCY_REGISTRY_URL_REJECTED', { url: redactUrl(url), reason: explainMysqlUrl(url) ?? 'it is no URL' });
+}
+
+/** The certificates and keys that the URL names are read once. */
+function readServer(address: MysqlAddress, url: string): MysqlConnectOptions {
+  try {
+    return mysqlConnectOptions(address);
+  } catch (error) {
+    const reason = error instanceof Error ? `a file that it names can't be read: ${error.message}` : String(error);
+    throw new TenancyError('TENANCY_REGISTRY_URL_REJECTED', { url: redactUrl(url), reason });
+  }
 }
 
 function describeHost({ host, port, socketPath }: MysqlAddress): string {

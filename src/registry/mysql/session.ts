@@ -1,7 +1,7 @@
 import net from 'node:net';
 import { format } from 'mysql2';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
-import { type MysqlAddress, mysqlConnectOptions } from '../../util/mysql-url.js';
+import type { MysqlConnectOptions } from '../../util/mysql-url.js';
 import { isOfServer } from './failures.js';
 
 /** Whatever a statement answers; each caller names the columns it asked for. */
@@ -42,29 +42,30 @@ const SETTINGS: readonly Statement[] = [
 ];
 
 export interface SessionOptions {
-  readonly address: MysqlAddress;
+  readonly server: MysqlConnectOptions;
+  /** A server that has no TLS is talked to without. */
+  readonly isTlsOptional: boolean;
   readonly applicationName: string;
   /** Each socket that is opened, so that none outlives who asked for it, not even one that is still connecting. */
   readonly onSocket: (socket: net.Socket) => void;
 }
 
-/** Connects. With PREFERRED a server that has no TLS is talked to without. */
+/** Connects; what the session needs is set with the first message. */
 export async function openSession(options: SessionOptions): Promise<MysqlSession> {
   try {
-    return await connect(options, true);
+    return await connect(options);
   } catch (error) {
     const isPlain = error instanceof Error && 'code' in error && error.code === 'HANDSHAKE_NO_SSL_SUPPORT';
-    if (!isPlain || options.address.sslMode !== 'PREFERRED') throw error;
-    return connect(options, false);
+    if (!isPlain || !options.isTlsOptional) throw error;
+    const { ssl: _, ...plain } = options.server;
+    return connect({ ...options, server: plain });
   }
 }
 
-async function connect({ address, applicationName, onSocket }: SessionOptions, withTls: boolean): Promise<MysqlSession> {
-  const { ssl, ...rest } = mysqlConnectOptions(address);
+async function connect({ server, applicationName, onSocket }: SessionOptions): Promise<MysqlSession> {
   const state = { isUsable: true, isNew: true };
   const connection = await createConnection({
-    ...rest,
-    ...(withTls && ssl !== undefined && { ssl }),
+    ...server,
     charset: 'utf8mb4_bin',
     timezone: 'Z',
     supportBigNumbers: true,
@@ -73,7 +74,8 @@ async function connect({ address, applicationName, onSocket }: SessionOptions, w
     connectTimeout: CONNECT_TIMEOUT_MS,
     connectAttributes: { program_name: applicationName },
     stream: () => {
-      const socket = address.socketPath === null ? net.connect(address.port, address.host) : net.connect(address.socketPath);
+      const { host, port = 3306, socketPath } = server;
+      const socket = socketPath === undefined ? net.connect(port, host) : net.connect(socketPath);
       onSocket(socket.setNoDelay(true).setKeepAlive(true));
       return socket.once('close', () => {
         state.isUsable = false;
