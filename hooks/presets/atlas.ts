@@ -112,6 +112,7 @@ function checkSchema(ctx: HookContext, schema: string | null): string | null {
 async function readRevisions(ctx: HookContext): Promise<{ readonly done: ReadonlySet<string>; readonly baseline: string | null }> {
   const rows = await readHistoryRows<{ version: string; type: string | number }>(
     ctx,
+    'atlas',
     'atlas_schema_revisions',
     (table) => `SELECT version, type FROM ${table} WHERE applied = total AND (error IS NULL OR error = '') ORDER BY version`,
   );

@@ -89,6 +89,7 @@ async function readHistory(
 ): Promise<{ readonly applied: ReadonlySet<string>; readonly baseline: string | null }> {
   const rows = await readHistoryRows<HistoryRow>(
     ctx,
+    'flyway',
     table,
     (name) => `SELECT version, type FROM ${name} WHERE success AND version IS NOT NULL ORDER BY installed_rank`,
   );

@@ -62,6 +62,7 @@ export function golangMigrate({ directory = './migrations', binary = 'migrate' }
 async function readVersion(ctx: HookContext): Promise<bigint | null> {
   const [row] = await readHistoryRows<{ version: string | number; dirty: boolean }>(
     ctx,
+    'golang-migrate',
     'schema_migrations',
     (table) => `SELECT version, dirty FROM ${table} LIMIT 1`,
   );

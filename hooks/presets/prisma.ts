@@ -66,6 +66,7 @@ export function prisma(options: PrismaOptions = {}): Migrator {
 async function readFinished(ctx: Parameters<Migrator['readVersion']>[0]): Promise<ReadonlySet<string>> {
   const rows = await readHistoryRows<{ migration_name: string }>(
     ctx,
+    'prisma',
     '_prisma_migrations',
     (table) =>
       `SELECT migration_name FROM ${table} WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL ORDER BY started_at, migration_name`,
