@@ -41,6 +41,8 @@ export function atlas({ directory = './migrations', env, config = 'atlas.hcl', l
     lockScope: lockPerTenant ? 'tenant' : 'database',
     run: (ctx) => {
       const schema = ctx.driver.name === 'postgres-schema' ? ctx.placement.name : null;
+      // Without one of the URL's own, Atlas would make a schema for them. On MySQL it is the tenant's database.
+      const revisions = schema ?? (ctx.driver.name === 'postgres-database' ? REVISIONS_SCHEMA : null);
       const where = env === undefined ? onCommandLine(ctx, schema) : inEnvironment(ctx, schema, env, path.resolve(ctx.root, config));
       return {
         args: [
@@ -49,7 +51,7 @@ export function atlas({ directory = './migrations', env, config = 'atlas.hcl', l
           ...where.args,
           '--dir',
           pathToFileURL(path.resolve(ctx.root, directory)).href,
-          ...(schema === null ? [] : ['--revisions-schema', schema]),
+          ...(revisions === null ? [] : ['--revisions-schema', revisions]),
           ...(lockPerTenant ? ['--lock-name', `tenancy_${ctx.placement.name}`] : []),
           '--format',
           '{{ json . }}',
@@ -69,6 +71,9 @@ export function atlas({ directory = './migrations', env, config = 'atlas.hcl', l
     },
   });
 }
+
+/** In a database of the tenant's own, where the search path finds it. */
+const REVISIONS_SCHEMA = 'public';
 
 interface Place {
   readonly args: readonly string[];

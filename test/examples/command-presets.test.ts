@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CliResult, cleanEnvironment, ensureBuilt, repositoryRoot, runCli } from '../rig/cli.js';
-import { canaryPassword, createTestDatabase, type TestDatabase } from '../rig/postgres.js';
+import { canaryPassword, createTestDatabase, query, type TestDatabase, withDatabase } from '../rig/postgres.js';
 import { copyExample, type ExampleCopy } from './copy-example.js';
 
 beforeAll(ensureBuilt);
@@ -101,6 +101,42 @@ describe('prisma()', () => {
       DELETE FROM tenant_acme._prisma_migrations WHERE migration_name LIKE '%invoices'`);
     const { exitCode, stderr } = await project.tenancy('tenant', 'migrate', '--all', '--force-verify');
     expect([exitCode, [...project.calls().keys()]], stderr).toEqual([0, ['acme']]);
+  });
+});
+
+describe('in a database of its own', () => {
+  const useDatabases = (project: Project): void => {
+    const config = path.join(project.example.directory, 'tenancy.config.ts');
+    const text = readFileSync(config, 'utf8').replace(
+      "driver: 'postgres-schema', name: 'tenant_{id}'",
+      `driver: 'postgres-database', name: '${project.database.name}_{id}'`,
+    );
+    writeFileSync(config, text);
+  };
+
+  describe('a tenant of prisma()', () => {
+    const project = useExample('prisma-cli', 'prisma');
+
+    test('is its database, without a schema in the URL', async () => {
+      useDatabases(project);
+      const { env } = (await provisionTwo(project)).get('acme') as Call;
+      const name = `${project.database.name}_acme`;
+      expect(env['DATABASE_URL']).toBe(project.database.url.replace(/^postgres:/, 'postgresql:').replace(project.database.name, name));
+      expect(await query(withDatabase(project.database.url, name), 'SELECT count(*)::int AS n FROM public._prisma_migrations')).toEqual([
+        { n: 2 },
+      ]);
+    });
+  });
+
+  describe('a tenant of atlas()', () => {
+    const project = useExample('atlas', 'atlas');
+
+    test('is its database, with the revisions in public, where they are looked for', async () => {
+      useDatabases(project);
+      const { args } = (await provisionTwo(project)).get('globex') as Call;
+      expect(args[3]).toMatch(new RegExp(`/${project.database.name}_globex\\?sslmode=disable$`));
+      expect(args.join(' ')).toContain('--revisions-schema public');
+    });
   });
 });
 

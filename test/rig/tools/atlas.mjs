@@ -4,11 +4,14 @@ import { connect, flag, listFiles, main, recordCall } from './tool.mjs';
 recordCall('atlas');
 await main(async () => {
   const url = new URL(process.argv.includes('--env') ? process.env.DATABASE_URL : flag('--url'));
-  const schema = url.searchParams.get('search_path') ?? 'public';
+  const schema = url.searchParams.get('search_path');
   url.searchParams.delete('search_path');
   const client = await connect(url.href, schema);
   try {
-    const table = `"${process.argv.includes('--revisions-schema') ? flag('--revisions-schema') : schema}".atlas_schema_revisions`;
+    // As revisionSchemaName() of Atlas has it.
+    const home = process.argv.includes('--revisions-schema') ? flag('--revisions-schema') : (schema ?? 'atlas_schema_revisions');
+    await client.query(`CREATE SCHEMA IF NOT EXISTS "${home}"`);
+    const table = `"${home}".atlas_schema_revisions`;
     await client.query(`CREATE TABLE IF NOT EXISTS ${table} (version varchar PRIMARY KEY, description varchar NOT NULL, type bigint NOT NULL DEFAULT 2,
       applied bigint NOT NULL DEFAULT 0, total bigint NOT NULL DEFAULT 0, executed_at timestamptz NOT NULL, execution_time bigint NOT NULL, error text,
       error_stmt text, hash varchar NOT NULL, partial_hashes jsonb, operator_version varchar NOT NULL)`);
