@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { redact } from '../../util/redact.js';
 import type { Registry, TenantChange } from '../registry.js';
 import type { RegistryConnection } from './connection.js';
-import { inputTable, listIds, toJson, toJsonOrNull } from './json.js';
+import { inputTable, listIds, toInputRows, toJson, toJsonOrNull } from './json.js';
 import { NO_LEASE } from './leases.js';
 import { lockTenants, setInput } from './lock.js';
 import { TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';
@@ -90,7 +90,7 @@ const SETS = Object.entries(SETTABLE)
 function planUpdate(changes: readonly TenantChange[], change: string): readonly Statement[] {
   const ids = changes.map(({ id }) => id);
   return [
-    setInput(toJson(changes.map(toInput))),
+    setInput(toInputRows(changes.map(toInput))),
     lockTenants(ids),
     {
       sql: `INSERT INTO tenancy_events (run_id, tenant, type, data, change_id)

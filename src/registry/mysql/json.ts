@@ -24,6 +24,11 @@ function toKeepable(text: string): string {
   return text.replaceAll('\0', '\ufffd').replace(/\p{Cs}/gu, '\ufffd');
 }
 
+/** The rows of `inputTable`. What is null is left out: what a JSON null becomes differs between the two servers, what isn't there is NULL in both. */
+export function toInputRows(rows: readonly object[]): string {
+  return toJson(rows.map((row) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null))));
+}
+
 const TYPES = {
   id: 'VARCHAR(64) CHARACTER SET utf8mb4',
   text: 'LONGTEXT CHARACTER SET utf8mb4',

@@ -3,7 +3,7 @@ import type { OutcomeError, TenantOutcome, TenantOutcomeType } from '../../event
 import { redact } from '../../util/redact.js';
 import type { OutcomeRecord, Registry } from '../registry.js';
 import type { RegistryConnection } from './connection.js';
-import { fromJson, inputTable, toJson, toJsonOrNull } from './json.js';
+import { fromJson, inputTable, toInputRows, toJson, toJsonOrNull } from './json.js';
 import { NO_LEASE } from './leases.js';
 import { lockTenants, setInput } from './lock.js';
 import type { Row, Statement, Value } from './session.js';
@@ -122,7 +122,7 @@ const IS_HOLDER = 't.fence = i.fence AND t.lease_owner = i.owner';
 function planRecord(runId: string, outcomes: readonly OutcomeRecord[], change: string): readonly Statement[] {
   const changed = ['outcome', 'attempts', 'from_version', 'to_version', 'ms', 'error', 'recorded_at', 'change_id'];
   return [
-    setInput(toJson(outcomes.map(toInput))),
+    setInput(toInputRows(outcomes.map(toInput))),
     lockTenants(outcomes.map(({ outcome }) => outcome.tenant)),
     {
       sql: `INSERT INTO tenancy_events (run_id, tenant, type, data, change_id)

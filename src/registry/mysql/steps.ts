@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { redact } from '../../util/redact.js';
 import type { NewStepRecord, Registry, StepRecord } from '../registry.js';
 import type { RegistryConnection } from './connection.js';
-import { inputTable, toJson } from './json.js';
+import { inputTable, toInputRows } from './json.js';
 import { setInput } from './lock.js';
 import type { Row, Statement } from './session.js';
 
@@ -102,7 +102,7 @@ function planRecord(steps: readonly FoldedStep[], change: string): readonly Stat
     'change_id = VALUES(change_id)',
   ];
   return [
-    setInput(toJson(steps)),
+    setInput(toInputRows(steps)),
     {
       sql: `INSERT INTO tenancy_steps (operation_id, step, tenant, operation, state, attempt, error, started_at, finished_at, change_id)
         SELECT i.operation_id, i.step, i.tenant, i.operation, i.state, GREATEST(i.starts, 1), i.error, UTC_TIMESTAMP(6),
