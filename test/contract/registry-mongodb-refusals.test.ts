@@ -95,11 +95,30 @@ test.each([
   ['mongodb://u:s3cr3t-x@host:port/db', 'not a well-formed URL'],
   ['mongodb://u:s3cr3t-x@host/db?tls=maybe', 'tls'],
   ['mongodb://u:s3cr3t-x@host/db?nonsense=1', 'nonsense'],
+  ['mongodb://u:s3cr3t-x@host/admin', "the server's own; name another, with ?authSource=admin"],
 ])('the URL %s is refused', async (url, reason) => {
   const error = await refusal(url);
   expect(error).toMatchObject({ code: 'TENANCY_REGISTRY_URL_REJECTED', exitCode: 2 });
   expect(error.message).toContain(reason);
 });
+
+test('a server without TLS is told from one that is away', async () => {
+  // What mongod does with a TLS greeting that it doesn't expect.
+  const listener = net.createServer((socket) => socket.once('data', () => socket.destroy())).listen(0, '127.0.0.1');
+  ends.push(() => new Promise((resolve) => listener.close(() => resolve())));
+  await once(listener, 'listening');
+  const { port } = listener.address() as net.AddressInfo;
+  const error = await refusal(`mongodb://127.0.0.1:${port}/db?tls=true`);
+  expect(error).toMatchObject({ code: 'TENANCY_REGISTRY_URL_REJECTED', exitCode: 2 });
+  expect(error.message).toContain('tls=false in it does without');
+});
+
+test('a replica set that nobody there is of is named', async () => {
+  const { mongo } = await makeSubject();
+  const error = await refusal(`mongodb://${new URL(mongo.url).host}/db?replicaSet=other`);
+  expect(error).toMatchObject({ code: 'TENANCY_REGISTRY_UNREACHABLE' });
+  expect(error.message).toContain('no server of the replica set other answered in time');
+}, 20_000);
 
 test.each([
   ['standalone', 'it is a single server, outside of a replica set'],

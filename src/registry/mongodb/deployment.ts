@@ -1,11 +1,11 @@
 import type { MongoClient, ServerDescription } from 'mongodb';
-import { type DeploymentFault, isAbsent } from './failures.js';
+import { type DeploymentFault, isAbsent, isTlsFailure } from './failures.js';
 
 /** The client library's newest picture of the servers behind a URL. */
 export interface Deployment {
   /** What is wrong with it, as far as it has been seen. */
   fault(): DeploymentFault | null;
-  /** Rejects as soon as no server of the URL listens, rather than when the time for finding one is up. */
+  /** Rejects as soon as no server of the URL can be talked to, rather than when the time for finding one is up. */
   readonly absence: Promise<never>;
 }
 
@@ -19,7 +19,7 @@ export function watchDeployment(client: MongoClient): Deployment {
   client.on('topologyDescriptionChanged', ({ newDescription }) => {
     servers = [...newDescription.servers.values()];
     const errors = servers.map(({ type, error }) => (type === 'Unknown' ? error : null));
-    if (errors.length > 0 && errors.every(isAbsent)) reject(errors[0]);
+    if (errors.length > 0 && errors.every((error) => isAbsent(error) || isTlsFailure(error))) reject(errors[0]);
   });
   return { fault: () => findFault(servers), absence };
 }

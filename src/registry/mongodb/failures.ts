@@ -59,6 +59,13 @@ export function isAbsent(error: unknown): boolean {
 
 const TLS_CODES = /^(ERR_TLS_|ERR_SSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_SELF_SIGNED_CERT$|UNABLE_TO_|HOSTNAME_MISMATCH$)/;
 
+const NO_TLS = /before secure TLS connection/;
+
+/** Neither will it for one that speaks no TLS, or has a certificate that isn't trusted. */
+export function isTlsFailure(error: unknown): boolean {
+  return error instanceof Error && (TLS_CODES.test(networkCodeOf(error) ?? '') || NO_TLS.test(error.message));
+}
+
 /** What is wrong with a deployment as a whole. */
 export type DeploymentFault = 'standalone' | 'not-initiated' | 'no-primary';
 
@@ -75,19 +82,23 @@ export function toDeploymentError(fault: DeploymentFault, { where }: RegistryPla
 /** Puts what the server or the network said into our own codes; what neither of them said is passed on as it is. */
 export function toRegistryError(error: unknown, place: RegistryPlace): unknown {
   if (error instanceof TenancyError || !(error instanceof Error)) return error;
-  const { where } = place;
+  const { where, database, user } = place;
   const code = codeOf(error) ?? 0;
-  const reason = describeReason(error);
+  const reason = describeReason(error, place);
   const cause = { cause: error };
   if (code === 10_107 || code === 13_435) return new TenancyError('TENANCY_REGISTRY_READ_ONLY', { where }, cause);
   const network = networkCodeOf(error) ?? '';
   if (TLS_CODES.test(network)) {
     return new TenancyError('TENANCY_REGISTRY_URL_REJECTED', { url: where, reason: `TLS failed: ${reason}` }, cause);
   }
+  if (NO_TLS.test(reason)) {
+    const noTls = 'it asks for TLS, and the server has none, or cut the connection; tls=false in it does without';
+    return new TenancyError('TENANCY_REGISTRY_URL_REJECTED', { url: where, reason: noTls }, cause);
+  }
   if (isConnectionFailure(error) || isAbsent(error)) return new TenancyError('TENANCY_REGISTRY_UNREACHABLE', { where, reason }, cause);
   if (isLoginFailure(error, code)) return new TenancyError('TENANCY_REGISTRY_LOGIN_REFUSED', { where, reason: redact(reason) }, cause);
   if (code === 13 || code === 8000) {
-    return new TenancyError('TENANCY_REGISTRY_FORBIDDEN', { ...place, reason: redact(reason), grant: grantOf(place) }, cause);
+    return new TenancyError('TENANCY_REGISTRY_FORBIDDEN', { where, database, user, reason: redact(reason), grant: grantOf(place) }, cause);
   }
   if (code === 20 && /Transaction numbers/i.test(error.message)) return toDeploymentError('standalone', place, error);
   // InvalidNamespace, and a database whose name differs in case only.
@@ -108,14 +119,18 @@ function grantOf({ database, user }: RegistryPlace): string {
   return `let the user read and write there: \`db.getSiblingDB(${JSON.stringify(database)}).grantRolesToUser(${JSON.stringify(user)}, ['readWrite'])\`, in the database that the user is of`;
 }
 
-function describeReason(error: Error): string {
+function describeReason(error: Error, { replicaSet }: RegistryPlace): string {
   const network = networkCodeOf(error);
   if (network === 'ECONNREFUSED') return 'nothing listens there';
   if (network === 'ENOTFOUND' || network === 'EAI_AGAIN' || network === 'ENODATA') return "the host's name can't be resolved";
   if (network === 'ENOENT') return 'there is no such socket';
   if (codeOf(error) === 112) return 'another process kept the same tenants for too long';
   if (codeOf(error) === 13 && /requires authentication/i.test(error.message)) return 'it wants a login, and registry.url has none';
-  if (/timed? ?out/i.test(error.message)) return 'it did not answer in time';
+  const ofServer = firstServerError(error);
+  if (ofServer instanceof Error) return ofServer.message;
+  if (/timed? ?out/i.test(error.message)) {
+    return replicaSet === null ? 'it did not answer in time' : `no server of the replica set ${replicaSet} answered in time`;
+  }
   return error.message === '' ? error.name : error.message;
 }
 
@@ -135,10 +150,12 @@ function networkCodeOf(error: unknown, depth = 0): string | undefined {
 
 /** A selection of a server that failed tells of each server why. */
 function firstServerError(error: Error): unknown {
+  return [...(serversOf(error)?.values() ?? [])].map((server) => server.error).find((each) => each != null);
+}
+
+function serversOf(error: Error): ReadonlyMap<string, { readonly error: unknown }> | undefined {
   if (!('reason' in error) || typeof error.reason !== 'object' || error.reason === null || !('servers' in error.reason)) return undefined;
-  const { servers } = error.reason;
-  if (!(servers instanceof Map)) return undefined;
-  return [...(servers as Map<string, { readonly error: unknown }>).values()].map((server) => server.error).find((each) => each != null);
+  return error.reason.servers instanceof Map ? error.reason.servers : undefined;
 }
 
 function hasLabel(error: unknown, label: string): boolean {
