@@ -52,12 +52,14 @@ function createMigrateMongoPreset(options: MigrateMongoOptions = {}): Migrator {
   return createPreset<Ready>({
     name: 'migrate-mongo',
     prepare: async (project) => {
-      const library = await loadPackage<Library>(project.root, {
+      const loaded = await loadPackage<{ readonly [Member in keyof Library]: Library[Member] | Promise<Library[Member]> }>(project.root, {
         name: 'migrate-mongo',
         preset: PRESET,
         install: INSTALL,
         versions: ['10.0.0', '15.0.0'],
       });
+      // What it gives to CommonJS are promises of its members.
+      const library: Library = { config: await loaded.config, up: await loaded.up };
       const files = await listMigrations(project, { preset: PRESET, directory, endings: [migrationFileExtension] });
       const names = files.map(({ name }) => name).filter((name) => name !== `sample-migration${migrationFileExtension}`);
       const migrationsDir = path.resolve(project.root, directory);

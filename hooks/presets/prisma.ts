@@ -46,6 +46,8 @@ export function prisma(options: PrismaOptions = {}): Migrator {
         env: {
           [urlVariable]: formatUrl(url.engine === 'postgres' ? 'postgresql' : 'mysql', url, query),
           PRISMA_SCHEMA_DISABLE_ADVISORY_LOCK: '1',
+          // Neither a look for updates nor a word about them, once for each tenant.
+          CHECKPOINT_DISABLE: '1',
           PRISMA_HIDE_UPDATE_MESSAGE: '1',
         },
       };

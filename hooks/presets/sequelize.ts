@@ -77,6 +77,8 @@ function createSequelizePreset(options: SequelizeOptions = {}): Migrator {
         });
         try {
           await runPending(ctx, ready, database, { table, home, context: options.context });
+        } catch (error) {
+          throw driverError(error);
         } finally {
           await database.close();
         }
@@ -127,11 +129,17 @@ async function runPending(ctx: HookContext, { library, files }: Ready, database:
       if (options.context === undefined) await migration.up(asBoth(queryInterface, name, file), library.Sequelize);
       else await migration.up({ context: options.context(database), name, path: file });
     } catch (error) {
-      throw nameFailure(name, error);
+      throw nameFailure(name, driverError(error));
     }
     await history.create({ name });
     ctx.log(`${name}: done`);
   }
+}
+
+/** What node-pg or mysql2 threw, by which is decided whether to try again: Sequelize keeps it under a name of its own. */
+function driverError(error: unknown): unknown {
+  const { parent } = (error ?? {}) as { readonly parent?: unknown };
+  return parent instanceof Error ? parent : error;
 }
 
 /** The QueryInterface itself, for sequelize-cli's migrations, and what umzug hands to its. */

@@ -6,6 +6,8 @@ import type { Migrator } from '../../src/config/types.js';
 /** One migrator that runs in process, as the tests over all of them need it: how its migrations are written, and what it is known to do. */
 export interface PresetCase {
   readonly name: string;
+  /** Its package. */
+  readonly library: string;
   /** Migrator as in a config; the migrations are in `migrations/`. */
   migrator(): Migrator;
   /** Writes migration number `n`, a statement long; the answer is what the tool calls it. */
@@ -15,6 +17,8 @@ export interface PresetCase {
   readonly databaseSchema: string;
   /** What the tool does about a migration that came in below the newest. */
   readonly slippedIn: 'runs' | 'refuses' | 'passes over';
+  /** Writes migration number `n`, which throws a text; none for tools whose migrations are SQL. */
+  throwing?(root: string, n: number): Promise<string>;
   /** Whether MySQL is spoken, too. */
   readonly speaksMysql: boolean;
 }
@@ -30,6 +34,7 @@ async function put(root: string, file: string, text: string): Promise<void> {
 export const presetCases: readonly PresetCase[] = [
   {
     name: 'knex',
+    library: 'knex',
     migrator: () => knex({ directory: './migrations' }),
     write: async (root, n, sql) => {
       const file = `${stamp(n)}_step.ts`;
@@ -43,6 +48,11 @@ export const down = (): Promise<void> => Promise.resolve();
       );
       return file;
     },
+    throwing: async (root, n) => {
+      const file = `${stamp(n)}_step.cjs`;
+      await put(root, file, `exports.up = () => Promise.reject('no room');\nexports.down = async () => undefined;\n`);
+      return file;
+    },
     table: 'knex_migrations',
     databaseSchema: 'public',
     slippedIn: 'runs',
@@ -50,14 +60,17 @@ export const down = (): Promise<void> => Promise.resolve();
   },
   {
     name: 'drizzle',
+    library: 'drizzle-orm',
     migrator: () => drizzle({ directory: './migrations' }),
     write: async (root, n, sql) => {
       const tag = `${String(n).padStart(4, '0')}_step`;
       await put(root, `${tag}.sql`, `${sql};\n`);
       const journal = path.join(root, 'migrations/meta/_journal.json');
-      const { entries } = JSON.parse(await readFile(journal, 'utf8').catch(() => '{"entries":[]}')) as { entries: { when: number }[] };
+      const { entries } = JSON.parse(await readFile(journal, 'utf8').catch(() => '{"entries":[]}')) as {
+        entries: { idx: number; when: number }[];
+      };
       const entry = { idx: n, version: '7', when: Number(stamp(n)), tag, breakpoints: true };
-      const all = [...entries, entry].sort((a, b) => a.when - b.when);
+      const all = [...entries.filter(({ idx }) => idx !== n), entry].sort((a, b) => a.when - b.when);
       await put(root, 'meta/_journal.json', JSON.stringify({ version: '7', dialect: 'postgresql', entries: all }));
       return tag;
     },
@@ -68,6 +81,7 @@ export const down = (): Promise<void> => Promise.resolve();
   },
   {
     name: 'kysely',
+    library: 'kysely',
     migrator: () => kysely({ directory: './migrations' }),
     write: async (root, n, sql) => {
       const name = `${stamp(n)}_step`;
@@ -82,6 +96,10 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       );
       return name;
     },
+    throwing: async (root, n) => {
+      await put(root, `${stamp(n)}_step.mjs`, `export const up = () => Promise.reject('no room');\n`);
+      return `${stamp(n)}_step`;
+    },
     table: 'kysely_migration',
     databaseSchema: 'public',
     slippedIn: 'refuses',
@@ -89,6 +107,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   },
   {
     name: 'typeorm',
+    library: 'typeorm',
     migrator: () => typeorm({ dataSource: './data-source.ts' }),
     write: async (root, n, sql) => {
       await writeFile(
@@ -119,6 +138,7 @@ export class ${name} implements MigrationInterface {
   },
   {
     name: 'sequelize',
+    library: 'sequelize',
     migrator: () => sequelize({ directory: './migrations' }),
     write: async (root, n, sql) => {
       const name = `${stamp(n)}-step.cjs`;
@@ -130,6 +150,11 @@ export class ${name} implements MigrationInterface {
       await put(root, name, `module.exports = { ${text} };\n`);
       return name;
     },
+    throwing: async (root, n) => {
+      const file = `${stamp(n)}-step.mjs`;
+      await put(root, file, `export const up = () => Promise.reject('no room');\n`);
+      return file;
+    },
     table: 'SequelizeMeta',
     databaseSchema: 'public',
     slippedIn: 'runs',
@@ -137,6 +162,7 @@ export class ${name} implements MigrationInterface {
   },
   {
     name: 'node-pg-migrate',
+    library: 'node-pg-migrate',
     migrator: () => nodePgMigrate({ directory: './migrations' }),
     write: async (root, n, sql) => {
       const name = `${stamp(n)}_step`;

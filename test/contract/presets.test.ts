@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -14,6 +15,16 @@ const runs = presetCases.flatMap((preset) => drivers.map((driver) => [`${preset.
 
 const accounts = 'CREATE TABLE accounts (id int PRIMARY KEY)';
 const invoices = 'CREATE TABLE invoices (id int PRIMARY KEY)';
+
+/** Waits until two connections are in it: locks are seen by everybody, also of transactions that are still open. */
+function meetAnother(): string {
+  const key = randomInt(1, 2_000_000_000);
+  const met = `(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = ${key} AND granted) >= 2`;
+  return `DO $$ BEGIN PERFORM pg_advisory_lock_shared(${key});
+    FOR i IN 1..500 LOOP EXIT WHEN ${met}; PERFORM pg_sleep(0.02); END LOOP;
+    IF NOT ${met} THEN RAISE 'nobody came'; END IF;
+    PERFORM pg_sleep(0.3); END $$`;
+}
 
 describe.each(runs)('%s', { timeout: 60_000 }, (_name, { preset, driver }) => {
   let database: TestDatabase;
@@ -34,7 +45,7 @@ describe.each(runs)('%s', { timeout: 60_000 }, (_name, { preset, driver }) => {
   });
 
   /** As the next command does it: what was read of the files before is forgotten. */
-  async function open(): Promise<Tenancy> {
+  async function open(retries = 0): Promise<Tenancy> {
     events = [];
     const { url, name } = database;
     const prefix = driver === 'postgres-schema' ? 'tenant' : name;
@@ -44,15 +55,15 @@ describe.each(runs)('%s', { timeout: 60_000 }, (_name, { preset, driver }) => {
         clusters: { main: { url, concurrency: 4 } },
         placement: ({ id }) => ({ cluster: 'main', driver, name: `${prefix}_${id}` }),
         hooks: { migrate: preset.migrator() },
-        defaults: { retries: 0 },
+        defaults: { retries },
       },
       { root, onEvent: (event) => events.push(event) },
     );
   }
 
-  async function reopen(): Promise<void> {
+  async function reopen(retries = 0): Promise<void> {
     await tenancy.close();
-    tenancy = await open();
+    tenancy = await open(retries);
   }
 
   /** The names in the tool's own table, wherever in the tenant's home it has to be. */
@@ -161,6 +172,38 @@ describe.each(runs)('%s', { timeout: 60_000 }, (_name, { preset, driver }) => {
     expect(await tenancy.migrate({ all: true }, { forceVerify: true })).toMatchObject({ exitCode: 0, counts: { 'up-to-date': 1 } });
     expect((await tenancy.find('acme')).schemaVersion).toBe(first);
     expect(await applied('acme')).toContain(second);
+  });
+
+  it('migrates tenants side by side, whatever lock the tool has', async () => {
+    await tenancy.provision(['acme', 'globex']);
+    await preset.write(root, 2, meetAnother());
+    await reopen();
+    const report = await tenancy.migrate({ all: true });
+    expect(report, JSON.stringify(report.failed)).toMatchObject({ exitCode: 0, counts: { applied: 2 } });
+  });
+
+  it('names the migration, and keeps what was thrown, where that is no error', async () => {
+    if (!preset.throwing) return;
+    await tenancy.provision(['acme']);
+    const second = await preset.throwing(root, 2);
+    await reopen();
+    const { failed } = await tenancy.migrate({ all: true });
+    expect(failed[0]?.error?.message).toContain(`${second}: it threw 'no room'`);
+  });
+
+  it('tries again where what the server said is worth that', async () => {
+    await preset.write(root, 1, 'CREATE SEQUENCE tries');
+    await reopen(1);
+    await tenancy.provision(['acme']);
+    const second = await preset.write(
+      root,
+      2,
+      "DO $$ BEGIN IF nextval('tries') < 2 THEN RAISE 'busy' USING ERRCODE = '40001'; END IF; END $$",
+    );
+    await reopen(1);
+    const report = await tenancy.migrate({ all: true });
+    expect(report, JSON.stringify(report.failed)).toMatchObject({ exitCode: 0, counts: { applied: 1 } });
+    expect((await applied('acme')).at(-1)).toBe(second);
   });
 
   it('ends at once, and leaves no connection, where the run is aborted', async () => {

@@ -1,0 +1,209 @@
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { drizzle, knex, migrateMongo } from '../../hooks/index.js';
+import type { Migrator } from '../../src/config/types.js';
+import { createTenancy } from '../../src/create-tenancy.js';
+import type { Tenancy } from '../../src/tenancy.js';
+import { repositoryRoot } from '../rig/cli.js';
+import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
+import { presetCases } from './preset-cases.js';
+
+const migrators: readonly (readonly [string, string, () => Migrator])[] = [
+  ...presetCases.map(({ name, library, migrator }) => [name, library, migrator] as const),
+  ['migrate-mongo', 'migrate-mongo', () => migrateMongo()],
+];
+
+describe('a preset', { timeout: 60_000 }, () => {
+  let database: TestDatabase;
+  let root: string;
+  const opened: Tenancy[] = [];
+
+  beforeEach(async () => {
+    [database, root] = await Promise.all([createTestDatabase(), mkdtemp(path.join(tmpdir(), 'presets-'))]);
+    await writeFile(path.join(root, 'package.json'), '{ "type": "module" }\n');
+  });
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((tenancy) => tenancy.close()));
+    await Promise.all([database.drop(), rm(root, { recursive: true })]);
+  });
+
+  async function open(migrate: Migrator, url = database.url): Promise<Tenancy> {
+    const tenancy = await createTenancy(
+      {
+        registry: { url: database.url },
+        clusters: { main: { url } },
+        placement: { cluster: 'main', driver: 'postgres-schema', name: 'tenant_{id}' },
+        hooks: { migrate },
+        defaults: { retries: 0 },
+      },
+      { root },
+    );
+    opened.push(tenancy);
+    return tenancy;
+  }
+
+  const linkPackages = (): Promise<void> => symlink(path.join(repositoryRoot, 'node_modules'), path.join(root, 'node_modules'), 'dir');
+  const schemas = async (): Promise<unknown> => database.query("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'tenant%'");
+
+  it.each(migrators)('%s says what to install, before any tenant is touched', async (_name, library, migrator) => {
+    const tenancy = await open(migrator());
+    await expect(tenancy.provision(['acme'])).rejects.toMatchObject({
+      code: 'TENANCY_PACKAGE_MISSING',
+      exitCode: 2,
+      hint: expect.stringContaining(`npm i -D ${library}`),
+    });
+    expect(await schemas()).toEqual([]);
+  });
+
+  it.each(migrators)('%s refuses a version that it was not made for', async (_name, library, migrator) => {
+    const folder = path.join(root, 'node_modules', library);
+    await mkdir(folder, { recursive: true });
+    const entries = ['.', './migrator', './node-postgres'].map((entry) => [entry, './index.js']);
+    const manifest = { name: library, version: '99.1.0', main: './index.js', exports: Object.fromEntries(entries) };
+    await writeFile(path.join(folder, 'package.json'), JSON.stringify(manifest));
+    await writeFile(path.join(folder, 'index.js'), 'throw new Error("it was loaded")\n');
+    await expect((await open(migrator())).provision(['acme'])).rejects.toMatchObject({
+      code: 'TENANCY_PACKAGE_UNSUPPORTED',
+      exitCode: 2,
+      message: expect.stringContaining('99.1.0 is installed'),
+    });
+  });
+
+  it.each(migrators)('%s names the folder that is not there', async (name, _library, migrator) => {
+    await linkPackages();
+    const missing =
+      name === 'typeorm' ? 'data-source.ts' : path.join(root, name === 'drizzle' ? 'migrations/meta/_journal.json' : 'migrations');
+    await expect((await open(migrator())).provision(['acme'])).rejects.toThrow(missing);
+    expect(await schemas()).toEqual([]);
+  });
+
+  it("refuses what drizzle-kit writes as public, where nobody said that it is the tenant's", async () => {
+    await linkPackages();
+    const [, write] = [presetCases[1], presetCases[1]?.write];
+    await write?.(root, 1, 'CREATE TYPE "public"."role" AS ENUM (\'owner\')');
+    const { failed } = await (await open(drizzle({ directory: './migrations' }))).provision(['acme']);
+    expect(failed[0]?.error).toMatchObject({
+      code: 'TENANCY_MIGRATOR_REFUSED',
+      message: expect.stringContaining('0001_step names "public".'),
+    });
+    expect(await database.query("SELECT 1 FROM pg_type WHERE typname = 'role'")).toEqual([]);
+
+    const report = await (await open(drizzle({ directory: './migrations', schemas: { public: 'tenant' } }))).provision(['acme']);
+    expect(report).toMatchObject({ exitCode: 0 });
+    expect(await database.query("SELECT typnamespace::regnamespace::text AS schema FROM pg_type WHERE typname = 'role'")).toEqual([
+      { schema: 'tenant_acme' },
+    ]);
+  });
+
+  it('of Knex frees the lock that a killed run has left, and says so in the log of the tenant', async () => {
+    await linkPackages();
+    const [preset] = presetCases;
+    await preset?.write(root, 1, 'CREATE TABLE accounts (id int)');
+    await (await open(knex())).provision(['acme']);
+    await database.query('UPDATE tenant_acme.knex_migrations_lock SET is_locked = 1');
+    await preset?.write(root, 2, 'CREATE TABLE invoices (id int)');
+    const report = await (await open(knex())).migrate({ all: true });
+    expect(report).toMatchObject({ exitCode: 0, counts: { applied: 1 } });
+    expect(await database.query('SELECT is_locked FROM tenant_acme.knex_migrations_lock')).toEqual([{ is_locked: 0 }]);
+    const log = await readFile(path.join(root, '.tenancy/logs', report.runId, 'acme.log'), 'utf8');
+    expect(log).toContain('knex_migrations_lock says that it is locked');
+  });
+
+  it('of Knex takes the knexfile, but not where it connects to', async () => {
+    await linkPackages();
+    await presetCases[0]?.write(root, 1, 'CREATE TABLE accounts (id int)');
+    await writeFile(
+      path.join(root, 'knexfile.ts'),
+      `import type { Knex } from 'knex';
+const config: Record<string, Knex.Config> = {
+  production: {
+    client: 'sqlite3',
+    connection: { filename: './nowhere' },
+    searchPath: ['public'],
+    migrations: { directory: './migrations', tableName: 'history', schemaName: 'public' },
+  },
+};
+export default config;
+`,
+    );
+    const report = await (await open(knex({ knexfile: './knexfile.ts', environment: 'production' }))).provision(['acme']);
+    expect(report, JSON.stringify(report.failed)).toMatchObject({ exitCode: 0 });
+    expect(await database.query('SELECT name FROM tenant_acme.history')).toHaveLength(1);
+    expect(await database.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).toEqual([]);
+  });
+
+  describe.each(presetCases.map((preset) => [preset.name, preset] as const))('of %s, behind a pooler', (_name, preset) => {
+    it.each(['drops', 'refuses'] as const)('that %s the search path touches nothing', async (behaviour) => {
+      await linkPackages();
+      await preset.write(root, 1, 'CREATE TABLE accounts (id int)');
+      const pooler = await startPooler(database.url, behaviour);
+      try {
+        const { failed } = await (await open(preset.migrator(), pooler.url)).provision(['acme']);
+        expect(failed[0]?.error).toMatchObject({ code: 'TENANCY_MIGRATOR_REFUSED', message: expect.stringContaining('pooler') });
+        expect(await database.query("SELECT tablename FROM pg_tables WHERE schemaname IN ('public', 'tenant_acme')")).toEqual([]);
+      } finally {
+        await Promise.all(opened.splice(0).map((tenancy) => tenancy.close()));
+        await pooler.close();
+      }
+    });
+  });
+});
+
+/** What a PgBouncer does with `options` among the parameters of a connection's start: leaves them out where it was told to, else refuses them. */
+async function startPooler(target: string, behaviour: 'drops' | 'refuses'): Promise<{ url: string; close(): Promise<void> }> {
+  const { hostname, port } = new URL(target);
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer((client) => {
+    sockets.add(client);
+    client.on('error', () => undefined);
+    client.once('data', (start) => {
+      if (behaviour === 'refuses' && start.includes('search_path')) {
+        client.end(errorResponse('08P01', 'unsupported startup parameter: options'));
+        return;
+      }
+      const upstream = net.connect(Number(port), hostname);
+      sockets.add(upstream);
+      upstream.on('error', () => client.destroy());
+      upstream.write(withoutOptions(start));
+      client.pipe(upstream).pipe(client);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = new URL(target);
+  url.hostname = '127.0.0.1';
+  url.port = String((server.address() as net.AddressInfo).port);
+  return {
+    url: url.href,
+    close: () =>
+      new Promise((resolve) => {
+        for (const socket of sockets) socket.destroy();
+        server.close(() => resolve());
+      }),
+  };
+}
+
+/** A startup message: its length, the protocol's version, then names and values that end in a zero each, and one more. */
+function withoutOptions(start: Buffer): Buffer {
+  if (start.readInt32BE(4) !== 196_608) return start;
+  const words = start
+    .subarray(8, start.readInt32BE(0) - 2)
+    .toString()
+    .split('\0');
+  const pairs = words.flatMap((name, index) => (index % 2 === 0 && name !== 'options' ? [name, words[index + 1] ?? ''] : []));
+  const body = Buffer.from(`${pairs.join('\0')}\0\0`);
+  const head = Buffer.alloc(8);
+  head.writeInt32BE(body.length + 8, 0);
+  head.writeInt32BE(196_608, 4);
+  return Buffer.concat([head, body]);
+}
+
+function errorResponse(code: string, message: string): Buffer {
+  const body = Buffer.from(`SFATAL\0VFATAL\0C${code}\0M${message}\0\0`);
+  const head = Buffer.alloc(5);
+  head.write('E', 0);
+  head.writeInt32BE(body.length + 4, 1);
+  return Buffer.concat([head, body]);
+}
