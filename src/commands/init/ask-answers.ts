@@ -1,7 +1,11 @@
-import { isTenancyError, TenancyError } from '../../errors.js';
+import type { EngineName } from '../../drivers/driver.js';
+import { driversOf, engineOf } from '../../drivers/names.js';
+import { TenancyError } from '../../errors.js';
 import { DRIVER_NAMES, type DriverName } from '../../tenant.js';
 import type { CommandContext } from '../context.js';
-import { readServerSource, type ServerSource } from './read-url.js';
+import { askDirectory, askDriver, askServer } from './questions.js';
+import { engineOfServer, type ServerSource } from './read-url.js';
+import { type Ask, type Question, withTerminal } from './terminal.js';
 
 /** The answers as flags; each is also a question. */
 export interface InitFlags {
@@ -13,119 +17,67 @@ export interface InitFlags {
 export interface Answers {
   readonly driver: DriverName;
   readonly server: ServerSource;
-  /** As it is to stand in the config: relative to it, with `./`, or absolute. */
-  readonly migrations: string;
+  /** As it is to stand in the config: relative to it, with `./`, or absolute. Null where a migrator of the project's own does it. */
+  readonly migrations: string | null;
 }
 
-interface Question<Answer> {
-  readonly flag: string;
-  readonly text: string;
-  readonly preset: string;
-  /** @throws TenancyError `TENANCY_OPTION_REJECTED`; at a terminal the question is then asked again. */
-  readonly parse: (text: string) => Answer;
+/** What the project itself answers. */
+export interface Proposals {
+  /** Of the server that its libraries speak to. */
+  readonly engine: EngineName;
+  /** The folder to propose; null where a migrator of its own needs none. */
+  migrations(engine: EngineName): Promise<string | null>;
+}
+
+interface Given {
+  readonly driver: DriverName | undefined;
+  readonly server: ServerSource | undefined;
+  readonly migrations: string | undefined;
 }
 
 /**
- * Flag, else the default with `--yes`, else what is typed.
+ * Flag, else the default with `--yes`, else what is typed; what follows from the rest is not asked.
  * @throws TenancyError `TENANCY_OPTION_REJECTED` for a flag, `TENANCY_ANSWERS_MISSING`, `TENANCY_INIT_INTERRUPTED`.
  */
-export async function askAnswers(context: CommandContext, flags: InitFlags, presets: { readonly migrations: string }): Promise<Answers> {
-  const questions = {
-    driver: {
-      flag: '--driver',
-      text: 'Keep tenants apart by schema (one database for all) or by database (one each)?',
-      preset: 'schema',
-      parse: parseDriver,
-    } satisfies Question<DriverName>,
-    server: {
-      flag: '--url',
-      text: 'Which server? embedded:DIR needs none; else postgres://… or env:NAME',
-      preset: 'embedded:.tenancy/postgres',
-      parse: readServerSource,
-    } satisfies Question<ServerSource>,
-    migrations: {
-      flag: '--migrations',
-      text: 'Folder of the migrations?',
-      preset: presets.migrations,
-      parse: parseDirectory,
-    } satisfies Question<string>,
-  };
-  const given = { driver: flags.driver, server: flags.url, migrations: flags.migrations };
-  const open = (Object.keys(questions) as (keyof Answers)[]).filter((key) => given[key] === undefined);
+export async function askAnswers(context: CommandContext, flags: InitFlags, proposals: Proposals): Promise<Answers> {
+  const given = readFlags(flags, proposals);
   const { isYes, canAsk } = context.globals;
-  if (open.length > 0 && !isYes && !canAsk)
-    throw new TenancyError('TENANCY_ANSWERS_MISSING', { flags: open.map((key) => questions[key].flag) });
+  if (isYes) return answerAll(context, given, proposals, async ({ parse, preset }) => parse(preset));
 
-  // All that was given is checked before anything is asked.
-  const known = {
-    driver: parseGiven(questions.driver, given.driver, isYes),
-    server: parseGiven(questions.server, given.server, isYes),
-    migrations: parseGiven(questions.migrations, given.migrations, isYes),
+  const open: string[] = [];
+  const answers = await answerAll(context, given, proposals, async ({ flag, parse, preset }) => {
+    open.push(flag);
+    return parse(preset);
+  });
+  if (open.length === 0) return answers;
+  if (!canAsk) throw new TenancyError('TENANCY_ANSWERS_MISSING', { flags: open });
+  return withTerminal(context, (ask) => answerAll(context, given, proposals, ask));
+}
+
+/** All that was given is checked before anything is asked. */
+function readFlags(flags: InitFlags, proposals: Proposals): Given {
+  const driver = DRIVER_NAMES.find((name) => name === flags.driver);
+  const parse = <Answer>(question: Question<Answer>, text: string | undefined): Answer | undefined =>
+    text === undefined ? undefined : question.parse(text);
+  return {
+    driver: driver ?? parse(askDriver(null, proposals.engine), flags.driver),
+    server: parse(askServer(proposals.engine, driver), flags.url),
+    migrations: parse(askDirectory(''), flags.migrations),
   };
-  if (open.length === 0 || isYes) return known as Answers;
-  return withTerminal(context, async (read) => ({
-    driver: known.driver ?? (await askUntilParsed(context, questions.driver, read)),
-    server: known.server ?? (await askUntilParsed(context, questions.server, read)),
-    migrations: known.migrations ?? (await askUntilParsed(context, questions.migrations, read)),
-  }));
 }
 
-function parseGiven<Answer>({ parse, preset }: Question<Answer>, given: string | undefined, isYes: boolean): Answer | undefined {
-  if (given !== undefined) return parse(given);
-  return isYes ? parse(preset) : undefined;
+/** The server first: it says which drivers there are to choose from. */
+async function answerAll({ env }: CommandContext, given: Given, proposals: Proposals, ask: Ask): Promise<Answers> {
+  const likely = given.driver === undefined ? proposals.engine : engineOf(given.driver);
+  const server = given.server ?? (await ask(askServer(likely, given.driver)));
+  const engine = engineOfServer(server, env);
+  const driver = given.driver ?? onlyDriver(engine) ?? (await ask(askDriver(engine, likely)));
+  const proposed = given.migrations === undefined ? await proposals.migrations(engineOf(driver)) : null;
+  const migrations = given.migrations ?? (proposed === null ? null : await ask(askDirectory(proposed)));
+  return { driver, server, migrations };
 }
 
-async function askUntilParsed<Answer>(
-  { stderr }: CommandContext,
-  question: Question<Answer>,
-  read: (text: string) => Promise<string>,
-): Promise<Answer> {
-  for (;;) {
-    const typed = await read(`${question.text} [${question.preset}] `);
-    try {
-      return question.parse(typed === '' ? question.preset : typed);
-    } catch (error) {
-      if (!isTenancyError(error, 'TENANCY_OPTION_REJECTED')) throw error;
-      stderr.write(`${error.message}\n`);
-    }
-  }
-}
-
-/** Ctrl-C, and an input that ends, are no answer, and not the default either. */
-async function withTerminal<T>(
-  { stdin, stderr }: CommandContext,
-  use: (read: (text: string) => Promise<string>) => Promise<T>,
-): Promise<T> {
-  const { createInterface } = await import('node:readline/promises');
-  const terminal = createInterface({ input: stdin, output: stderr });
-  const controller = new AbortController();
-  const stop = (): void => controller.abort();
-  terminal.once('SIGINT', stop).once('close', stop);
-  try {
-    return await use(async (text) => (await terminal.question(text, { signal: controller.signal })).trim());
-  } catch (error) {
-    if (!controller.signal.aborted) throw error;
-    stderr.write('\n');
-    throw new TenancyError('TENANCY_INIT_INTERRUPTED', {});
-  } finally {
-    terminal.close();
-  }
-}
-
-function parseDriver(text: string): DriverName {
-  const driver = DRIVER_NAMES.find((name) => name === text.toLowerCase() || name === `postgres-${text.toLowerCase()}`);
-  if (driver) return driver;
-  throw new TenancyError('TENANCY_OPTION_REJECTED', { option: '--driver', value: text, expected: 'schema or database' });
-}
-
-function parseDirectory(text: string): string {
-  const directory = text.replaceAll('\\', '/').replace(/(?<=.)\/+$/, '');
-  if (directory === '' || /^(\.\/*)+$/.test(directory)) {
-    throw new TenancyError('TENANCY_OPTION_REJECTED', {
-      option: '--migrations',
-      value: text,
-      expected: 'a folder of its own, such as ./migrations/tenant',
-    });
-  }
-  return /^(\.{0,2}\/|[A-Za-z]:\/)/.test(directory) ? directory : `./${directory}`;
+function onlyDriver(engine: EngineName | null): DriverName | null {
+  const [first = null, second] = engine === null ? [] : driversOf(engine);
+  return second === undefined ? first : null;
 }

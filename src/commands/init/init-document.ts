@@ -8,8 +8,9 @@ export interface InitDocument {
   readonly driver: string;
   /** As the config has it: `embedded:DIR`, a URL without a password, or `env:NAME`. */
   readonly url: string;
-  readonly migrations: string;
-  /** The user's own migrator, where package.json names one. */
+  /** The folder of the built-in migrator; null where the config has the user's own migrator run. */
+  readonly migrations: string | null;
+  /** The user's own migrator, where package.json or a folder tells of one. */
   readonly migrator: string | null;
   /** Files that were made, in that order. */
   readonly written: readonly string[];

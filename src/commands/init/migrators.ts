@@ -1,91 +1,206 @@
-import type { DriverName } from '../../tenant.js';
+import type { EngineName } from '../../drivers/driver.js';
 
-/** A migrator that a project may have already, and how a hook runs it for one tenant. */
+/** A migrator that a project may have already, and the preset of `tenancy-cli/hooks` that runs it for one tenant. */
 export interface KnownMigrator {
   readonly name: string;
   /** Any of these among the dependencies means it. */
   readonly packages: readonly string[];
-  /** The call of a hook, as source text with the members of `ctx`; null where the built-in migrator reads its files. */
-  readonly call: ((driver: DriverName) => string) | null;
-  /** What its own configuration has to take from the environment, so that each tenant gets its own; one line each. */
-  readonly advice: (driver: DriverName) => readonly string[];
+  readonly engines: readonly EngineName[];
+  /** Name of the preset; null where there is none, and `call` is the body of a hook. */
+  readonly preset: string | null;
+  /** What its own configuration may be called, without the ending of a module. */
+  readonly configs: readonly string[];
+  /** Where its migrations are unless its configuration says otherwise, the likeliest first. */
+  readonly folders: readonly string[];
+  /** The files of a folder of its migrations, or the layout by which the built-in migrator reads it as it is. */
+  readonly layout: RegExp | 'prisma' | 'drizzle';
+  /** The folder that its configuration names; null where it names none. */
+  readonly readFolder: (configText: string) => string | null;
+  /** The preset needs no more than the configuration. */
+  readonly isConfigEnough: boolean;
+  /** Source text. */
+  readonly call: (found: FoundFiles) => string;
+  /** Packages that the preset loads. */
+  readonly needs: (engine: EngineName) => readonly string[];
 }
 
-const isSchema = (driver: DriverName): boolean => driver === 'postgres-schema';
+/** Relative to the project, with `./`. */
+export interface FoundFiles {
+  readonly config: string | null;
+  /** Empty where there is none. */
+  readonly configText: string;
+  readonly folder: string | null;
+  /** The folder is one that was asked for, whatever the configuration says. */
+  readonly isAsked: boolean;
+}
 
-/** The first that fits wins: an ORM's own migrator before libraries that are also used without one. */
-const MIGRATORS: readonly KnownMigrator[] = [
+const MODULES = /(?<!\.d)\.[cm]?[jt]s$/;
+const FOLDERS = ['./migrations', './src/migrations', './db/migrations'];
+const SQL: readonly EngineName[] = ['postgres', 'mysql'];
+
+const client = (engine: EngineName): string => (engine === 'mysql' ? 'mysql2' : 'pg');
+const setting = (name: string) => (text: string) => new RegExp(`\\b${name}['"]?\\s*:\\s*['"\`]([^'"\`$]+)['"\`]`).exec(text)?.[1] ?? null;
+
+/** The first whose files are there wins, else the first: an ORM's own migrator before libraries that are also used without one. */
+export const MIGRATORS: readonly KnownMigrator[] = [
   {
     name: 'Prisma',
+    layout: 'prisma',
     packages: ['prisma', '@prisma/client'],
-    call: null,
-    advice: () => ["Prisma's migrations are read as they are: once there are some, make this './prisma/migrations'."],
+    engines: SQL,
+    preset: 'prisma',
+    configs: [],
+    folders: ['./prisma/migrations'],
+    readFolder: () => null,
+    isConfigEnough: false,
+    call: ({ folder }) => callOf('prisma', { directory: unless(folder, './prisma/migrations') }),
+    needs: () => ['prisma'],
   },
   {
     name: 'Drizzle',
+    layout: 'drizzle',
     packages: ['drizzle-kit', 'drizzle-orm'],
-    call: () => "exec('drizzle-kit', ['migrate'])",
-    advice: (driver) => [
-      'drizzle.config.ts has to take its url from process.env.DATABASE_URL',
-      ...(isSchema(driver) ? ['and migrations.schema from process.env.TENANCY_SCHEMA: by default only the first tenant is migrated.'] : []),
-    ],
+    engines: SQL,
+    preset: 'drizzle',
+    configs: ['./drizzle.config'],
+    folders: ['./drizzle'],
+    readFolder: setting('out'),
+    isConfigEnough: false,
+    call: ({ folder }) => callOf('drizzle', { directory: unless(folder, './drizzle') }),
+    needs: (engine) => ['drizzle-orm', client(engine)],
   },
   {
     name: 'TypeORM',
     packages: ['typeorm'],
-    call: () => "exec('typeorm', ['migration:run', '-d', 'data-source.js'])",
-    advice: (driver) => [
-      `data-source.js has to take its url from process.env.DATABASE_URL${isSchema(driver) ? ', its schema from TENANCY_SCHEMA' : ''}.`,
-    ],
+    engines: SQL,
+    preset: 'typeorm',
+    configs: ['./data-source', './src/data-source', './src/database/data-source', './src/db/data-source'],
+    folders: [],
+    layout: MODULES,
+    readFolder: () => null,
+    isConfigEnough: true,
+    call: ({ config }) => callOf('typeorm', { dataSource: config ?? './data-source.js' }),
+    needs: (engine) => ['typeorm', client(engine)],
   },
   {
     name: 'Sequelize',
     packages: ['sequelize-cli', 'sequelize'],
-    call: () => "exec('sequelize-cli', ['db:migrate'])",
-    advice: (driver) => [
-      "Its config needs use_env_variable: 'DATABASE_URL'",
-      ...(isSchema(driver) ? ['and migrationStorageTableSchema: process.env.TENANCY_SCHEMA.'] : []),
-    ],
+    engines: SQL,
+    preset: 'sequelize',
+    configs: ['./.sequelizerc'],
+    folders: FOLDERS,
+    layout: MODULES,
+    readFolder: readSequelizerc,
+    isConfigEnough: false,
+    call: ({ folder }) => callOf('sequelize', { directory: folder ?? './migrations' }),
+    needs: (engine) => ['sequelize', client(engine)],
   },
   {
     name: 'node-pg-migrate',
     packages: ['node-pg-migrate'],
-    call: (driver) => {
-      const names = isSchema(driver) ? ", '--schema', placement.name, '--migrations-schema', placement.name" : '';
-      return `exec('node-pg-migrate', ['up', '--no-lock'${names}])`;
-    },
-    advice: () => ['--no-lock: its own lock lets one tenant in at a time and fails the others; tenancy locks each tenant.'],
+    engines: ['postgres'],
+    preset: 'nodePgMigrate',
+    configs: [],
+    folders: FOLDERS,
+    layout: /(?<!\.d)\.([cm]?[jt]s|sql)$/,
+    readFolder: () => null,
+    isConfigEnough: false,
+    call: ({ folder }) => callOf('nodePgMigrate', { directory: folder ?? './migrations' }),
+    needs: () => ['node-pg-migrate', 'pg'],
   },
   {
     name: 'Knex',
     packages: ['knex'],
-    call: () => "exec('knex', ['migrate:latest'])",
-    advice: (driver) => [
-      'The knexfile has to take its connection from process.env.DATABASE_URL',
-      ...(isSchema(driver) ? ['and searchPath and migrations.schemaName from process.env.TENANCY_SCHEMA.'] : []),
-    ],
+    engines: SQL,
+    preset: 'knex',
+    configs: ['./knexfile'],
+    folders: FOLDERS,
+    layout: MODULES,
+    readFolder: setting('directory'),
+    isConfigEnough: true,
+    call: ({ config, configText, folder, isAsked }) =>
+      callOf('knex', {
+        directory: config === null ? (folder ?? './migrations') : isAsked ? folder : null,
+        knexfile: config,
+        environment: environmentOf(configText),
+      }),
+    needs: (engine) => ['knex', client(engine)],
   },
   {
     name: 'Kysely',
     packages: ['kysely-ctl', 'kysely'],
-    call: () => "exec('kysely', ['migrate:latest'])",
-    advice: (driver) => [
-      'kysely.config.ts has to connect to process.env.DATABASE_URL',
-      ...(isSchema(driver)
-        ? ["and the Migrator's migrationTableSchema has to be process.env.TENANCY_SCHEMA; its lock makes tenants take turns."]
-        : []),
-    ],
+    engines: SQL,
+    preset: 'kysely',
+    configs: ['./kysely.config', './.config/kysely.config'],
+    folders: FOLDERS,
+    layout: MODULES,
+    readFolder: setting('migrationFolder'),
+    isConfigEnough: false,
+    call: ({ folder }) => callOf('kysely', { directory: folder ?? './migrations' }),
+    needs: (engine) => ['kysely', client(engine)],
+  },
+  {
+    name: 'migrate-mongo',
+    packages: ['migrate-mongo'],
+    engines: ['mongodb'],
+    preset: 'migrateMongo',
+    configs: ['./migrate-mongo-config'],
+    folders: FOLDERS,
+    layout: MODULES,
+    readFolder: setting('migrationsDir'),
+    isConfigEnough: true,
+    call: ({ configText, folder }) =>
+      callOf('migrateMongo', {
+        directory: folder ?? relativePath(setting('migrationsDir')(configText) ?? 'migrations'),
+        changelogCollectionName: unless(setting('changelogCollectionName')(configText), 'changelog'),
+        migrationFileExtension: unless(setting('migrationFileExtension')(configText), '.js'),
+        useFileHash: /\buseFileHash['"]?\s*:\s*true\b/.test(configText) ? true : undefined,
+      }),
+    needs: () => ['migrate-mongo', 'mongodb'],
   },
   {
     name: 'Umzug',
     packages: ['umzug'],
+    engines: ['postgres', 'mysql', 'mongodb'],
+    preset: null,
+    configs: [],
+    folders: [],
+    layout: MODULES,
+    readFolder: () => null,
+    isConfigEnough: false,
     call: () => 'createUmzug(url).up()',
-    advice: (driver) => [
-      `createUmzug is yours: an Umzug on that URL${isSchema(driver) ? ', its storage in the schema placement.name' : ''}.`,
-    ],
+    needs: () => ['umzug'],
   },
 ];
 
-export function findMigrator(dependencies: readonly string[]): KnownMigrator | null {
-  return MIGRATORS.find(({ packages }) => packages.some((name) => dependencies.includes(name))) ?? null;
+/** A call with those options that say something. */
+export function callOf(preset: string, options: Readonly<Record<string, string | boolean | null | undefined>>): string {
+  const given = Object.entries(options).filter(([, value]) => value !== null && value !== undefined);
+  const pairs = given.map(([name, value]) => `${name}: ${typeof value === 'string' ? quote(value) : value}`);
+  return `${preset}(${pairs.length === 0 ? '' : `{ ${pairs.join(', ')} }`})`;
+}
+
+/** In single quotes, as source text. */
+export function quote(text: string): string {
+  return `'${JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
+}
+
+export function relativePath(folder: string): string {
+  return /^(\.{0,2}\/|[A-Za-z]:)/.test(folder) ? folder : `./${folder}`;
+}
+
+function unless(value: string | null, preset: string): string | null {
+  return value === preset ? null : value;
+}
+
+/** Of a knexfile with several; where to connect isn't taken from it, only where the migrations are. */
+function environmentOf(text: string): string | null {
+  return ['production', 'staging', 'development'].find((name) => new RegExp(`^\\s*['"]?${name}['"]?\\s*:`, 'm').test(text)) ?? null;
+}
+
+/** `'migrations-path': path.resolve('db', 'migrations')`, or a text. */
+function readSequelizerc(text: string): string | null {
+  const [, value = ''] = /['"]migrations-path['"]\s*:\s*((?:path\.)?(?:resolve|join)\([^)]*\)|['"][^'"]+['"])/.exec(text) ?? [];
+  const parts = [...value.matchAll(/['"]([^'"]+)['"]/g)].map(([, part]) => part);
+  return parts.length === 0 ? null : parts.join('/');
 }

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { TenancyError } from '../../errors.js';
 import { loadMigrations } from '../../migrations/source.js';
 import type { DriverName } from '../../tenant.js';
+import { writeFirstMigration } from './first-migration.js';
 import type { NewFile } from './write-files.js';
 
 export interface MigrationsPlan {
@@ -16,25 +17,14 @@ export interface MigrationsPlan {
   readonly problem: string | null;
 }
 
-const UP = (home: string): string => `-- Runs once in every tenant's own ${home}: name tables without a schema.
-CREATE TABLE accounts (
-  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  name text NOT NULL,
-  created_at timestamptz NOT NULL DEFAULT now()
-);
-`;
-const DOWN = '-- Takes 0001_accounts.sql back, for `tenancy tenant rollback`.\nDROP TABLE accounts;\n';
-
 const NAMES_PUBLIC = /\bpublic"?\s*\.|\bSCHEMA\s+(IF\s+NOT\s+EXISTS\s+)?"?public\b/i;
 
 /** @throws TenancyError `TENANCY_OPTION_REJECTED` where there is something that isn't a folder. */
-export async function planMigrations(cwd: string, directory: string, driver: DriverName): Promise<MigrationsPlan> {
+export async function planMigrations(cwd: string, directory: string, driver: DriverName, moduleEnding: string): Promise<MigrationsPlan> {
   const names = await readNames(cwd, directory);
-  if (names.length === 0) {
-    const up = { file: path.posix.join(directory, '0001_accounts.sql'), text: UP(driver === 'postgres-schema' ? 'schema' : 'database') };
-    const down = { file: path.posix.join(directory, '0001_accounts.down.sql'), text: DOWN };
-    return { files: [up, down], found: 0, namesPublic: false, problem: null };
-  }
+  if (names.length === 0)
+    return { files: writeFirstMigration(directory, driver, moduleEnding), found: 0, namesPublic: false, problem: null };
+
   try {
     const found = await loadMigrations({ directory, root: cwd }, { importModule: async () => ({}) });
     const namesPublic = found.some(({ up }) => up.type === 'sql' && NAMES_PUBLIC.test(up.sql));
