@@ -36,12 +36,12 @@ export const driverErrors = {
     message: ({ name, driver, reason }) => `${JSON.stringify(name)} can't be the name of a ${driver} tenant: ${reason}`,
     hint: () => 'change what `placement` returns as name; `tenant_${id}`, in lower case, is fine for every id of at most 56 characters',
   }),
-  TENANCY_NAME_TAKEN: defineError<{ name: string; kind: string; owner: string }>({
+  TENANCY_NAME_TAKEN: defineError<{ name: string; kind: string; owner: string /** Where it isn't PostgreSQL's. */; unmark?: string }>({
     exit: EXIT.refused,
     message: ({ name, kind, owner }) => `the ${kind} ${name} is already there, and ${owner}; it was left alone`,
-    hint: ({ name, kind, owner }) =>
+    hint: ({ name, kind, owner, unmark = `COMMENT ON ${kind.toUpperCase()} ${JSON.stringify(name)} IS NULL` }) =>
       owner.includes('another registry')
-        ? `choose another name in \`placement\`; if that registry is gone for good, take its mark off (\`COMMENT ON ${kind.toUpperCase()} ${JSON.stringify(name)} IS NULL\`) and bring it in with \`tenancy registry adopt\``
+        ? `choose another name in \`placement\`; if that registry is gone for good, take its mark off (\`${unmark}\`) and bring it in with \`tenancy registry adopt\``
         : `choose another name in \`placement\`; a ${kind} that tenancy did not make can be taken over with \`tenancy registry adopt\``,
   }),
   TENANCY_HOME_NOT_OURS: defineError<{ tenant: string; name: string; kind: string; owner: string }>({
@@ -49,7 +49,7 @@ export const driverErrors = {
     message: ({ tenant, name, kind, owner }) =>
       `${tenant}: the ${kind} ${name} ${owner}, so it is not entered, and nothing was written to it`,
     hint: ({ tenant, name, kind }) =>
-      `somebody has replaced the ${kind} or its comment: look into ${name} by hand, put the tenant's own back, then run \`tenancy tenant repair ${tenant}\``,
+      `somebody has replaced the ${kind} or the mark on it: look into ${name} by hand, put the tenant's own back, then run \`tenancy tenant repair ${tenant}\``,
   }),
   TENANCY_CREATE_FORBIDDEN: defineError<{
     name: string;

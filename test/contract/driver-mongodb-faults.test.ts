@@ -68,7 +68,12 @@ describe('what passes by itself', () => {
   it('is not a right that is missing: that is tried once', async () => {
     const target = homes.target();
     await fail(['insert'], { errorCode: 13 }, 1);
-    await expect(homes.driver.create(target, never)).rejects.toMatchObject({ code: 13 });
+    await expect(homes.driver.create(target, never)).rejects.toMatchObject({
+      code: 'TENANCY_CREATE_FORBIDDEN',
+      message: expect.stringMatching(/the login \S+ lacks readWriteAnyDatabase/),
+      hint: expect.stringMatching(/grantRolesToUser\("[^"]+", \[\{ role: "readWriteAnyDatabase", db: "admin" \}\]\)/),
+      cause: expect.objectContaining({ code: 13 }),
+    });
     expect(await homes.driver.probe(target)).toEqual({ status: 'absent' });
   });
 });

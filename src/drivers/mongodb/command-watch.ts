@@ -26,7 +26,12 @@ export class CommandWatch {
     this.#kill = kill;
     client.on('commandStarted', (event) => this.#start(event));
     client.on('commandSucceeded', ({ requestId }) => this.#end(requestId));
-    client.on('commandFailed', ({ requestId }) => this.#end(requestId));
+    client.on('commandFailed', ({ requestId, failure }) => {
+      const running = this.#running.get(requestId);
+      // Its answer won't come any more; whether it is still running is not known.
+      if (running !== undefined && failure.name.startsWith('MongoNetwork')) running.scope.lost.push(running.session);
+      this.#end(requestId);
+    });
   }
 
   open(options: { readonly limitMs: number | null }): WatchScope {
@@ -58,6 +63,8 @@ const KILL_AGAIN_MS = 100;
 /** The commands of one loan. */
 export class WatchScope {
   readonly running = new Map<number, Document>();
+  /** Sessions of commands whose connection was lost; the client lends none of them again. */
+  readonly lost: Document[] = [];
   /** Sessions with a transaction that nobody has ended yet, by their id. */
   readonly #transactions = new Map<string, Document>();
   /** Writes sent outside of a transaction, by their command. */
@@ -83,20 +90,18 @@ export class WatchScope {
   startKilling(): void {
     if (this.#killing !== null) return;
     const kill = (): void => {
-      if (this.running.size > 0) void this.endRunning();
+      if (this.running.size > 0) void this.#kill([...this.running.values()]).catch(() => undefined);
     };
     this.#killing = setInterval(kill, KILL_AGAIN_MS);
     kill();
   }
 
-  /** Where that fails the server can't be reached, and what was running has been told of it in the same way. */
-  async endRunning(): Promise<void> {
-    if (this.running.size > 0) await this.#kill([...this.running.values()]).catch(() => undefined);
-  }
-
-  /** Ends what is still running, and the transactions left open: they would hold their locks for a minute. */
+  /**
+   * Ends what is still running, or may be, and the transactions left open: they would hold their locks for a minute.
+   * Where that fails the server can't be reached.
+   */
   async endAll(): Promise<void> {
-    const sessions = [...this.running.values(), ...this.#transactions.values()];
+    const sessions = [...this.running.values(), ...this.lost.splice(0), ...this.#transactions.values()];
     if (sessions.length > 0) await this.#kill(sessions).catch(() => undefined);
   }
 

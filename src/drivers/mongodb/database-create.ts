@@ -3,9 +3,12 @@ import type { TenantTarget } from '../driver.js';
 import { codeOf } from './classify.js';
 import { type EngineContext, settleRetryable } from './engine-context.js';
 import { homeOf, newHome, oursFilter, readHome } from './home.js';
+import { formatGrant, loginOf } from './login.js';
 import { describeOwner, isSameMarker } from './marker.js';
 
 const DUPLICATE_KEY = 11000;
+const UNAUTHORIZED = 13;
+const ROLE = 'readWriteAnyDatabase';
 /** The server tells no databases apart by case (Manual, MongoDB Limits: Database Name Case Sensitivity). */
 const DIFFERS_IN_CASE = 13297;
 
@@ -21,6 +24,7 @@ export async function createDatabase(context: EngineContext, target: TenantTarge
       await homeOf(context, target.name).insertOne(newHome(target.marker));
     } catch (error) {
       if (codeOf(error) === DIFFERS_IN_CASE) throw nameTaken(target, 'is written in another case there, which MongoDB takes for the same');
+      if (codeOf(error) === UNAUTHORIZED) throw await forbidden(context, target, error);
       if (codeOf(error) !== DUPLICATE_KEY) throw error;
       return (await lookForHome(context, target)) ?? 'adopted';
     }
@@ -50,5 +54,12 @@ async function refuseIntruders(context: EngineContext, target: TenantTarget): Pr
 }
 
 export function nameTaken({ name }: TenantTarget, owner: string): TenancyError<'TENANCY_NAME_TAKEN'> {
-  return new TenancyError('TENANCY_NAME_TAKEN', { name, kind: 'database', owner });
+  const unmark = `db.getSiblingDB(${JSON.stringify(name)})._tenancy.drop()`;
+  return new TenancyError('TENANCY_NAME_TAKEN', { name, kind: 'database', owner, unmark });
+}
+
+async function forbidden({ client }: EngineContext, { name }: TenantTarget, cause: unknown): Promise<TenancyError> {
+  const login = loginOf(await client.db('admin').command({ connectionStatus: 1 })) ?? { user: '', db: 'admin' };
+  const details = { name, kind: 'database', login: login.user, database: login.db, lacks: ROLE } as const;
+  return new TenancyError('TENANCY_CREATE_FORBIDDEN', { ...details, grant: formatGrant(login, ROLE) }, { cause });
 }

@@ -1,6 +1,6 @@
 import { withMongodbDatabase } from '../../util/mongodb-url.js';
 import type { Presence, TenantDriver, TenantTarget } from '../driver.js';
-import { codeOf } from './classify.js';
+import { codeOf, isConnectionError } from './classify.js';
 import { cutDatabaseAccess, restoreDatabaseAccess } from './database-access.js';
 import { createDatabase, nameTaken } from './database-create.js';
 import { dropDatabase, findObstacles } from './database-drop.js';
@@ -77,13 +77,16 @@ export function createMongodbDatabaseDriver(context: EngineContext): TenantDrive
 /** A database without a marker is there by its collections alone: so it is empty where they are. */
 async function hasNoDocuments({ client }: EngineContext, { name }: TenantTarget, collections: readonly string[]): Promise<boolean> {
   for (const collection of collections) {
-    if (
-      (await client
-        .db(name)
-        .collection(collection)
-        .findOne({}, { projection: { _id: 1 } })) !== null
-    )
-      return false;
+    const found = client
+      .db(name)
+      .collection(collection)
+      .findOne({}, { projection: { _id: 1 } });
+    // A view that can't be read is somebody's all the same.
+    const isEmpty = await found.then(
+      (document) => document === null,
+      (error: unknown) => (isConnectionError(error) ? Promise.reject(error) : false),
+    );
+    if (!isEmpty) return false;
   }
   return true;
 }

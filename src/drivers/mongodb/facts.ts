@@ -3,6 +3,7 @@ import { parseMongodbUrl } from '../../util/mongodb-url.js';
 import type { ClusterFacts } from '../driver.js';
 import { unlessForbidden } from './database-users.js';
 import type { EngineContext } from './engine-context.js';
+import { formatGrant, loginOf } from './login.js';
 
 /** `net.maxIncomingConnections` where nobody has set it; the operating system may allow fewer. */
 const DEFAULT_MAX_CONNECTIONS = 65_536;
@@ -60,7 +61,7 @@ export async function readFacts({ client, url }: EngineContext): Promise<Cluster
       privilege: need.what,
       // Nobody has logged in, and yet the server answers: it asks for no login.
       isGranted: login === null || isGranted(privilegesOf(connection), need),
-      hint: `db.getSiblingDB(${JSON.stringify(login?.db ?? 'admin')}).grantRolesToUser(${JSON.stringify(login?.user ?? '')}, [{ role: ${JSON.stringify(need.role)}, db: "admin" }])`,
+      hint: formatGrant(login ?? { user: '', db: 'admin' }, need.role),
     })),
   };
 }
@@ -83,9 +84,4 @@ function isGranted(privileges: readonly Privilege[], { actions, on }: Need): boo
 
 function privilegesOf(connection: Document): readonly Privilege[] {
   return (connection['authInfo']?.authenticatedUserPrivileges ?? []) as readonly Privilege[];
-}
-
-function loginOf(connection: Document): { readonly user: string; readonly db: string } | null {
-  const [login] = (connection['authInfo']?.authenticatedUsers ?? []) as readonly { readonly user: string; readonly db: string }[];
-  return login ?? null;
 }

@@ -87,7 +87,8 @@ export function oursFilter({ marker }: TenantTarget): Pick<HomeDocument, '_id' |
  * called by the owner of the lease only, before anything is written: whoever began it is gone, or has been overtaken.
  */
 export async function endAbandoned({ client }: EngineContext, { transaction }: HomeDocument): Promise<void> {
-  if (transaction === null) return;
+  // Nor is there one in a document that somebody has put back by hand.
+  if (!transaction) return;
   try {
     await client.db('admin').command({ killSessions: [{ id: transaction.id }] });
   } catch (error) {

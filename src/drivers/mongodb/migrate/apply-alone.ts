@@ -53,7 +53,7 @@ function progressOf({ name, checksum, isSeed }: ModuleStep, state: StoredProgres
 async function saveNotDone(migrate: MigrateContext, step: ModuleStep, tenant: string, home: HomeDocument, thrown: unknown): Promise<void> {
   if (migrate.options.signal.aborted) return;
   // What the connection was lost over may be running on where it was sent to.
-  await migrate.scope.endRunning();
+  await migrate.scope.endAll();
   const saving = changeHome(migrate, { tenant, home, change: { progress: step.isSeed ? null : progressOf(step, 'between') } });
   await (isConnectionError(thrown) ? saving.catch(() => undefined) : saving);
 }

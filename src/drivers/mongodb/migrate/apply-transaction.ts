@@ -35,7 +35,8 @@ export async function applyInTransaction(
     try {
       await runModule(migrate, step, told);
     } catch (thrown) {
-      throw hasLabel(thrown, 'TransientTransactionError') ? thrown : failed(thrown);
+      const isTransient = hasLabel(thrown, 'TransientTransactionError') && migrate.scope.expired === null;
+      throw isTransient ? thrown : failed(thrown);
     }
     refuseEscape(migrate, step, failed);
     const durationMs = elapsedMs(startedMs);

@@ -21,7 +21,7 @@ export function moduleFailure({ scope }: MigrateContext, { tenant, migration, fi
 }
 
 /** JavaScript lets anything be thrown. */
-export function explain(thrown: unknown): string {
+function explain(thrown: unknown): string {
   if (isTenancyError(thrown)) return thrown.message;
   if (!(thrown instanceof Error)) {
     return `it threw ${typeof thrown === 'string' ? JSON.stringify(thrown) : String(thrown)}, which is not an Error`;
