@@ -1,6 +1,7 @@
 /** The ready-made hooks, imported from `tenancy-cli/hooks`. */
 export { byDriver } from './by-driver.js';
 export { mongodbDatabase } from './mongodb-database.js';
+export { mysqlDatabase } from './mysql-database.js';
 export { postgresDatabase } from './postgres-database.js';
 export { postgresSchema } from './postgres-schema.js';
 export { type AtlasOptions, atlas } from './presets/atlas.js';

@@ -1,6 +1,6 @@
 import type { ErrorClass } from '../driver.js';
 
-/** By the server's error number; everything else of the server is fatal. The numbers below 2000 and from 3000 on are MySQL's and MariaDB's alike. */
+/** By the server's error number; everything else of the server is fatal. Those that only one of MySQL and MariaDB has mean nothing else to the other. */
 const BY_NUMBER: Readonly<Record<number, ErrorClass>> = {
   1213: 'transaction', // ER_LOCK_DEADLOCK
   1205: 'busy', // ER_LOCK_WAIT_TIMEOUT: rolls back the statement alone
@@ -25,7 +25,6 @@ const BY_NUMBER: Readonly<Record<number, ErrorClass>> = {
   2006: 'connection', // CR_SERVER_GONE_ERROR
   2013: 'connection', // CR_SERVER_LOST
   3169: 'connection', // ER_SESSION_WAS_KILLED
-  4031: 'connection', // ER_CLIENT_INTERACTION_TIMEOUT
   1021: 'resources', // ER_DISK_FULL
   1037: 'resources', // ER_OUTOFMEMORY
   1038: 'resources', // ER_OUT_OF_SORTMEMORY

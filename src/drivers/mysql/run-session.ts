@@ -14,6 +14,8 @@ export interface MigrationSessionDeps {
   readonly options: SessionOptions;
   /** Bound to the tenant; on the same connection. */
   readonly db: TenantDb;
+  /** What the session started with, as SQL. */
+  readonly settings: string;
   /** Ends the connection's running statement, from another one. */
   killStatement(): Promise<void>;
 }
@@ -29,14 +31,16 @@ export async function runSession<T>(
   const loan = await budget.borrow(options.signal);
   const { connection } = loan;
   try {
-    await connection.send(`USE ${quoteName(target.name)}; ${SESSION_SETTINGS}; ${limitSettings(connection, options)}`);
+    const settings = `${SESSION_SETTINGS}; ${limitSettings(connection, options)}`;
+    await connection.send(`USE ${quoteName(target.name)}; ${settings}`);
     const db: TenantDb = {
       query: async <R>(sql: string, params?: readonly unknown[]) => {
         const answers = await connection.send(sql, params);
         return lastAnswer(sql, answers) as { rows: R[]; rowCount: number | null };
       },
     };
-    const migrations = createMigrationSession({ connection, target, options, db, killStatement: () => budget.killStatement(connection) });
+    const killStatement = (): Promise<void> => budget.killStatement(connection);
+    const migrations = createMigrationSession({ connection, target, options, db, settings, killStatement });
     const answer = await use({ ...migrations, db });
     if (await isInTransaction(connection)) throw new TenancyError('TENANCY_TRANSACTION_LEFT_OPEN', { name: target.name });
     await loan.giveBack(true);
