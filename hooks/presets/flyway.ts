@@ -29,7 +29,7 @@ interface HistoryRow {
 export function flyway({ directory = './migrations', placeholders, table = 'flyway_schema_history' }: FlywayOptions = {}): Migrator {
   let local: readonly string[] = [];
   let repeatable: readonly string[] = [];
-  /** Tenants whose repeatable migrations were seen to in this run. */
+  /** Tenants whose repeatable migrations were seen to right now. */
   const seenTo = new Set<string>();
   const keyOf = ({ runId, tenant }: HookContext): string => `${runId} ${tenant.id}`;
   const read = async ({ root }: ProjectContext): Promise<readonly string[]> => {
@@ -70,14 +70,15 @@ export function flyway({ directory = './migrations', placeholders, table = 'flyw
       const { applied, baseline } = await readHistory(ctx, table);
       const isCovered = (version: string): boolean => baseline !== null && compareVersions(version, baseline) <= 0;
       const versions = local.filter((version) => !applied.has(version) && !isCovered(version));
-      return seenTo.has(keyOf(ctx)) ? versions : [...versions, ...repeatable];
+      // Asked once more behind the run, and then for the last time.
+      return seenTo.delete(keyOf(ctx)) ? versions : [...versions, ...repeatable];
     },
   });
   return {
     ...migrator,
     run: async (ctx) => {
       await migrator.run(ctx);
-      seenTo.add(keyOf(ctx));
+      if (repeatable.length > 0) seenTo.add(keyOf(ctx));
     },
   };
 }
