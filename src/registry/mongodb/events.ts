@@ -30,7 +30,10 @@ export function createEventReader({ collections, send }: RegistryConnection): Pi
   };
 }
 
-/** Numbers them from the tick's first. The trail is only ever added to; the server can't be told to hold anybody else to that. */
+/**
+ * Numbers them from the tick's first. The trail is only ever added to. No trigger holds others to that here; a role does, that has `find` and
+ * `insert` on `tenancy.events`, and `readWrite`'s actions on each of the other collections.
+ */
 export async function recordEvents(
   { collections }: RegistryConnection,
   session: ClientSession,

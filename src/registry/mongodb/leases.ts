@@ -1,3 +1,4 @@
+import type { ClientSession } from 'mongodb';
 import type { LeaseGrant, LeaseRequest, Registry } from '../registry.js';
 import { IN_ONE_BATCH } from './collections.js';
 import type { RegistryConnection } from './connection.js';
@@ -99,11 +100,7 @@ function toGrant(
 }
 
 /** With a new fence, so that whoever held it writes nothing more. */
-async function breakLease(
-  db: RegistryConnection,
-  session: Parameters<Parameters<RegistryConnection['transact']>[0]>[0],
-  id: string,
-): ReturnType<Registry['breakLease']> {
+async function breakLease(db: RegistryConnection, session: ClientSession, id: string): ReturnType<Registry['breakLease']> {
   const { tenants } = db.collections;
   const tenant = await tenants.findOne({ _id: id }, { session });
   if (tenant === null || tenant.lease === null) return null;
