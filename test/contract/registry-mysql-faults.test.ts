@@ -255,6 +255,31 @@ describeOn('mariadb', () => {
     expect(proxy.requestCount - before).toBe(3);
   });
 
+  test('statements that a cut connection has left waiting do not count twice', async () => {
+    const database = await makeDatabase();
+    const proxy = await makeProxy(database.url);
+    const registry = await open(proxy.url, true);
+    await register(registry, 'acme');
+    const rival = await createConnection({ uri: database.url });
+    ends.push(() => rival.end());
+    await rival.query('START TRANSACTION');
+    await rival.query(`UPDATE tenancy_tenants SET fence = 1 WHERE id = 'acme'`);
+    const waiting = `SELECT p.id FROM information_schema.innodb_trx x JOIN information_schema.processlist p ON p.id = x.trx_mysql_thread_id
+      WHERE x.trx_state = 'LOCK WAIT' AND p.db = ?`;
+    const countWaiting = async (): Promise<number> => (await database.query(waiting, [database.name])).length;
+    const changed = registry.updateTenants([change('acme', null, { to: 'active', event: 'tenant.activated' })]);
+    await until(async () => (await countWaiting()) === 1, 'the change to wait');
+    proxy.reset();
+    // The server goes on with what it was sent: it notices that nobody listens when it answers.
+    await until(async () => (await countWaiting()) === 2, 'the change to wait once more');
+    await rival.query('COMMIT');
+    expect(await changed).toMatchObject([{ id: 'acme', status: 'active' }]);
+    await registry.close();
+    await database.assertNoConnections().catch(() => undefined);
+    const types = await database.query<{ type: string }>(`SELECT type FROM tenancy_events WHERE tenant = 'acme'`);
+    expect(types.map(({ type }) => type)).toEqual(['tenant.registered', 'tenant.activated']);
+  });
+
   test('the audit trail can only be added to', async () => {
     const database = await makeDatabase();
     await register(await open(database.url, true), 'acme');
