@@ -167,7 +167,7 @@ async function runOnMysql(ctx: HookContext, migrate: (database: DrizzleDatabase)
   const library = await loadPackage<typeof import('drizzle-orm/mysql2')>(ctx.root, { ...request, name: 'drizzle-orm/mysql2' });
   const tenant = bindMysql(ctx, await loadMysql(ctx.root, request));
   try {
-    const connection = tenant.mysql.createConnection({ uri: tenant.uri });
+    const connection = tenant.mysql.createConnection(tenant.config);
     tenant.adopt(connection);
     await migrate(library.drizzle({ client: connection }) as unknown as DrizzleDatabase);
     await connection.promise().end();

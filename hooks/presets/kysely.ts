@@ -171,7 +171,7 @@ async function runOnPostgres(ctx: HookContext, { library }: Ready, home: TenantH
 async function runOnMysql(ctx: HookContext, { library }: Ready, _home: TenantHome, use: Use): Promise<void> {
   const { sql, ...base } = library;
   const tenant = bindMysql(ctx, await loadMysql(ctx.root, { preset: PRESET, install: 'npm i -D kysely mysql2' }));
-  const pool = tenant.mysql.createPool({ uri: tenant.uri, connectionLimit: 1 });
+  const pool = tenant.mysql.createPool({ ...tenant.config, connectionLimit: 1 });
   pool.on('connection', (connection) => tenant.adopt(connection));
 
   class TenantAdapter extends base.MysqlAdapter {

@@ -1,13 +1,17 @@
 import type * as mysql from 'mysql2';
 import type { HookContext } from '../../src/config/types.js';
+import { mysqlConnectOptions, parseMysqlUrl } from '../../src/util/mysql-url.js';
 import { loadPackage, type PackageRequest } from './load-package.js';
 
 type Mysql = typeof mysql;
 
+const CONNECT_TIMEOUT_MS = 30_000;
+
 /** What is opened for one tenant on MySQL or MariaDB, so that an abort can cut it. */
 export interface TenantMysql {
   readonly mysql: Mysql;
-  readonly uri: string;
+  /** Where the tenant is, in mysql2's words. */
+  readonly config: mysql.ConnectionOptions;
   adopt(connection: { destroy(): void }): void;
   /** Cuts what is still open. */
   close(): void;
@@ -19,6 +23,7 @@ export function loadMysql(root: string, request: Omit<PackageRequest, 'name'>): 
 }
 
 export function bindMysql(ctx: HookContext, library: Mysql): TenantMysql {
+  const address = parseMysqlUrl(ctx.url);
   const open = new Set<{ destroy(): void }>();
   const cut = (): void => {
     for (const connection of open) connection.destroy();
@@ -27,7 +32,7 @@ export function bindMysql(ctx: HookContext, library: Mysql): TenantMysql {
   ctx.signal.addEventListener('abort', cut, { once: true });
   return {
     mysql: library,
-    uri: ctx.url,
+    config: address === null ? { uri: ctx.url } : { ...mysqlConnectOptions(address), connectTimeout: CONNECT_TIMEOUT_MS },
     adopt: (connection) => {
       open.add(connection);
       if (ctx.signal.aborted) cut();

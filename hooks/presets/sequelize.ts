@@ -178,7 +178,7 @@ async function onMysql(ctx: HookContext, _home: TenantHome, use: Use): Promise<v
   try {
     const createConnection = (given: object) => {
       const { host: _host, port: _port, user: _user, password: _password, database: _database, ...rest } = given as Record<string, unknown>;
-      const connection = tenant.mysql.createConnection({ ...rest, uri: tenant.uri });
+      const connection = tenant.mysql.createConnection({ ...rest, ...tenant.config });
       tenant.adopt(connection);
       return connection;
     };

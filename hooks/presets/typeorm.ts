@@ -167,7 +167,7 @@ async function onPostgres(ctx: HookContext, home: TenantHome, options: Options, 
 async function onMysql(ctx: HookContext, _home: TenantHome, options: Options, use: Use): Promise<void> {
   const tenant = bindMysql(ctx, await loadMysql(ctx.root, { preset: PRESET, install: 'npm i -D typeorm mysql2' }));
   const createPool = () => {
-    const pool = tenant.mysql.createPool({ uri: tenant.uri, connectionLimit: 1 });
+    const pool = tenant.mysql.createPool({ ...tenant.config, connectionLimit: 1 });
     pool.on('connection', (connection) => tenant.adopt(connection));
     return pool;
   };
