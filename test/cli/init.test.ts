@@ -1,48 +1,12 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import os from 'node:os';
+import { mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { InitDocument } from '../../src/commands/init/init-document.js';
-import { loadConfigObject } from '../../src/config/load.js';
-import { type CliOptions, type CliResult, repositoryRoot, runCli } from '../rig/cli.js';
 import { assertDocument } from '../rig/events-schema.js';
 import { canaryPassword, createTestDatabase } from '../rig/postgres.js';
+import { manifest, useInitFolder } from './init-folder.js';
 
-let directory: string;
-
-beforeEach(async () => {
-  directory = await mkdtemp(path.join(os.tmpdir(), 'init-'));
-});
-afterEach(() => rm(directory, { recursive: true, force: true }));
-
-const run = (args: readonly string[], options: Partial<CliOptions> = {}): Promise<CliResult> =>
-  runCli(args, { cwd: directory, ...options });
-const read = (file: string): Promise<string> => readFile(path.join(directory, file), 'utf8');
-
-async function write(files: Readonly<Record<string, string>>): Promise<void> {
-  for (const [file, text] of Object.entries(files)) {
-    await mkdir(path.dirname(path.join(directory, file)), { recursive: true });
-    await writeFile(path.join(directory, file), text);
-  }
-}
-
-/** Files by their paths, sorted; what npm installs is left out. */
-async function list(): Promise<string[]> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  const files = entries
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => path.relative(directory, path.join(entry.parentPath, entry.name)));
-  return files.filter((file) => !file.startsWith('node_modules')).sort();
-}
-
-/** As `npm i -D tenancy-cli` would. */
-async function install(): Promise<void> {
-  await mkdir(path.join(directory, 'node_modules'), { recursive: true });
-  await symlink(repositoryRoot, path.join(directory, 'node_modules/tenancy-cli'), 'dir');
-}
-
-const manifest = (content: object): Readonly<Record<string, string>> => ({ 'package.json': `${JSON.stringify(content)}\n` });
+const { folder, run, read, write, list, install } = useInitFolder();
 
 test('what it writes works as it is, there and back', async () => {
   await write({ ...manifest({ name: 'shop', type: 'module', devDependencies: { typescript: '5' } }), '.gitignore': 'node_modules' });
@@ -146,50 +110,12 @@ test('migrations that are there already are used as they are', async () => {
   expect(await read('tenancy.config.mjs')).toContain("migrations: { directory: './db' },");
 });
 
-test("Prisma's migrations are proposed, also where they name the schema public", async () => {
-  await write({
-    ...manifest({ devDependencies: { prisma: '7' } }),
-    'prisma/migrations/20260101000000_init/migration.sql': 'CREATE TABLE "public"."User" ("id" SERIAL PRIMARY KEY);\n',
-    'prisma/migrations/migration_lock.toml': 'provider = "postgresql"\n',
-  });
-  await install();
-  const { stdout } = await run(['init', '--yes']);
-  expect(stdout).toContain('./prisma/migrations has 1 migration already');
-  expect(await read('tenancy.config.mjs')).toContain("migrations: { directory: './prisma/migrations', schemas: { public: 'tenant' } },");
-  const provisioned = await run(['tenant', 'provision', 'acme']);
-  expect(provisioned.exitCode, provisioned.stderr).toBe(0);
-});
-
-test.each([
-  ['drizzle-orm', 'Drizzle'],
-  ['typeorm', 'TypeORM'],
-  ['sequelize', 'Sequelize'],
-  ['node-pg-migrate', 'node-pg-migrate'],
-  ['knex', 'Knex'],
-  ['kysely', 'Kysely'],
-  ['umzug', 'Umzug'],
-])('with %s, the hook that the config shows in a comment is one that can be taken out of it', async (dependency, name) => {
-  await write(manifest({ dependencies: { [dependency]: '1' } }));
-  await install();
-  const { stdout } = await run(['init', '--yes', '--json']);
-  expect(assertDocument<InitDocument>('init', stdout.trim())).toMatchObject({ migrator: name });
-  const config = await read('tenancy.config.mjs');
-  expect(config.split('\n').length).toBeLessThanOrEqual(25);
-  const taken = config.replace(/^ *migrations: .*\n/m, '').replace('// hooks:', 'hooks:');
-  await write({ 'taken.mjs': taken });
-  const { default: exported } = (await import(pathToFileURL(path.join(directory, 'taken.mjs')).href)) as {
-    default: { hooks: { migrate: unknown } };
-  };
-  expect(exported.hooks.migrate).toBeTypeOf('function');
-  await loadConfigObject(exported, { cwd: directory, env: {}, command: 'test' });
-});
-
 test('where one file cannot be written, none is', async () => {
-  await mkdir(path.join(directory, '.gitignore'));
+  await mkdir(path.join(folder(), '.gitignore'));
   const { exitCode, stderr } = await run(['init', '--yes']);
   expect(exitCode).toBe(2);
   expect(stderr).toMatch(/\.gitignore can't be written: .*; what init had written before was taken back/);
-  expect(await readdir(directory)).toEqual(['.gitignore']);
+  expect(await readdir(folder())).toEqual(['.gitignore']);
 });
 
 test('without a terminal it takes the defaults only where it is told to', async () => {
@@ -204,7 +130,8 @@ test('without a terminal it takes the defaults only where it is told to', async 
 });
 
 test.each([
-  ['--url', `mysql://root:${canaryPassword}@127.0.0.1/app`],
+  ['--url', `redis://root:${canaryPassword}@127.0.0.1/app`],
+  ['--url', `mongodb://root:${canaryPassword}%zz@a.example.com,b.example.com/`],
   ['--url', 'env:not a name'],
   ['--url', 'embedded:'],
   ['--migrations', '.'],
