@@ -9,7 +9,7 @@ const NO_REPLICATION_ENABLED = 76;
  *
  * - a replica set: `settings.replicaSetId` of its configuration, made by `rs.initiate` (two sets may well have one name);
  * - a sharded cluster: `clusterId` of `config.version`;
- * - a standalone server: the UUID of the collection `admin.system.version`, made with its data folder;
+ * - a standalone server: the UUID of the collection `admin.system.version`, which `mongod` makes with its data folder;
  * - where the login may read none of these (the smaller tiers of Atlas): the name of the set, which is unique there.
  *
  * Reads only: a dry run asks it too. More rights may turn one into another, which then asks for `--accept-cluster`.

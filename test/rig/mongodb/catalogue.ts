@@ -8,6 +8,15 @@ export class Catalogue {
   readonly history: History = new History();
   readonly #databases: Map<string, Map<string, Collection>> = new Map();
 
+  /**
+   * Each data folder begins with a collection whose UUID is its own:
+   * https://github.com/mongodb/mongo/blob/v4.0/jstests/noPassthrough/apply_ops_overwrite_admin_system_version.js
+   */
+  constructor() {
+    const version = new Collection('admin', 'system.version', this.history, {});
+    this.#databases.set('admin', new Map([[version.name, version]]));
+  }
+
   databases(): string[] {
     return [...this.#databases.keys()].sort();
   }
