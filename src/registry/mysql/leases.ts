@@ -79,12 +79,12 @@ function planAcquire(ids: readonly string[], owner: string, host: string, ttlMs:
 
 /**
  * A lease that expired and that nobody has taken since is still its owner's: the fence is unchanged. Which they are is read first, without
- * locks: to lock them by the index of owners would be another order than everybody else's.
+ * locks (a SET with a query in it takes some): to lock them by the index of owners would be another order than everybody else's.
  */
 function planRenew(owner: string, ttlMs: number): readonly Statement[] {
   const us = Math.round(ttlMs * 1000);
   return [
-    { sql: 'SET @input = (SELECT JSON_ARRAYAGG(t.id) FROM tenancy_tenants t WHERE t.lease_owner = ?)', params: [owner] },
+    { sql: 'SELECT JSON_ARRAYAGG(t.id) FROM tenancy_tenants t WHERE t.lease_owner = ? INTO @input', params: [owner] },
     { sql: `SELECT t.id FROM ${IDS} STRAIGHT_JOIN tenancy_tenants t FORCE INDEX (PRIMARY) ON t.id = i.id ORDER BY i.id FOR UPDATE` },
     {
       sql: `UPDATE ${IDS} STRAIGHT_JOIN tenancy_tenants t FORCE INDEX (PRIMARY) ON t.id = i.id SET t.lease_expires_at = ${EXPIRES}
