@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readEntries } from '../source-directory.js';
 import type { Entry, FoundMigration, MigrationFormat } from './format.js';
@@ -14,11 +14,9 @@ export const drizzleFormat: MigrationFormat = {
   order: 'found',
   async recognises(entries) {
     if ((await readJournal(entries)) !== null) return true;
-    for (const folder of folders(entries)) {
-      const names = (await readEntries(folder.path)).map(({ name }) => name);
-      if (names.includes('migration.sql') && names.includes('snapshot.json')) return true;
-    }
-    return false;
+    const hasSnapshot = await Promise.all(folders(entries).map(({ path }) => isFile(join(path, 'snapshot.json'))));
+    const [first] = folders(entries).filter((_, at) => hasSnapshot[at]);
+    return first !== undefined && isFile(join(first.path, 'migration.sql'));
   },
   async find(entries) {
     const journal = await readJournal(entries);
@@ -88,6 +86,13 @@ function findFiles(entries: readonly Entry[], { path, tags }: Journal): readonly
       down: down === undefined ? null : { type: 'sql', path: down.path },
     };
   });
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (facts) => facts.isFile(),
+    () => false,
+  );
 }
 
 function folders(entries: readonly Entry[]): readonly Entry[] {

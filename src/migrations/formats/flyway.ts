@@ -15,11 +15,7 @@ const CALLBACK = /^(before|after|create)[A-Z][A-Za-z]*(__.+)?\.sql$/;
 export const flywayFormat: MigrationFormat = {
   name: 'flyway',
   order: 'found',
-  async recognises(entries) {
-    const names = (await readDeep(entries)).map(({ name }) => name).filter((name) => name.endsWith('.sql'));
-    const isOurs = (name: string): boolean => VERSIONED.test(name) || REPEATABLE.test(name) || CALLBACK.test(name);
-    return names.some((name) => /^V/.test(name) && VERSIONED.test(name)) && names.every(isOurs);
-  },
+  recognises: async (entries) => (await looksLikeOurs(entries)) === 'ours',
   async find(entries) {
     const files = await readDeep(entries);
     for (const file of files) refuseOther(file);
@@ -52,6 +48,20 @@ export const flywayFormat: MigrationFormat = {
     );
   },
 };
+
+/** Folder by folder, and no further than to the first file of somebody else's: another tool may have a thousand folders. */
+async function looksLikeOurs(entries: readonly Entry[]): Promise<'ours' | 'empty' | 'other'> {
+  const candidates = entries.filter(isCandidate);
+  const names = candidates.filter(({ name, type }) => type === 'file' && name.endsWith('.sql')).map(({ name }) => name);
+  if (!names.every((name) => VERSIONED.test(name) || REPEATABLE.test(name) || CALLBACK.test(name))) return 'other';
+  let found: 'ours' | 'empty' = names.some((name) => name.startsWith('V')) ? 'ours' : 'empty';
+  for (const folder of candidates.filter(({ type }) => type === 'directory')) {
+    const inside = await looksLikeOurs(await readEntries(folder.path));
+    if (inside === 'other') return 'other';
+    if (inside === 'ours') found = 'ours';
+  }
+  return found;
+}
 
 async function readDeep(entries: readonly Entry[]): Promise<readonly Entry[]> {
   const candidates = entries.filter(isCandidate);
