@@ -14,9 +14,10 @@ export const drizzleFormat: MigrationFormat = {
   order: 'found',
   async recognises(entries) {
     if ((await readJournal(entries)) !== null) return true;
-    const hasSnapshot = await Promise.all(folders(entries).map(({ path }) => isFile(join(path, 'snapshot.json'))));
-    const [first] = folders(entries).filter((_, at) => hasSnapshot[at]);
-    return first !== undefined && isFile(join(first.path, 'migration.sql'));
+    const hasBoth = await Promise.all(
+      folders(entries).map(async ({ path }) => (await isFile(join(path, 'snapshot.json'))) && isFile(join(path, 'migration.sql'))),
+    );
+    return hasBoth.includes(true);
   },
   async find(entries) {
     const journal = await readJournal(entries);
