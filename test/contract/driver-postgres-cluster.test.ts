@@ -155,7 +155,7 @@ describe('a PostgreSQL cluster', () => {
     });
   });
 
-  it.each(['', 'db.example.com', 'http://x/y', 'postgres:/half', 'mysql://u:p@h/d'])('refuses the URL %j', async (url) => {
+  it.each(['', 'db.example.com', 'http://x/y', 'postgres:/half', 'redis://u:p@h/d'])('refuses the URL %j', async (url) => {
     await expect(open(url)).rejects.toMatchObject({ code: 'TENANCY_CLUSTER_URL_REJECTED', exitCode: 2 });
   });
 });

@@ -1,10 +1,10 @@
 import { TenancyError } from '../../errors.js';
 import type { AccessChange, TenantTarget } from '../driver.js';
+import { describeOwner, isSameMarker } from '../marker.js';
 import { codeOf } from './classify.js';
 import { killSessionsOf, readUsersOf } from './database-users.js';
 import { type EngineContext, isForbidden, settleRetryable } from './engine-context.js';
 import { endAbandoned, type HomeDocument, homeOf, oursFilter, type UserRoles } from './home.js';
-import { describeOwner, isSameMarker } from './marker.js';
 
 const USER_NOT_FOUND = 11;
 const ROLE_NOT_FOUND = 31;

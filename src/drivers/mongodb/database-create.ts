@@ -1,10 +1,10 @@
 import { TenancyError } from '../../errors.js';
 import type { TenantTarget } from '../driver.js';
+import { describeOwner, isSameMarker } from '../marker.js';
 import { codeOf } from './classify.js';
 import { type EngineContext, settleRetryable } from './engine-context.js';
 import { homeOf, newHome, oursFilter, readHome } from './home.js';
 import { formatGrant, loginOf } from './login.js';
-import { describeOwner, isSameMarker } from './marker.js';
 
 const DUPLICATE_KEY = 11000;
 const UNAUTHORIZED = 13;

@@ -1,5 +1,6 @@
 import { withMongodbDatabase } from '../../util/mongodb-url.js';
 import type { Presence, TenantDriver, TenantTarget } from '../driver.js';
+import { bareMarker, describeOwner, isSameMarker } from '../marker.js';
 import { codeOf, isConnectionError } from './classify.js';
 import { cutDatabaseAccess, restoreDatabaseAccess } from './database-access.js';
 import { createDatabase, nameTaken } from './database-create.js';
@@ -7,7 +8,6 @@ import { dropDatabase, findObstacles } from './database-drop.js';
 import { listDatabases } from './database-list.js';
 import { type EngineContext, settleRetryable } from './engine-context.js';
 import { type HomeDocument, homeOf, newHome, readHome } from './home.js';
-import { bareMarker, describeOwner, isSameMarker } from './marker.js';
 import { runSession } from './run-session.js';
 
 const never = new AbortController().signal;

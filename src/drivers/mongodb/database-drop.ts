@@ -1,11 +1,11 @@
 import { TenancyError } from '../../errors.js';
 import { mongodbDatabaseOf } from '../../util/mongodb-url.js';
 import type { TenantTarget } from '../driver.js';
+import { describeOwner, isSameMarker } from '../marker.js';
 import { codeOf } from './classify.js';
 import { dropUsersOf, findLeftUsers } from './database-users.js';
 import { type EngineContext, settleRetryable } from './engine-context.js';
 import { endAbandoned, type HomeState, homeOf, oursFilter, readHome } from './home.js';
-import { describeOwner, isSameMarker } from './marker.js';
 
 const NAMESPACE_NOT_FOUND = 26;
 

@@ -1,8 +1,8 @@
 import { mongodbDatabaseOf } from '../../util/mongodb-url.js';
 import type { Marker } from '../driver.js';
+import { bareMarker } from '../marker.js';
 import type { EngineContext } from './engine-context.js';
 import { type HomeDocument, homeOf } from './home.js';
-import { bareMarker } from './marker.js';
 
 const NOT_HOMES = /^(admin|local|config|_?tenancy.*)$/i;
 

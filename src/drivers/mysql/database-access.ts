@@ -1,11 +1,11 @@
 import { TenancyError } from '../../errors.js';
 import type { AccessChange, TenantTarget } from '../driver.js';
+import { describeOwner } from '../marker.js';
 import type { ServerConnection } from './connection.js';
 import type { EngineContext } from './engine-context.js';
 import { withHomeLock } from './home-lock.js';
 import { type HomeState, presenceOf, readHome } from './home-state.js';
 import { ensureLedger, ownRow, writeCut, writeLedger } from './ledger.js';
-import { describeOwner } from './marker.js';
 import { type DatabaseRights, isDedicated, readRights, revokeRights } from './rights.js';
 import { endSessions } from './sessions.js';
 

@@ -1,12 +1,13 @@
 import { TenancyError } from '../../errors.js';
 import type { TenantTarget } from '../driver.js';
+import { describeOwner } from '../marker.js';
 import { numberOf } from './classify.js';
 import type { ServerConnection } from './connection.js';
 import type { EngineContext } from './engine-context.js';
 import { withHomeLock } from './home-lock.js';
 import { type HomeState, MARKER_TYPE, presenceOf, readHome } from './home-state.js';
 import { createForbidden, ensureLedger, FORBIDDEN, forgetHome, ownRow, writeLedger } from './ledger.js';
-import { describeOwner, formatMarker, parseMarker } from './marker.js';
+import { formatMarker, parseMarker } from './marker.js';
 import { createHistoryTables } from './migrate/history-tables.js';
 import { quoteName, quoteText } from './quote.js';
 

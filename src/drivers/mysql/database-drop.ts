@@ -1,12 +1,12 @@
 import { TenancyError } from '../../errors.js';
 import type { TenantTarget } from '../driver.js';
+import { describeOwner } from '../marker.js';
 import { numberOf } from './classify.js';
 import type { ServerConnection } from './connection.js';
 import { type EngineContext, readRows, withConnection } from './engine-context.js';
 import { withHomeLock } from './home-lock.js';
 import { type HomeState, OWN_TABLES, presenceOf, readHome } from './home-state.js';
 import { ensureLedger, forgetHome, ownRow, readAccounts, writeLedger } from './ledger.js';
-import { describeOwner } from './marker.js';
 import { quoteAccount, quoteName } from './quote.js';
 import { readRights, revokeRights } from './rights.js';
 import { endSessions } from './sessions.js';

@@ -1,9 +1,10 @@
 import type { Marker, Presence, TenantTarget } from '../driver.js';
+import { isSameMarker } from '../marker.js';
 import { numberOf } from './classify.js';
 import type { ServerConnection } from './connection.js';
 import { readRow, readRows } from './engine-context.js';
 import { type LedgerRow, ownRow, readLedger } from './ledger.js';
-import { isSameMarker, parseMarker } from './marker.js';
+import { parseMarker } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
 
 /** A tenant's database as it is now, and what our ledger says of it. */

@@ -1,10 +1,10 @@
 import { TenancyError } from '../../errors.js';
 import type { Marker, TenantTarget } from '../driver.js';
+import { isSameMarker } from '../marker.js';
 import { numberOf } from './classify.js';
 import type { ServerConnection } from './connection.js';
 import { type EngineContext, readRow, readRows } from './engine-context.js';
 import { readServerId } from './identity.js';
-import { isSameMarker } from './marker.js';
 import { quoteText } from './quote.js';
 
 /**

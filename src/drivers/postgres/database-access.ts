@@ -1,9 +1,10 @@
 import type { Client } from 'pg';
 import { TenancyError } from '../../errors.js';
 import type { AccessChange, TenantTarget } from '../driver.js';
+import { describeOwner, isSameMarker } from '../marker.js';
 import { readHome } from './database-state.js';
 import { type EngineContext, sendTransaction, settleRaces, withClient } from './engine-context.js';
-import { type ConnectGrant, describeOwner, formatMarker, isSameMarker, type MarkerComment } from './marker.js';
+import { type ConnectGrant, formatMarker, type MarkerComment } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
 
 const TERMINATE_TIMEOUT_MS = 5_000;

@@ -1,10 +1,11 @@
 import type { Client } from 'pg';
 import { TenancyError } from '../../errors.js';
 import type { TenantTarget } from '../driver.js';
+import { describeOwner, isSameMarker } from '../marker.js';
 import { namingMissingRight } from './create-forbidden.js';
 import { draftName, readHome } from './database-state.js';
 import { type EngineContext, sendTransaction, settleRaces, withClient } from './engine-context.js';
-import { describeOwner, formatMarker, isSameMarker } from './marker.js';
+import { formatMarker } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
 
 /** Somebody made, renamed or dropped one of the two names meanwhile (an earlier attempt of ours that was still running, say). */

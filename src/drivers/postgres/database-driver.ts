@@ -1,12 +1,13 @@
 import { TenancyError } from '../../errors.js';
 import type { Presence, TenantDriver, TenantTarget } from '../driver.js';
+import { bareMarker, describeOwner, isSameMarker } from '../marker.js';
 import { psqlCommand, withDatabase } from './cluster-url.js';
 import { cutDatabaseAccess, restoreDatabaseAccess } from './database-access.js';
 import { createDatabase } from './database-create.js';
 import { dropDatabase, findObstacles } from './database-drop.js';
 import { type DatabaseState, listDatabases, READ_IS_EMPTY, readHome } from './database-state.js';
 import { type EngineContext, ensuredExtensionsOf, withClient } from './engine-context.js';
-import { bareMarker, describeOwner, formatMarker, isSameMarker } from './marker.js';
+import { formatMarker } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
 import { runSession } from './run-session.js';
 import { createDatabaseDb } from './tenant-db.js';
@@ -73,7 +74,7 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
     },
     list: async (page) => {
       const databases = await withClient(context, null, undefined, (client) => listDatabases(client, page));
-      return databases.map(({ name, marker }) => ({ name, marker: bareMarker(marker) }));
+      return databases.map(({ name, marker }) => ({ name, marker: marker && bareMarker(marker) }));
     },
     connectionUrl: (target) => withDatabase(context.url, target.name),
     databaseName: (target) => target.name,

@@ -1,10 +1,10 @@
 import type { Client } from 'pg';
 import { TenancyError } from '../../errors.js';
 import type { TenantTarget } from '../driver.js';
+import { describeOwner, isSameMarker } from '../marker.js';
 import { formatCreateDraft } from './database-create.js';
 import { type DatabaseState, draftName, readHome } from './database-state.js';
 import { type EngineContext, settleRaces, withClient } from './engine-context.js';
-import { describeOwner, isSameMarker } from './marker.js';
 import { quoteName } from './quote.js';
 
 /** A session did not end in the 5 s that FORCE gives it. */

@@ -1,4 +1,5 @@
 import type { Marker } from '../driver.js';
+import { parseMarkerJson } from '../marker.js';
 
 const PREFIX = 'tenancy:';
 
@@ -30,37 +31,5 @@ export function markerPrefix(marker: Marker): string {
 /** Null for a comment that isn't a marker of ours. */
 export function parseMarker(comment: string | null): MarkerComment | null {
   if (comment === null || !comment.startsWith(PREFIX)) return null;
-  const value = parseJson(comment.slice(PREFIX.length));
-  return isMarker(value) ? value : null;
-}
-
-export function isSameMarker(a: Marker, b: Marker): boolean {
-  return a.tenant === b.tenant && a.registry === b.registry && a.operation === b.operation;
-}
-
-/** Ends the sentence "the schema x is already there, and …". */
-export function describeOwner(marker: Marker | null, ours: Marker): string {
-  if (marker === null) return 'was not made by tenancy';
-  if (marker.registry !== ours.registry) return `belongs to tenant ${marker.tenant} of another registry`;
-  if (marker.tenant !== ours.tenant) return `belongs to tenant ${marker.tenant}`;
-  return `belongs to an earlier life of tenant ${marker.tenant}`;
-}
-
-/** The marker without what is only kept beside it. */
-export function bareMarker(marker: MarkerComment | null): Marker | null {
-  return marker === null ? null : { tenant: marker.tenant, registry: marker.registry, operation: marker.operation };
-}
-
-function isMarker(value: unknown): value is MarkerComment {
-  if (typeof value !== 'object' || value === null) return false;
-  const { tenant, registry, operation } = value as Record<string, unknown>;
-  return typeof tenant === 'string' && typeof registry === 'string' && typeof operation === 'string';
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
+  return parseMarkerJson<MarkerComment>(comment.slice(PREFIX.length));
 }

@@ -1,9 +1,10 @@
 import type { Client } from 'pg';
 import { TenancyError } from '../../errors.js';
 import type { TenantTarget } from '../driver.js';
+import { describeOwner, isSameMarker } from '../marker.js';
 import { namingMissingRight } from './create-forbidden.js';
 import { type EngineContext, sendTransaction, settleRaces, withClient } from './engine-context.js';
-import { describeOwner, formatMarker, isSameMarker } from './marker.js';
+import { formatMarker } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
 import { readSchema } from './schema-state.js';
 

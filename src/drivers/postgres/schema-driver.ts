@@ -1,8 +1,9 @@
 import { TenancyError } from '../../errors.js';
 import type { Presence, TenantDriver, TenantTarget } from '../driver.js';
+import { bareMarker, describeOwner, isSameMarker } from '../marker.js';
 import { databaseOf, psqlCommand, withSearchPath } from './cluster-url.js';
 import { type EngineContext, ensuredExtensionsOf, withClient } from './engine-context.js';
-import { bareMarker, describeOwner, formatMarker, isSameMarker } from './marker.js';
+import { formatMarker } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
 import { runSession } from './run-session.js';
 import { findReach } from './schema-cascade.js';
@@ -52,7 +53,7 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
     mark: (target) => withClient(context, null, undefined, (client) => markSchema(client, target)),
     list: async (page) => {
       const schemas = await withClient(context, null, undefined, (client) => listSchemas(client, page, context.extensionsSchema));
-      return schemas.map(({ name, marker }) => ({ name, marker: bareMarker(marker) }));
+      return schemas.map(({ name, marker }) => ({ name, marker: marker && bareMarker(marker) }));
     },
     connectionUrl: (target) => withSearchPath(context.url, [target.name, context.extensionsSchema]),
     databaseName: () => databaseOf(context.url),

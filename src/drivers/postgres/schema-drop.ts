@@ -1,8 +1,8 @@
 import type { Client } from 'pg';
 import { TenancyError } from '../../errors.js';
 import type { TenantTarget } from '../driver.js';
+import { describeOwner, isSameMarker } from '../marker.js';
 import { codeOf, type EngineContext, sendTransaction, settleRaces, withClient } from './engine-context.js';
-import { describeOwner, isSameMarker } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
 import { findReach } from './schema-cascade.js';
 import { readSchema, type SchemaState } from './schema-state.js';

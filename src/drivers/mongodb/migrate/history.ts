@@ -2,8 +2,8 @@ import type { ClientSession, Document, Filter } from 'mongodb';
 import { TenancyError } from '../../../errors.js';
 import { historyDigest } from '../../../migrations/history-digest.js';
 import type { AppliedMigration, TenantHistory } from '../../../migrations/migration.js';
+import { describeOwner, isSameMarker } from '../../marker.js';
 import { endAbandoned, type HomeDocument, homeOf, oursFilter, type StoredMigration, type StoredProgress } from '../home.js';
-import { describeOwner, isSameMarker } from '../marker.js';
 import type { MigrateContext } from './context.js';
 
 /** A home that isn't there has an empty history. @throws TenancyError `TENANCY_HOME_NOT_OURS` */

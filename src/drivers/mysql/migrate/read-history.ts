@@ -1,10 +1,11 @@
 import { TenancyError } from '../../../errors.js';
 import type { AppliedMigration, MigrationProgress, TenantHistory } from '../../../migrations/migration.js';
 import type { MirroredMigration } from '../../driver.js';
+import { describeOwner } from '../../marker.js';
 import { numberOf } from '../classify.js';
 import type { Row } from '../connection.js';
 import { readRows } from '../engine-context.js';
-import { describeOwner, parseMarker } from '../marker.js';
+import { parseMarker } from '../marker.js';
 import { type MigrateContext, markerText } from './context.js';
 import { READ_APPLIED, READ_MIRROR, READ_STATE } from './history-sql.js';
 
