@@ -135,7 +135,7 @@ async function runOnMysql(ctx: HookContext, ready: Ready, home: TenantHome): Pro
   try {
     await migrate(ctx, ready, home, {
       client: 'mysql2',
-      connection: tenant.config as Knex.MySql2ConnectionConfig,
+      connection: tenant.config as unknown as Knex.MySql2ConnectionConfig,
       pool: {
         ...onePool,
         afterCreate: (connection: { destroy(): void }, done: (error: null, connection: unknown) => void) => {

@@ -1,13 +1,14 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { RunnerOption } from 'node-pg-migrate';
-import type { HookContext, Migrator, ProjectContext } from '../../src/config/types.js';
+import type { HookContext, Migrator } from '../../src/config/types.js';
 import { TenancyError } from '../../src/errors.js';
 import { asCommand, createPreset, nameFailure, type Prepared } from './in-process.js';
 import { loadPackage } from './load-package.js';
 import { bindPostgres, loadPg } from './postgres-client.js';
 import { readRows } from './read-rows.js';
 import { locateHome, quoteTable } from './tenant-home.js';
+import { readTenantUrl } from './tenant-url.js';
 
 export interface NodePgMigrateOptions {
   /** Relative to the config file. @default './migrations' */
@@ -47,7 +48,7 @@ function createNodePgMigratePreset(options: NodePgMigrateOptions = {}): Migrator
         versions: ['7.0.0', '10.0.0'],
       });
       const directory = path.resolve(project.root, options.directory ?? './migrations');
-      const names = await listNames(project, directory, options.ignorePattern);
+      const names = await listNames(directory, options.ignorePattern);
       return { runner: typeof library === 'function' ? library : library.runner, directory, names };
     },
     readApplied: async (ctx) => {
@@ -105,14 +106,10 @@ export const nodePgMigrate = Object.assign(createNodePgMigratePreset, {
       run: (ctx) => {
         const { schema } = locateHome(ctx, PRESET, ['postgres']);
         const { directory = './migrations', migrationsTable = 'pgmigrations', migrationsSchema = 'public', ignorePattern } = options;
-        const where = [
-          '--migrations-dir',
-          directory,
-          '--migrations-table',
-          migrationsTable,
-          '--migrations-schema',
-          schema ?? migrationsSchema,
-        ];
+        const history = ['--migrations-table', migrationsTable, '--migrations-schema', schema ?? migrationsSchema];
+        // It sets the search path itself, to public where it isn't told.
+        const searchPath = schemasOf(readTenantUrl(ctx, PRESET).searchPath).flatMap((name) => ['--schema', name]);
+        const where = ['--migrations-dir', directory, ...history, ...searchPath];
         return {
           args: ['up', ...where, ...(ignorePattern === undefined ? [] : ['--ignore-pattern', ignorePattern]), '--no-lock', ...args],
         };
@@ -120,8 +117,13 @@ export const nodePgMigrate = Object.assign(createNodePgMigratePreset, {
     }),
 });
 
+function schemasOf(searchPath: string | null): readonly string[] {
+  const names = searchPath?.match(/"(?:[^"]|"")*"|[^,\s]+/g) ?? ['public'];
+  return names.map((name) => name.replace(/^"|"$/g, '').replaceAll('""', '"'));
+}
+
 /** In its own order: by the number in front (17 digits are a date), then by name. */
-async function listNames(_project: ProjectContext, directory: string, ignorePattern = '\\..*'): Promise<readonly string[]> {
+async function listNames(directory: string, ignorePattern = '\\..*'): Promise<readonly string[]> {
   const entries = await readdir(directory, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
     const problem = error.code === 'ENOENT' ? 'there is no such folder' : error.message;
     throw new TenancyError('TENANCY_PRESET_REJECTED', { preset: PRESET, problem: `\`directory\`: ${directory}: ${problem}` });
