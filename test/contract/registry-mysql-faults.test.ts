@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { createConnection } from 'mysql2/promise';
 import { afterEach, describe, expect, test } from 'vitest';
 import { openRegistry } from '../../src/registry/index.js';
@@ -42,6 +43,18 @@ function cutOnce(proxy: MysqlProxy, phase: 'before' | 'after', sql: RegExp): { c
     return 'drop';
   };
   return seen;
+}
+
+/** Until so many transactions wait for a row of this database. */
+async function untilWaiting(database: TestMysql, count: number): Promise<void> {
+  const waiting = `SELECT p.id FROM information_schema.innodb_trx x JOIN information_schema.processlist p ON p.id = x.trx_mysql_thread_id
+    WHERE x.trx_state = 'LOCK WAIT' AND p.db = ?`;
+  const isSo = async (): Promise<boolean> => {
+    // The server looks anew only where nobody has asked for a tenth of a second.
+    await delay(150);
+    return (await database.query(waiting, [database.name])).length === count;
+  };
+  await until(isSo, `${count} transactions to wait for a row`);
 }
 
 describeOn('mariadb', () => {
@@ -244,9 +257,7 @@ describeOn('mariadb', () => {
     await rival.query(`UPDATE tenancy_tenants SET fence = 77 WHERE id = 't9'`);
     const before = proxy.requestCount;
     const leases = registry.acquireLeases(['t1', 't9'], { owner: 'o', host: 'h', ttlMs: 15_000 });
-    const waits = `SELECT p.id FROM information_schema.innodb_trx x JOIN information_schema.processlist p ON p.id = x.trx_mysql_thread_id
-      WHERE x.trx_state = 'LOCK WAIT' AND p.db = ?`;
-    await until(async () => (await database.query(waits, [database.name])).length > 0, 'the leases to wait for t9');
+    await untilWaiting(database, 1);
     // It holds t1 by now, and has changed nothing yet: the server ends it, not the rival.
     await rival.query(`UPDATE tenancy_tenants SET fence = 78 WHERE id = 't1'`);
     await rival.query('COMMIT');
@@ -264,14 +275,11 @@ describeOn('mariadb', () => {
     ends.push(() => rival.end());
     await rival.query('START TRANSACTION');
     await rival.query(`UPDATE tenancy_tenants SET fence = 1 WHERE id = 'acme'`);
-    const waiting = `SELECT p.id FROM information_schema.innodb_trx x JOIN information_schema.processlist p ON p.id = x.trx_mysql_thread_id
-      WHERE x.trx_state = 'LOCK WAIT' AND p.db = ?`;
-    const countWaiting = async (): Promise<number> => (await database.query(waiting, [database.name])).length;
     const changed = registry.updateTenants([change('acme', null, { to: 'active', event: 'tenant.activated' })]);
-    await until(async () => (await countWaiting()) === 1, 'the change to wait');
+    await untilWaiting(database, 1);
     proxy.reset();
     // The server goes on with what it was sent: it notices that nobody listens when it answers.
-    await until(async () => (await countWaiting()) === 2, 'the change to wait once more');
+    await untilWaiting(database, 2);
     await rival.query('COMMIT');
     expect(await changed).toMatchObject([{ id: 'acme', status: 'active' }]);
     await registry.close();

@@ -36,7 +36,7 @@ const SETTINGS: readonly Statement[] = [
   {
     sql: `SET SESSION sql_mode = 'ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',
       time_zone = '+00:00', autocommit = 1, sql_safe_updates = 0, sql_select_limit = DEFAULT, foreign_key_checks = 1, unique_checks = 1,
-      group_concat_max_len = 16777216, innodb_lock_wait_timeout = 5`,
+      group_concat_max_len = 16777216, innodb_lock_wait_timeout = 12`,
   },
   { sql: 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED' },
 ];
