@@ -4,13 +4,13 @@ import { readRow, readRows } from './engine-context.js';
 import { quoteAccount } from './quote.js';
 
 const VARIABLES = `
-  SELECT @@version AS version, @@max_connections AS max_connections, @@max_user_connections AS max_user_connections,
+  SELECT @@version AS version, @@max_connections AS max_connections, @@global.max_user_connections AS max_user_connections,
          CURRENT_USER() AS login, (SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = SUBSTRING_INDEX(USER(), '@', 1)) AS by_login`;
 
 interface VariablesRow {
   readonly version: string;
   readonly max_connections: number;
-  /** Of this session: the account's own limit, or the server's for every account; 0: none. */
+  /** For every account without a limit of its own; 0: none. */
   readonly max_user_connections: number;
   readonly login: string;
   readonly by_login: number;
@@ -47,7 +47,7 @@ export async function readFacts(connection: ServerConnection): Promise<ClusterFa
   const login = quoteAccount({ user, host });
   const granted = await readGlobalRights(connection);
   const has = (names: readonly string[]): boolean => granted.has('ALL PRIVILEGES') || names.every((name) => granted.has(name));
-  const limit = Number(row.max_user_connections);
+  const limit = (await readOwnLimit(connection)) || Number(row.max_user_connections);
   return {
     version: row.version,
     maxConnections: Number(row.max_connections),
@@ -80,6 +80,13 @@ export async function readFacts(connection: ServerConnection): Promise<ClusterFa
       },
     ],
   };
+}
+
+/** Not the session's `max_user_connections`, which a reset of the connection takes to the server's. 0: none. */
+async function readOwnLimit(connection: ServerConnection): Promise<number> {
+  const row = await readRow(connection, 'SHOW CREATE USER CURRENT_USER()').catch(() => undefined);
+  const [, limit = '0'] = /\bMAX_USER_CONNECTIONS (\d+)/.exec(String(Object.values(row ?? {})[0] ?? '')) ?? [];
+  return Number(limit);
 }
 
 /** On all databases, and of the roles that are active. */
