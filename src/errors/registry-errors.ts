@@ -32,7 +32,8 @@ export const registryErrors = {
   TENANCY_REGISTRY_DATABASE_MISSING: defineError<{ where: string; database: string }>({
     exit: EXIT.usage,
     message: ({ where, database }) => `there is no database ${database} at ${where}`,
-    hint: ({ database }) => `check the database in registry.url, or make it: CREATE DATABASE ${JSON.stringify(database)}`,
+    hint: ({ database }) =>
+      `check the database in registry.url, or make it: CREATE DATABASE ${/^[a-z_][a-z0-9_]*$/.test(database) ? database : JSON.stringify(database)}`,
   }),
   TENANCY_REGISTRY_FORBIDDEN: defineError<{ where: string; reason: string; database: string; user: string; grant?: string }>({
     exit: EXIT.usage,

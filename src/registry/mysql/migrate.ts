@@ -2,17 +2,17 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { escapeId } from 'mysql2';
 import { TenancyError } from '../../errors.js';
+import { listMigrationFiles, type RegistryMigration } from '../migration-files.js';
 import type { RegistryConnection } from './connection.js';
 import { damaged, REGISTRY_TABLES, refuseRemains } from './damage.js';
 import { isMissingDatabase, isMissingTable, isTriggerRefused } from './failures.js';
-import { listRegistryMigrations, type RegistryMigration } from './local-migrations.js';
 import type { MysqlSession } from './session.js';
 
 const LOCK_TIMEOUT_S = 10;
 
 /** Makes sure of the registry's tables and gives the registry's id. One round trip where there is nothing to do. */
 export async function ensureRegistry(db: RegistryConnection, create: boolean): Promise<string> {
-  const known = await listRegistryMigrations();
+  const known = await listMigrationFiles('mysql');
   const state = await readState(db);
   if (state === null && !create) throw new TenancyError('TENANCY_REGISTRY_NOT_FOUND', { where: db.place.where });
   const knownVersion = known.at(-1)?.version ?? 0;

@@ -1,17 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import type pg from 'pg';
 import { TenancyError } from '../../errors.js';
+import { listMigrationFiles, type RegistryMigration } from '../migration-files.js';
 import type { RegistryConnection } from './connection.js';
 import { refuseRemains } from './damage.js';
 import { sqlStateOf } from './failures.js';
-import { listRegistryMigrations, type RegistryMigration } from './local-migrations.js';
 
 /** Any number will do that is ours alone in this database: "tenancy" in ASCII. */
 const MIGRATION_LOCK = '32762643847147385';
 
 /** Makes sure of the registry's schema and gives the registry's id. One round trip where there is nothing to do. */
 export async function ensureRegistry(db: RegistryConnection, create: boolean): Promise<string> {
-  const known = await listRegistryMigrations();
+  const known = await listMigrationFiles('postgres');
   const state = await readState(db);
   if (state === null && !create) throw new TenancyError('TENANCY_REGISTRY_NOT_FOUND', { where: db.place.where });
   const knownVersion = known.at(-1)?.version ?? 0;

@@ -1,24 +1,24 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { remember } from '../util/remember.js';
 
-/** One file of `migrations/registry/mysql`, not yet read. */
+/** One file of `migrations/registry/<engine>`, not yet read. */
 export interface RegistryMigration {
   readonly version: number;
   readonly name: string;
   readonly file: string;
 }
 
-let found: Promise<readonly RegistryMigration[]> | undefined;
+const found = new Map<string, Promise<readonly RegistryMigration[]>>();
 
-/** What this tenancy-cli knows of the registry's shape, oldest first. */
-export function listRegistryMigrations(): Promise<readonly RegistryMigration[]> {
-  found ??= readMigrations();
-  return found;
+/** What this tenancy-cli knows of the registry's shape in an engine that speaks SQL, oldest first. */
+export function listMigrationFiles(engine: 'postgres' | 'mysql'): Promise<readonly RegistryMigration[]> {
+  return remember(found, engine, () => readMigrations(engine));
 }
 
-async function readMigrations(): Promise<readonly RegistryMigration[]> {
-  const directory = join(await findPackageRoot(), 'migrations', 'registry', 'mysql');
+async function readMigrations(engine: string): Promise<readonly RegistryMigration[]> {
+  const directory = join(await findPackageRoot(), 'migrations', 'registry', engine);
   return (await readdir(directory))
     .flatMap((entry) => {
       const [, number, name] = /^(\d{4})_(.+)\.sql$/.exec(entry) ?? [];
