@@ -97,55 +97,59 @@ async function migrateAgain(target: TenantTarget): Promise<void> {
   }
 }
 
-describe.each(['commandStarted', 'commandSucceeded'])('what is killed at any command (%s) is finished by the next attempt:', (killOn) => {
-  it('a creation', async () => {
-    const points = await sweep(
-      'create',
-      killOn,
-      async () => {},
-      async (target) => {
-        expect(await homes.driver.create(target, never)).toMatch(/created|adopted/);
-        expect(await homes.driver.probe(target)).toEqual({ status: 'ours', isEmpty: true });
-      },
-    );
-    expect(points).toBeGreaterThanOrEqual(5);
-  });
+describe.each(['commandStarted', 'commandSucceeded'])(
+  'what is killed at any command (%s) is finished by the next attempt:',
+  { timeout: 180_000 },
+  (killOn) => {
+    it('a creation', async () => {
+      const points = await sweep(
+        'create',
+        killOn,
+        async () => {},
+        async (target) => {
+          expect(await homes.driver.create(target, never)).toMatch(/created|adopted/);
+          expect(await homes.driver.probe(target)).toEqual({ status: 'ours', isEmpty: true });
+        },
+      );
+      expect(points).toBeGreaterThanOrEqual(5);
+    });
 
-  it('migrations, each exactly once', async () => {
-    const points = await sweep(
-      'migrate',
-      killOn,
-      async (target) => {
-        await homes.driver.create(target, never);
-      },
-      async (target) => {
-        await migrateAgain(target);
-        const documents = await homes.db(target).collection('counts').find().toArray();
-        expect(documents.map(({ name }) => name).sort()).toEqual(['again', 'alone', 'together']);
-        const { applied, progress } = await homes.within(target, (session) => session.readHistory());
-        expect(applied.map(({ name }) => name)).toEqual(['alone', 'together', 'again']);
-        expect(progress).toBeNull();
-      },
-    );
-    expect(points).toBeGreaterThanOrEqual(10);
-  });
+    it('migrations, each exactly once', async () => {
+      const points = await sweep(
+        'migrate',
+        killOn,
+        async (target) => {
+          await homes.driver.create(target, never);
+        },
+        async (target) => {
+          await migrateAgain(target);
+          const documents = await homes.db(target).collection('counts').find().toArray();
+          expect(documents.map(({ name }) => name).sort()).toEqual(['again', 'alone', 'together']);
+          const { applied, progress } = await homes.within(target, (session) => session.readHistory());
+          expect(applied.map(({ name }) => name)).toEqual(['alone', 'together', 'again']);
+          expect(progress).toBeNull();
+        },
+      );
+      expect(points).toBeGreaterThanOrEqual(10);
+    });
 
-  it('a drop, with the users', async () => {
-    const points = await sweep(
-      'drop',
-      killOn,
-      async (target) => {
-        await homes.driver.create(target, never);
-        await homes.db(target).collection('a').insertOne({});
-        await homes.db(target).collection('b').insertOne({});
-        await homes.db(target).command({ createUser: 'app', pwd: 'x', roles: ['readWrite'] });
-      },
-      async (target) => {
-        expect(await homes.driver.drop(target, never)).toMatch(/dropped|absent/);
-        expect(await homes.driver.probe(target)).toEqual({ status: 'absent' });
-        expect((await homes.db(target).command({ usersInfo: 1 }))['users']).toEqual([]);
-      },
-    );
-    expect(points).toBeGreaterThanOrEqual(10);
-  });
-});
+    it('a drop, with the users', async () => {
+      const points = await sweep(
+        'drop',
+        killOn,
+        async (target) => {
+          await homes.driver.create(target, never);
+          await homes.db(target).collection('a').insertOne({});
+          await homes.db(target).collection('b').insertOne({});
+          await homes.db(target).command({ createUser: 'app', pwd: 'x', roles: ['readWrite'] });
+        },
+        async (target) => {
+          expect(await homes.driver.drop(target, never)).toMatch(/dropped|absent/);
+          expect(await homes.driver.probe(target)).toEqual({ status: 'absent' });
+          expect((await homes.db(target).command({ usersInfo: 1 }))['users']).toEqual([]);
+        },
+      );
+      expect(points).toBeGreaterThanOrEqual(10);
+    });
+  },
+);

@@ -125,16 +125,22 @@ describe('migrations on MongoDB', () => {
     const isOver = new Promise<void>((resolve) => {
       open = resolve;
     });
-    let late: Promise<unknown> = Promise.resolve();
+    const late: Promise<unknown>[] = [];
     const module = mongoMigration('a', {
       up: (db) => {
-        late = isOver.then(() => db.collection('x').insertOne({}));
-        late.catch(() => {});
+        const held = db.collection('x');
+        late.push(
+          isOver.then(() => db.collection('x').insertOne({})),
+          isOver.then(() => held.insertOne({})),
+          isOver.then(() => held.find().toArray()),
+        );
+        for (const one of late) one.catch(() => {});
       },
     });
     await within(target, (session) => session.applyMigrations([module], blindly()));
     open();
-    await expect(late).rejects.toThrow(/the migration is over/);
+    for (const one of late) await expect(one).rejects.toThrow(/the migration is over/);
+    expect(await homes.db(target).collection('x').countDocuments()).toBe(0);
   });
 
   it('may not be SQL', async () => {

@@ -1,4 +1,4 @@
-import type { Db, MongoClient } from 'mongodb';
+import type { Collection, Db, MongoClient } from 'mongodb';
 import type { ModuleContext } from '../../../migrations/migration.js';
 import { HOME_COLLECTION } from '../home.js';
 import type { MigrateContext } from './context.js';
@@ -22,6 +22,9 @@ export function lendClient({ context, target, session }: MigrateContext, told: M
         }
       : value;
 
+  const lend = (collection: Collection): Collection =>
+    new Proxy(collection, { get: (real, key) => bind(real, Reflect.get(real, key, real)) });
+
   const realDb = context.client.db(target.name);
   const db: Db = new Proxy(realDb, {
     get: (_, key) => {
@@ -32,7 +35,8 @@ export function lendClient({ context, target, session }: MigrateContext, told: M
       if ((key === 'collection' || key === 'dropCollection') && typeof value === 'function') {
         return (name: string, ...rest: unknown[]): unknown => {
           if (name === HOME_COLLECTION) refuse(`the collection ${HOME_COLLECTION} is not the migration's own`);
-          return value(name, ...rest);
+          const answer: unknown = value(name, ...rest);
+          return key === 'collection' ? lend(answer as Collection) : answer;
         };
       }
       return value;
