@@ -3,11 +3,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { startPrivateServer } from '../rig/private-server.js';
 import { benchMigrate } from './bench-migrate.js';
+import { benchPresets } from './bench-presets.js';
 import { benchSleep } from './bench-sleep.js';
 import { benchStartUp } from './bench-start-up.js';
 import { type Figure, isMet, printFigures } from './figure.js';
 
-const benchmarks = { 'start-up': benchStartUp, migrate: benchMigrate, sleep: benchSleep };
+const benchmarks = { 'start-up': benchStartUp, migrate: benchMigrate, sleep: benchSleep, presets: benchPresets };
 
 /** Runs the benchmarks that were named, or all, which also writes docs/benchmarks.md. The answer is an exit code: 1 where a goal is missed. */
 export async function main(root: string, names: readonly string[]): Promise<number> {
