@@ -66,8 +66,12 @@ describe('databases of MariaDB as homes', () => {
       await sql(`UPDATE _tenancy.homes SET state = 'dropping' WHERE name = '${target.name}'`);
       expect(await tenants.driver.probe(target)).toEqual({ status: 'partial', isEmpty: true });
       await expect(tenants.driver.create(target, never)).rejects.toMatchObject({ code: 'TENANCY_NAME_TAKEN' });
+      expect(await tenants.driver.cutAccess(target, never)).toMatchObject({ isEnforced: true });
       await sql(`DROP DATABASE \`${target.name}\``);
       expect(await tenants.driver.probe(target)).toEqual({ status: 'partial', isEmpty: true });
+      // As the next attempt does it.
+      expect(await tenants.driver.planDrop(target)).toEqual([]);
+      expect(await tenants.driver.cutAccess(target, never)).toMatchObject({ isEnforced: true });
       expect(await tenants.driver.drop(target, never)).toBe('absent');
       expect(await grantsOf(user)).toEqual([]);
       expect(await tenants.driver.probe(target)).toEqual({ status: 'absent' });
@@ -127,6 +131,15 @@ describe('databases of MariaDB as homes', () => {
       expect(await grantsOf(other)).toEqual(before);
       await tenants.driver.create(a, never);
       await expect(connect(own, a.name)).rejects.toMatchObject({ code: 'ER_DBACCESS_DENIED_ERROR' });
+    });
+
+    it('leaves no rights to the next home of the name, where the last one went behind our back', async () => {
+      const target = await newTenant();
+      const user = await createUser('former', `SELECT ON \`${target.name}\`.*`);
+      await sql(`DROP DATABASE \`${target.name}\``);
+      expect(await tenants.driver.probe(target)).toEqual({ status: 'absent' });
+      await tenants.driver.create({ ...target, marker: { ...target.marker, operation: 'the next' } }, never);
+      expect(await grantsOf(user)).toEqual([]);
     });
 
     it('drops the logins that the ledger has for the home, and no others', async () => {

@@ -19,7 +19,10 @@ const NAMED = 5;
  */
 export async function cutDatabaseAccess(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<AccessChange> {
   return withHomeLock(context, target, signal, async (connection) => {
-    const home = await readOurs(context, connection, target);
+    const found = await readHome(connection, target);
+    // Nobody is let back in, and what is left of it may be gone the next moment.
+    if (presenceOf(found, target).status === 'partial') return { isEnforced: true, detail: 'it was being made or dropped: nobody uses it' };
+    const home = await requireOurs(context, connection, target, found);
     const known = readCut(home);
     const rights = await readRights(connection, target.name);
     if (rights.length > 0) {
@@ -37,7 +40,7 @@ export async function cutDatabaseAccess(context: EngineContext, target: TenantTa
 
 export async function restoreDatabaseAccess(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<AccessChange> {
   return withHomeLock(context, target, signal, async (connection) => {
-    const home = await readOurs(context, connection, target);
+    const home = await requireOurs(context, connection, target, await readHome(connection, target));
     const cut = readCut(home);
     if (cut.length === 0) return { isEnforced: false, detail: 'nothing had been taken away' };
     const gone: DatabaseRights[] = [];
@@ -56,8 +59,12 @@ export async function restoreDatabaseAccess(context: EngineContext, target: Tena
   });
 }
 
-async function readOurs(context: EngineContext, connection: ServerConnection, target: TenantTarget): Promise<HomeState> {
-  const home = await readHome(connection, target);
+async function requireOurs(
+  context: EngineContext,
+  connection: ServerConnection,
+  target: TenantTarget,
+  home: HomeState,
+): Promise<HomeState> {
   if (presenceOf(home, target).status !== 'ours') {
     const owner = home.exists ? describeOwner(home.marker, target.marker) : 'is not there';
     throw new TenancyError('TENANCY_ACCESS_REFUSED', { name: target.name, kind: 'database', owner });

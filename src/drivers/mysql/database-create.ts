@@ -10,6 +10,7 @@ import { createForbidden, ensureLedger, FORBIDDEN, forgetHome, ownRow, writeLedg
 import { formatMarker, parseMarker } from './marker.js';
 import { createHistoryTables } from './migrate/history-tables.js';
 import { quoteName, quoteText } from './quote.js';
+import { dropRights } from './rights.js';
 
 /** ER_DB_CREATE_EXISTS */
 const EXISTS = 1007;
@@ -36,6 +37,8 @@ export async function createDatabase(context: EngineContext, target: TenantTarge
       throw nameTaken(target, describeOwner(home.marker, target.marker));
     await ensureLedger(context, connection);
     try {
+      // An earlier home of that name went behind our back: whoever had rights on it must not have them on this one.
+      if (!home.exists && home.ledger !== null && ownRow(home.ledger, target) === null) await dropRights(connection, home.key, target.name);
       if (!home.exists) await createEmpty(connection, home, target);
       await writeMarker(connection, target);
     } catch (error) {

@@ -6,9 +6,9 @@ import type { ServerConnection } from './connection.js';
 import { type EngineContext, readRows, withConnection } from './engine-context.js';
 import { withHomeLock } from './home-lock.js';
 import { type HomeState, OWN_TABLES, presenceOf, readHome } from './home-state.js';
-import { ensureLedger, forgetHome, ownRow, readAccounts, writeLedger } from './ledger.js';
-import { quoteAccount, quoteName } from './quote.js';
-import { readRights, revokeRights } from './rights.js';
+import { ensureLedger, forgetHome, ownRow, writeLedger } from './ledger.js';
+import { quoteName } from './quote.js';
+import { dropRights } from './rights.js';
 import { endSessions } from './sessions.js';
 
 /** In one statement; each is a file to be removed while the dictionary is locked for everybody. */
@@ -136,10 +136,4 @@ async function dropBatches(
     const names = found.slice(at, at + BATCH).map(({ name }) => `${quoteName(database)}.${quoteName(name)}`);
     await connection.send(`DROP ${kind} IF EXISTS ${names.join(', ')}`);
   }
-}
-
-/** Rights outlive their database, and would open the next one of that name to whoever had them. */
-async function dropRights(connection: ServerConnection, key: string, name: string): Promise<void> {
-  await revokeRights(connection, await readRights(connection, name));
-  for (const account of await readAccounts(connection, key)) await connection.send(`DROP USER IF EXISTS ${quoteAccount(account)}`);
 }

@@ -48,7 +48,7 @@ export function presenceOf({ exists, marker, isEmpty, ledger }: HomeState, targe
 }
 
 /** `lower_case_table_names`: 0 tells names by case, 1 stores them in lower case, 2 as they are written and compares them without. */
-export async function ledgerKey(connection: ServerConnection, name: string): Promise<string> {
+async function ledgerKey(connection: ServerConnection, name: string): Promise<string> {
   const row = await readRow<{ fold: number }>(connection, 'SELECT @@lower_case_table_names AS fold');
   return row?.fold === 0 ? name : name.toLowerCase();
 }
@@ -65,7 +65,7 @@ async function readSchema(connection: ServerConnection, name: string, isFolded: 
 }
 
 /** Null where there is none; where there is a database without our tables. */
-export async function readMarker(connection: ServerConnection, name: string): Promise<Marker | null> {
+async function readMarker(connection: ServerConnection, name: string): Promise<Marker | null> {
   try {
     const sql = `SELECT detail FROM ${quoteName(name)}._tenancy_state WHERE type = '${MARKER_TYPE}'`;
     return parseMarker((await readRow<{ detail: string }>(connection, sql))?.detail);

@@ -15,7 +15,7 @@ import { quoteText } from './quote.js';
  * until the last right is gone; `cut`: what `cutAccess` took away.
  * `accounts`: logins that were made for one home, and go with it. `server`: the identity of the server, see `readIdentity`.
  */
-export const LEDGER = '_tenancy';
+const LEDGER = '_tenancy';
 
 const CREATE_LEDGER = [
   `CREATE DATABASE IF NOT EXISTS ${LEDGER}`,

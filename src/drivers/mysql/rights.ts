@@ -1,5 +1,6 @@
 import type { ServerConnection } from './connection.js';
 import { readRows } from './engine-context.js';
+import { readAccounts } from './ledger.js';
 import { escapeWildcards, quoteAccount, quoteName } from './quote.js';
 
 export interface Account {
@@ -47,6 +48,12 @@ export async function revokeRights(connection: ServerConnection, rights: readonl
       }
     }
   }
+}
+
+/** Rights outlive their database, and would open the next one of that name to whoever had them. Logins made for the home go too. */
+export async function dropRights(connection: ServerConnection, key: string, name: string): Promise<void> {
+  await revokeRights(connection, await readRights(connection, name));
+  for (const account of await readAccounts(connection, key)) await connection.send(`DROP USER IF EXISTS ${quoteAccount(account)}`);
 }
 
 /** True for an account that may do nothing anywhere else: it was made for this database. */

@@ -15,16 +15,6 @@ export function skipWords(words: readonly string[], at: number, skipped: Readonl
   return to;
 }
 
-/** The place behind the `)` that closes the `(` at `at`. */
-export function skipParens(words: readonly string[], at: number): number {
-  let depth = 0;
-  for (let to = at; to < words.length; to++) {
-    if (words[to] === '(') depth++;
-    if (words[to] === ')' && --depth === 0) return to + 1;
-  }
-  return words.length;
-}
-
 const CREATE_OPTIONS = new Set([
   'OR',
   'REPLACE',

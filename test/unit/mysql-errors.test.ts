@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { classifyMysqlError } from '../../src/drivers/mysql/classify.js';
+import { describeUnreachable } from '../../src/drivers/mysql/unreachable.js';
+
+const server = (errno: number, message = 'said the server'): Error =>
+  Object.assign(new Error(message), { errno, code: 'ER_ANY', sqlState: 'HY000' });
+const socket = (code: string, extra: Record<string, unknown> = {}): Error =>
+  Object.assign(new Error(`connect ${code}`), { code, errno: -111, ...extra });
+
+describe('classifyMysqlError', () => {
+  it.each([
+    ['transaction', [1213]],
+    ['busy', [1205, 3572]],
+    ['exists', [1007, 1008, 1050, 1061]],
+    ['connection', [1040, 1053, 1203, 1927, 2003, 2006, 2013]],
+    ['resources', [1021, 1041, 1114]],
+    ['timeout', [1317, 1969, 3024]],
+    ['fatal', [1044, 1045, 1049, 1062, 1064, 1142, 1146, 1242]],
+  ] as const)('takes for %s: %j', (type, numbers) => {
+    expect(numbers.map((number) => [number, classifyMysqlError(server(number))])).toEqual(numbers.map((number) => [number, type]));
+  });
+
+  it('knows the socket’s errors and mysql2’s own, and looks into causes', () => {
+    for (const code of ['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE', 'PROTOCOL_CONNECTION_LOST'])
+      expect(classifyMysqlError(socket(code))).toBe('connection');
+    expect(classifyMysqlError(new Error("Can't add new command when connection is in closed state"))).toBe('connection');
+    expect(classifyMysqlError(socket('ENOENT', { syscall: 'connect' }))).toBe('connection');
+    expect(classifyMysqlError(socket('ENOENT', { syscall: 'open' }))).toBe('fatal');
+    expect(classifyMysqlError(new Error('outer', { cause: server(1213) }))).toBe('transaction');
+    expect(classifyMysqlError(new AggregateError([socket('ECONNREFUSED')]))).toBe('connection');
+    expect(classifyMysqlError('text')).toBe('fatal');
+  });
+});
+
+describe('describeUnreachable', () => {
+  it.each([
+    [server(1045, "Access denied for user 'x'@'y'"), /the login was not accepted \(Access denied/],
+    [socket('ECONNREFUSED'), /ECONNREFUSED/],
+    [socket('HANDSHAKE_NO_SSL_SUPPORT'), /ssl-mode asks for TLS, and the server has none/],
+    [socket('SELF_SIGNED_CERT_IN_CHAIN'), /TLS failed/],
+    [socket('ENOENT', { syscall: 'open', path: '/no/ca.pem' }), /there is no file \/no\/ca.pem/],
+  ])('says of %s what it is', (error, words) => {
+    expect(describeUnreachable('main', 'mysql://h', error)?.message).toMatch(words);
+  });
+
+  it('says nothing of what a statement fails with', () => {
+    expect(describeUnreachable('main', 'mysql://h', server(1064))).toBeNull();
+    expect(describeUnreachable('main', 'mysql://h', new TypeError('a bug'))).toBeNull();
+  });
+});
