@@ -179,8 +179,8 @@ function sourceOf(ctx: HookContext, files: readonly MigrationFile[]): Knex.Migra
   return {
     getMigrations: async () => [...files],
     getMigrationName: ({ name }) => name,
-    getMigration: async ({ name, path: file }) => {
-      const module = exportsOf<KnexModule>(await ctx.importModule(file), 'up');
+    getMigration: async ({ name, load }) => {
+      const module = exportsOf<KnexModule>(await load(ctx), 'up');
       const named = (step: unknown) =>
         typeof step !== 'function'
           ? step

@@ -110,7 +110,7 @@ function nameOf({ name }: MigrationFile): string {
 /** As Kysely's own FileMigrationProvider, through the loader that reads the config. */
 async function importMigrations(ctx: HookContext, files: readonly MigrationFile[]): Promise<Record<string, Migration>> {
   const migrations: Record<string, Migration> = {};
-  for (const file of files) migrations[nameOf(file)] = exportsOf<Migration>(await ctx.importModule(file.path), 'up');
+  for (const file of files) migrations[nameOf(file)] = exportsOf<Migration>(await file.load(ctx), 'up');
   return migrations;
 }
 

@@ -18,6 +18,8 @@ export interface MigrationFile {
   readonly name: string;
   /** Absolute. */
   readonly path: string;
+  /** What it exports, imported when the first tenant asks: of thousands each asks for all of them. */
+  load(loader: Pick<ProjectContext, 'importModule'>): Promise<unknown>;
 }
 
 /** The files of a folder that have one of the endings, by their names' code units; declarations (`.d.ts`) are none. */
@@ -33,7 +35,19 @@ export async function listMigrations(
   return names
     .filter((name) => endings.includes(path.extname(name)) && !/\.d\.[cm]?ts$/.test(name))
     .sort()
-    .map((name) => ({ name, path: path.join(folder, name) }));
+    .map((name) => createFile(name, path.join(folder, name)));
+}
+
+function createFile(name: string, file: string): MigrationFile {
+  let loaded: Promise<unknown> | undefined;
+  return {
+    name,
+    path: file,
+    load: (loader) => {
+      loaded ??= loader.importModule(file);
+      return loaded;
+    },
+  };
 }
 
 export const MODULE_ENDINGS: readonly string[] = ['.js', '.cjs', '.mjs', '.ts', '.cts', '.mts'];

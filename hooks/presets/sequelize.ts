@@ -16,7 +16,7 @@ export interface SequelizeOptions {
   /** @default 'SequelizeMeta' */
   readonly tableName?: string;
   /** For migrations that umzug was given a context of its own for: what that is made of. @default the QueryInterface */
-  readonly context?: (sequelize: Sequelize) => unknown;
+  context?(sequelize: unknown): unknown;
   /** Further options of Sequelize itself. Who connects, and where to, they don't say: that is the tenant's. */
   readonly config?: Readonly<Record<string, unknown>>;
 }
@@ -121,10 +121,10 @@ async function runPending(ctx: HookContext, { library, files }: Ready, database:
   await history.sync();
   const applied = new Set((await history.findAll()).map((row) => row.get('name')));
   const queryInterface = database.getQueryInterface();
-  for (const { name, path: file } of files) {
+  for (const { name, path: file, load } of files) {
     if (applied.has(name)) continue;
     ctx.signal.throwIfAborted();
-    const migration = exportsOf<SequelizeMigration>(await ctx.importModule(file), 'up');
+    const migration = exportsOf<SequelizeMigration>(await load(ctx), 'up');
     try {
       if (options.context === undefined) await migration.up(asBoth(queryInterface, name, file), library.Sequelize);
       else await migration.up({ context: options.context(database), name, path: file });
