@@ -10,11 +10,11 @@ const NO_TRANSACTION = '-- tenancy: no-transaction';
 
 /** Of carrying out migrations: what a script may not hold, and what can come in between in a tenant. */
 export const migrationRunErrors = {
-  TENANCY_MIGRATION_TRANSACTION_REFUSED: defineError<Place & { word: string }>({
+  TENANCY_MIGRATION_TRANSACTION_REFUSED: defineError<Place & { word: string; advice?: string }>({
     exit: EXIT.refused,
     message: ({ file, line, word }) =>
       `${file}, line ${line}: ${word} is refused, it would part the work of the migration from its history row`,
-    hint: () => 'take it out: each file is a transaction of its own already',
+    hint: ({ advice }) => advice ?? 'take it out: each file is a transaction of its own already',
   }),
   TENANCY_MIGRATION_COMMAND_REFUSED: defineError<Place & { what: string; instead: string }>({
     exit: EXIT.refused,

@@ -183,6 +183,16 @@ describe('databases of MariaDB as homes', () => {
     });
   });
 
+  it('take back a session that was left in a transaction, and say so', async () => {
+    const target = await newTenant();
+    const options = { fence: 1, runId: null, lockTimeoutMs: 1_000, statementTimeoutMs: null, signal: never };
+    await sql(`CREATE TABLE \`${target.name}\`.t (id int)`);
+    await expect(
+      tenants.driver.withSession(target, options, ({ db }) => db.query('START TRANSACTION; INSERT INTO t VALUES (1)')),
+    ).rejects.toMatchObject({ code: 'TENANCY_TRANSACTION_LEFT_OPEN' });
+    expect(await sql(`SELECT * FROM \`${target.name}\`.t`)).toEqual([]);
+  });
+
   it('are found by a URL and a command of their own', async () => {
     const target = home('täg-lich');
     const url = tenants.driver.connectionUrl(target);

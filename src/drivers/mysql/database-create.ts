@@ -90,5 +90,6 @@ async function writeMarker(connection: ServerConnection, { name, marker }: Tenan
 }
 
 function nameTaken({ name }: TenantTarget, owner: string): TenancyError {
-  return new TenancyError('TENANCY_NAME_TAKEN', { name, kind: 'database', owner });
+  const unmark = `DELETE FROM ${quoteName(name)}._tenancy_state WHERE type = '${MARKER_TYPE}'`;
+  return new TenancyError('TENANCY_NAME_TAKEN', { name, kind: 'database', owner, unmark });
 }

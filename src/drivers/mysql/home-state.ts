@@ -27,8 +27,9 @@ const OWN_LIST = OWN_TABLES.map(quoteText).join(', ');
 export const MARKER_TYPE = 'marker';
 
 export async function readHome(connection: ServerConnection, target: Pick<TenantTarget, 'name'>): Promise<HomeState> {
-  const key = await ledgerKey(connection, target.name);
-  const found = await readSchema(connection, target.name, key !== target.name);
+  const isFolded = await foldsNames(connection);
+  const key = isFolded ? target.name.toLowerCase() : target.name;
+  const found = await readSchema(connection, target.name, isFolded);
   const ledger = await readLedger(connection, key);
   if (found === null) return { key, exists: false, marker: null, isEmpty: true, comment: '', ledger };
   const marker = await readMarker(connection, target.name);
@@ -48,9 +49,8 @@ export function presenceOf({ exists, marker, isEmpty, ledger }: HomeState, targe
 }
 
 /** `lower_case_table_names`: 0 tells names by case, 1 stores them in lower case, 2 as they are written and compares them without. */
-async function ledgerKey(connection: ServerConnection, name: string): Promise<string> {
-  const row = await readRow<{ fold: number }>(connection, 'SELECT @@lower_case_table_names AS fold');
-  return row?.fold === 0 ? name : name.toLowerCase();
+async function foldsNames(connection: ServerConnection): Promise<boolean> {
+  return Number((await readRow<{ fold: number }>(connection, 'SELECT @@lower_case_table_names AS fold'))?.fold) !== 0;
 }
 
 async function readSchema(connection: ServerConnection, name: string, isFolded: boolean): Promise<{ comment: string } | null> {

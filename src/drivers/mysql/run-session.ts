@@ -33,8 +33,10 @@ export async function runSession<T>(
   try {
     const settings = `${SESSION_SETTINGS}; ${limitSettings(connection, options)}`;
     await connection.send(`USE ${quoteName(target.name)}; ${settings}`);
+    let isTouched = false;
     const db: TenantDb = {
       query: async <R>(sql: string, params?: readonly unknown[]) => {
+        isTouched = true;
         const answers = await connection.send(sql, params);
         return lastAnswer(sql, answers) as { rows: R[]; rowCount: number | null };
       },
@@ -42,7 +44,7 @@ export async function runSession<T>(
     const killStatement = (): Promise<void> => budget.killStatement(connection);
     const migrations = createMigrationSession({ connection, target, options, db, settings, killStatement });
     const answer = await use({ ...migrations, db });
-    if (await isInTransaction(connection)) throw new TenancyError('TENANCY_TRANSACTION_LEFT_OPEN', { name: target.name });
+    if (isTouched && (await isInTransaction(connection))) throw new TenancyError('TENANCY_TRANSACTION_LEFT_OPEN', { name: target.name });
     await loan.giveBack(true);
     return answer;
   } catch (error) {

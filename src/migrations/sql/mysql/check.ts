@@ -39,7 +39,10 @@ export function checkMysqlScript(source: SqlMigrationScript): void {
 
 function refuseTransaction({ words, start }: SqlStatement, place: (offset: number) => Place): void {
   const word = transactionControl(words);
-  if (word !== null) throw new TenancyError('TENANCY_MIGRATION_TRANSACTION_REFUSED', { ...place(start), word });
+  if (word === null) return;
+  const advice =
+    'take it out: statements that change rows and follow on each other are one transaction already, and every other one commits';
+  throw new TenancyError('TENANCY_MIGRATION_TRANSACTION_REFUSED', { ...place(start), word, advice });
 }
 
 /** Also of what modules send. Savepoints stay within the transaction and are left alone. */
