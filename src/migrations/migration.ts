@@ -12,6 +12,7 @@ export interface AppliedMigration {
 /** A no-transaction migration (or a whole one on engines that commit at each DDL statement) that was interrupted. */
 export interface MigrationProgress {
   readonly name: string;
+  /** Of a script: `digestOfSent`, of what the tenant has been sent of it. Of a module: that of its file. */
   readonly checksum: string;
   /** How many of its statements are known to be done. */
   readonly statementsDone: number;

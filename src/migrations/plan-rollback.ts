@@ -21,7 +21,7 @@ export function planRollback({ local, history, target }: RollbackInput, drift: M
   const doomed = applied.filter((name) => target === null || order(name, target) > 0).reverse();
   const steps = resolveSteps(doomed, local);
   if (history.progress !== null && history.progress.isSeed !== true)
-    checkProgress(history.progress, steps[0] ?? null, 'down', applied.includes(history.progress.name));
+    checkProgress(history.progress, steps[0] ?? null, 'down', applied.includes(history.progress.name), null);
   return { direction: 'down', from: newestApplied, to: target, steps, ahead: drift.ahead };
 }
 

@@ -33,7 +33,8 @@ export function planMigrations(input: PlanInput): TenantMigrationPlan {
   const pending = orderPending(history, drift, allowOutOfOrder);
   if (history.progress !== null && history.progress.isSeed !== true) {
     const isApplied = history.applied.some(({ name }) => name === history.progress?.name);
-    checkProgress(history.progress, pending[0] ?? null, 'up', isApplied);
+    const [first] = pending;
+    checkProgress(history.progress, first ?? null, 'up', isApplied, first?.up.type === 'module' ? [first.checksum] : null);
   }
   return planUp(input, pending, target, drift);
 }

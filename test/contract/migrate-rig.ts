@@ -6,6 +6,8 @@ import { formatMarker } from '../../src/drivers/postgres/marker.js';
 import { createMigrationSession } from '../../src/drivers/postgres/migrate/index.js';
 import { historyDigest } from '../../src/migrations/history-digest.js';
 import type { LocalMigration, MigrationScript, TenantDb } from '../../src/migrations/migration.js';
+import { digestOfSent } from '../../src/migrations/plan-progress.js';
+import { inspectSqlScript } from '../../src/migrations/sql/check.js';
 import { createTestDatabase, type PostgresVersion, type TestDatabase } from '../rig/postgres.js';
 
 export interface TestSession extends Omit<TenantSession, 'db'> {
@@ -139,6 +141,14 @@ export function moduleMigration(
     up: { type: 'module', file, isTransactional, run },
     down: null,
   };
+}
+
+/** What is recorded of a script of which so many statements have been sent. */
+export function checksumOfSent({ up }: LocalMigration, count: number): string {
+  if (up.type !== 'sql') throw new Error('a module is sent as a whole');
+  const { script } = inspectSqlScript(up);
+  const texts = script.statements.map(({ start, end }) => up.sql.slice(start, end));
+  return digestOfSent(texts, { statementsDone: count, state: 'between' });
 }
 
 /** Creates a table with a row, and counts how often it was run: a second time would fail, or show. */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { historyDigest } from '../../src/migrations/history-digest.js';
-import { applyOptions, counted, openSession, sqlMigration, useTenantDatabase } from './migrate-rig.js';
+import { applyOptions, checksumOfSent, counted, openSession, sqlMigration, useTenantDatabase } from './migrate-rig.js';
 
 const NO_TRANSACTION = '-- tenancy: no-transaction\n';
 
@@ -62,16 +62,25 @@ describe.each(['15', '18'] as const)('migrations without a transaction, on Postg
         details: { migration: 'b', line: 3, statement: expect.stringContaining('CREATE UNIQUE INDEX') },
       });
       expect(await isValid(schema, 'u')).toBe(false);
-      expect((await session.readHistory()).progress).toEqual({ name: 'b', checksum: unique.checksum, statementsDone: 1, state: 'between' });
+      expect((await session.readHistory()).progress).toEqual({
+        name: 'b',
+        checksum: checksumOfSent(unique, 1),
+        statementsDone: 1,
+        state: 'between',
+      });
       await tenants.database.query(`DELETE FROM ${schema}.counts WHERE name = 'x'`);
-      await session.applyMigrations([unique], again);
+      const text = unique.up.type === 'sql' ? unique.up.sql : '';
+      const edited = sqlMigration('b', text.replace("('b', 1)", "('b', 2)"));
+      await expect(session.applyMigrations([edited], again)).rejects.toMatchObject({ code: 'TENANCY_MIGRATION_PROGRESS_DRIFTED' });
+      // What failed, and what comes behind it, may be mended.
+      await session.applyMigrations([sqlMigration('b', text.replace("('b2', 1)", "('b2', 2)"))], again);
       expect(await isValid(schema, 'u')).toBe(true);
       expect((await session.readHistory()).progress).toBeNull();
     });
     expect(await tenants.database.query(`SELECT name, n FROM ${schema}.counts ORDER BY 1`)).toEqual([
       { name: 'a', n: 1 },
       { name: 'b', n: 1 },
-      { name: 'b2', n: 1 },
+      { name: 'b2', n: 2 },
     ]);
   });
 
@@ -106,7 +115,7 @@ describe.each(['15', '18'] as const)('migrations without a transaction, on Postg
     await withSession({ schema }, async (session) => {
       await session.applyMigrations([counted('a')], applyOptions());
       await tenants.database.query(
-        `INSERT INTO ${schema}._tenancy_state (type, name, checksum, statements_done, statement) VALUES ('progress', 'b_index', '${index.checksum}', 0, 'started')`,
+        `INSERT INTO ${schema}._tenancy_state (type, name, checksum, statements_done, statement) VALUES ('progress', 'b_index', '${checksumOfSent(index, 1)}', 0, 'started')`,
       );
       await tenants.database.query(`CREATE INDEX t_a_id ON ${schema}.t_a (id)`);
       await session.applyMigrations([index], applyOptions({ expectedDigest: historyDigest([counted('a')]) }));
@@ -127,7 +136,7 @@ describe.each(['15', '18'] as const)('migrations without a transaction, on Postg
         `CREATE TABLE ${schema}.p (id int) PARTITION BY LIST (id); CREATE TABLE ${schema}.p1 PARTITION OF ${schema}.p FOR VALUES IN (1)`,
       );
       await tenants.database.query(
-        `INSERT INTO ${schema}._tenancy_state (type, name, checksum, statements_done, statement) VALUES ('progress', 'b', '${detach.checksum}', 0, 'started')`,
+        `INSERT INTO ${schema}._tenancy_state (type, name, checksum, statements_done, statement) VALUES ('progress', 'b', '${checksumOfSent(detach, 1)}', 0, 'started')`,
       );
       await expect(session.applyMigrations([detach], options())).rejects.toMatchObject({
         code: 'TENANCY_MIGRATION_UNKNOWN',
@@ -148,7 +157,7 @@ describe.each(['15', '18'] as const)('migrations without a transaction, on Postg
       await session.applyMigrations([counted('a')], applyOptions());
       const vacuum = sqlMigration('b', `${NO_TRANSACTION}VACUUM no_such_table`);
       await tenants.database.query(
-        `INSERT INTO ${schema}._tenancy_state (type, name, checksum, statements_done, statement) VALUES ('progress', 'b', '${vacuum.checksum}', 0, 'started')`,
+        `INSERT INTO ${schema}._tenancy_state (type, name, checksum, statements_done, statement) VALUES ('progress', 'b', '${checksumOfSent(vacuum, 1)}', 0, 'started')`,
       );
       await session.resolveProgress('applied');
       await session.applyMigrations([vacuum], applyOptions({ expectedDigest: historyDigest([counted('a')]) }));

@@ -3,11 +3,15 @@ import { isTenancyError } from '../../src/errors.js';
 import type { LocalMigration, MigrationProgress, TenantHistory, TenantMigrationPlan } from '../../src/migrations/migration.js';
 import { chooseOrder } from '../../src/migrations/order.js';
 import { type PlanInput, planMigrations, resolveTarget } from '../../src/migrations/plan.js';
+import { digestOfSent, digestsOfSent } from '../../src/migrations/plan-progress.js';
 
-/** `name`, or `name=text` for another text than the name; `!` at the end for one without a way back. */
+/** `name`, or `name=text` for another text than the name; `!` at the end for one without a way back; with `.ts` in its name a module. */
 function file(spec: string): LocalMigration {
   const [name = '', text = name] = spec.replace('!', '').split('=');
-  const script = { type: 'sql', file: `${name}.sql`, sql: 'SELECT 1', isTransactional: true } as const;
+  const shared = { file: name.endsWith('.ts') ? name : `${name}.sql`, isTransactional: true };
+  const script = name.endsWith('.ts')
+    ? ({ ...shared, type: 'module', run: () => Promise.resolve() } as const)
+    : ({ ...shared, type: 'sql', sql: 'SELECT 1' } as const);
   return { name, file: `${name}.sql`, checksum: text, up: script, down: spec.endsWith('!') ? null : script };
 }
 
@@ -215,8 +219,8 @@ describe('an interrupted migration', () => {
   test.each<[string, string, string, Options]>([
     ['1_a 2_b 3_c', '1_a', '2_b would run first now', { progress: { name: '3_c' } }],
     ['1_a 2_b', '1_a 2_b', 'no migration is left to run', { progress: { name: '3_c' } }],
-    ['1_a 2_b=x', '1_a', 'its file was edited since', { progress: { name: '2_b' } }],
-    ['1_a 2_b=x', '1_a', 'its file was edited since', { progress: { name: '2_b', statementsDone: 0, state: 'started' } }],
+    ['1_a 2_b.ts=x', '1_a', 'its file was edited since', { progress: { name: '2_b.ts' } }],
+    ['1_a 2_b.ts=x', '1_a', 'its file was edited since', { progress: { name: '2_b.ts', statementsDone: 0, state: 'started' } }],
     ['1_a 2_b', '1_a 2_b', 'that was its rollback', { progress: { name: '2_b' } }],
     ['1_a 2_b', '1_a', 'it is not applied yet', { ...down('none'), progress: { name: '2_b' } }],
   ])('files %s, applied %s: %s', (local, applied, message, options) => {
@@ -227,7 +231,21 @@ describe('an interrupted migration', () => {
   });
 
   test('may be edited while none of it has run', () => {
-    expect(show(plan('1_a 2_b=x', '1_a', { progress: { name: '2_b', statementsDone: 0 } }))).toBe('1_a -> 2_b: 2_b');
+    expect(show(plan('1_a 2_b.ts=x', '1_a', { progress: { name: '2_b.ts', statementsDone: 0 } }))).toBe('1_a -> 2_b.ts: 2_b.ts');
+  });
+
+  test('may be edited behind what of a script has run, which its engine looks at', () => {
+    expect(show(plan('1_a 2_b=x', '1_a', { progress: { name: '2_b' } }))).toBe('1_a -> 2_b: 2_b');
+    const sent = digestOfSent(['A', 'B'], { statementsDone: 1, state: 'started' });
+    expect(digestsOfSent(['A', 'B', 'mended'], { statementsDone: 1, state: 'started' })).toContain(sent);
+    expect(digestsOfSent(['A', 'mended'], { statementsDone: 1, state: 'started' })).not.toContain(sent);
+    // Settled by a person: counted as done, or to be sent again as it was.
+    expect(digestsOfSent(['A', 'B', 'mended'], { statementsDone: 2, state: 'between' })).toContain(sent);
+    expect(digestsOfSent(['A', 'B', 'mended'], { statementsDone: 1, state: 'between' })).toContain(sent);
+    expect(digestsOfSent(['A', 'mended'], { statementsDone: 1, state: 'between' })).not.toContain(sent);
+    const failed = digestOfSent(['A', 'B'], { statementsDone: 1, state: 'between' });
+    expect(digestsOfSent(['A', 'mended'], { statementsDone: 1, state: 'between' })).toContain(failed);
+    expect(digestsOfSent(['edited', 'B'], { statementsDone: 1, state: 'between' })).not.toContain(failed);
   });
 
   test('may be one that was being rolled back', () => {

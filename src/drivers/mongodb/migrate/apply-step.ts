@@ -36,7 +36,7 @@ function isDone(
   if (progress.isSeed && !(isSeed && progress.name === name)) throw unknown(tenant, progress.name, progress.name);
   if (!progress.isSeed) {
     const isApplied = migrations.some((migration) => migration.name === progress.name);
-    checkProgress(progress, { name, checksum, file: script.file, up: script, down: null }, direction, isApplied);
+    checkProgress(progress, { name, checksum, file: script.file, up: script, down: null }, direction, isApplied, [checksum]);
   }
   if (progress.statementsDone > 0) return true;
   if (progress.state === 'started' && script.isRerunnable !== true) throw unknown(tenant, name, script.file);

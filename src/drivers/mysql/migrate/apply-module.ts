@@ -53,7 +53,7 @@ export async function applyModule(
 /** True where somebody said that it was done. @throws TenancyError `TENANCY_MIGRATION_UNKNOWN` */
 function resume({ progress, migration, direction, isApplied }: StepRun, script: ModuleScript, tenant: string): boolean {
   if (progress === null) return false;
-  checkProgress(progress, migration, direction, isApplied);
+  checkProgress(progress, migration, direction, isApplied, [migration.checksum]);
   if (progress.state === 'between') return progress.statementsDone > 0;
   throw new TenancyError('TENANCY_MIGRATION_UNKNOWN', {
     tenant,

@@ -1,6 +1,6 @@
 import { TenancyError } from '../../../errors.js';
-import type { LocalMigration } from '../../../migrations/migration.js';
-import { checkProgress } from '../../../migrations/plan-progress.js';
+import type { LocalMigration, MigrationProgress } from '../../../migrations/migration.js';
+import { checkProgress, digestOfSent, digestsOfSent } from '../../../migrations/plan-progress.js';
 import type { SqlMigrationScript } from '../../../migrations/sql/check.js';
 import { excerptStatement } from '../../../migrations/sql/excerpt.js';
 import { inspectMysqlScript } from '../../../migrations/sql/mysql/check.js';
@@ -73,7 +73,7 @@ async function resume(
   tenant: string,
 ): Promise<number> {
   if (progress === null) return 0;
-  checkProgress(progress, migration, direction, isApplied);
+  checkProgress(progress, migration, direction, isApplied, digestsOfSent(textsOf(source, statements), progress));
   const { statementsDone, state, detail } = progress;
   const statement = statements[statementsDone];
   if (state === 'between' || statement === undefined) return statementsDone;
@@ -111,7 +111,7 @@ async function sendUnits(context: MigrateContext, run: StepRun, work: Work, opti
     await sendParts(context, sent, options.log);
   };
   const save = (statementsDone: number, state: 'between' | 'started', detail?: string): Part =>
-    own(setProgress(run.progressType, { name: run.migration.name, checksum: run.migration.checksum, statementsDone, state }, detail));
+    own(setProgress(run.progressType, progressOf(run, source, script, { statementsDone, state }), detail));
   const end: readonly Part[] = [...run.record, clearProgress(run.progressType)].map(own);
   try {
     for (const [index, unit] of units.entries()) {
@@ -151,7 +151,7 @@ async function sendUnits(context: MigrateContext, run: StepRun, work: Work, opti
 async function settleStop(
   context: MigrateContext,
   run: StepRun,
-  { source, exposed }: Work,
+  { source, script, exposed }: Work,
   units: readonly Unit[],
   stop: StoppedMessage,
   tenant: string,
@@ -173,7 +173,7 @@ async function settleStop(
     connection.send(
       statementsDone === 0
         ? clearProgress(progressType)
-        : setProgress(progressType, { name: migration.name, checksum: migration.checksum, statementsDone, state: 'between' }),
+        : setProgress(progressType, progressOf(run, source, script, { statementsDone, state: 'between' })),
     );
   const unit = findUnit(units, stop.failed);
   const keepsWork = unit?.type === 'alone' && unit.mayKeepWork;
@@ -195,6 +195,19 @@ async function settleStop(
 function findUnit(units: readonly Unit[], statement: SqlStatement | null): Unit | undefined {
   if (statement === null) return undefined;
   return units.find((unit) => (unit.type === 'alone' ? unit.statement === statement : unit.statements.includes(statement)));
+}
+
+function progressOf(
+  { migration }: StepRun,
+  source: SqlMigrationScript,
+  { statements }: SqlScript,
+  reached: Pick<MigrationProgress, 'statementsDone' | 'state'>,
+): MigrationProgress {
+  return { name: migration.name, checksum: digestOfSent(textsOf(source, statements), reached), ...reached };
+}
+
+function textsOf({ sql }: SqlMigrationScript, statements: readonly SqlStatement[]): readonly string[] {
+  return statements.map(({ start, end }) => sql.slice(start, end));
 }
 
 function own(sql: string): Part {

@@ -2,7 +2,7 @@ import { isTenancyError, TenancyError } from '../../../errors.js';
 import { checkProgress } from '../../../migrations/plan-progress.js';
 import type { ApplyOptions } from '../../driver.js';
 import { type ModuleRun, moduleFailure, runModule } from './apply-module.js';
-import { progressOf, quiet } from './apply-statements.js';
+import { quiet } from './apply-statements.js';
 import type { MigrateContext } from './context.js';
 import { readProgress } from './progress.js';
 import { sendGuarded } from './transaction.js';
@@ -20,7 +20,7 @@ export async function applyModuleAlone(
   const { tenant } = options;
   const progress = await readProgress(context, options, run.isFirst);
   if (progress !== null) {
-    checkProgress(progress, migration, direction, direction === 'down');
+    checkProgress(progress, migration, direction, direction === 'down', [migration.checksum]);
     if (progress.state === 'started') {
       throw new TenancyError('TENANCY_MIGRATION_UNKNOWN', {
         tenant,
@@ -35,7 +35,7 @@ export async function applyModuleAlone(
     const save = (state: 'started' | 'between'): Promise<void> =>
       sendGuarded(context, {
         ...quiet(options),
-        statements: [context.sql.progress.set(progressOf(migration, 0, state))],
+        statements: [context.sql.progress.set({ name: migration.name, checksum: migration.checksum, statementsDone: 0, state })],
         isCommitted: true,
       });
     await save('started');

@@ -1,6 +1,6 @@
 import { TenancyError } from '../../../errors.js';
-import type { LocalMigration, MigrationProgress } from '../../../migrations/migration.js';
-import { checkProgress } from '../../../migrations/plan-progress.js';
+import type { LocalMigration } from '../../../migrations/migration.js';
+import { checkProgress, digestsOfSent } from '../../../migrations/plan-progress.js';
 import { excerptStatement } from '../../../migrations/sql/excerpt.js';
 import { mayCommit, outsideTransaction } from '../../../migrations/sql/inspect.js';
 import { positionAt } from '../../../migrations/sql/position.js';
@@ -9,7 +9,7 @@ import type { ApplyOptions } from '../../driver.js';
 import type { MigrateContext, PreparedScript } from './context.js';
 import { isDirectConnection } from './direct-connection.js';
 import { probeStatement, waitForStatement } from './probe-statement.js';
-import { readProgress } from './progress.js';
+import { progressOf, readProgress, textsOf } from './progress.js';
 import { sendStatement } from './send-statement.js';
 import { sendGuarded } from './transaction.js';
 
@@ -46,7 +46,7 @@ export async function applyStatements(
   };
   const finish = async (): Promise<void> => {
     const ends = done >= statements.length;
-    const save = ends ? [run.record, context.sql.progress.clear] : [context.sql.progress.set(progressOf(migration, done, 'between'))];
+    const save = ends ? [run.record, context.sql.progress.clear] : [context.sql.progress.set(progressOf(run, done, 'between'))];
     await sendGuarded(context, { ...quiet(options), statements: save, isCommitted: true, onRow: keep });
   };
   if (done >= statements.length) await finish();
@@ -54,13 +54,13 @@ export async function applyStatements(
     const place = { tenant: options.tenant, migration, prepared, statement, index: done };
     if (!(await isSentAlone(context, statement))) {
       const ends = done + 1 === statements.length;
-      const save = ends ? [run.record, context.sql.progress.clear] : [context.sql.progress.set(progressOf(migration, done + 1, 'between'))];
+      const save = ends ? [run.record, context.sql.progress.clear] : [context.sql.progress.set(progressOf(run, done + 1, 'between'))];
       await sendStatement.within(context, place, save, keep);
       done++;
     } else {
       await sendGuarded(context, {
         ...quiet(options),
-        statements: [context.sql.progress.set(progressOf(migration, done, 'started'))],
+        statements: [context.sql.progress.set(progressOf(run, done, 'started'))],
         isCommitted: true,
       });
       await sendStatement.alone(context, place);
@@ -85,7 +85,7 @@ async function resume(context: MigrateContext, run: StatementsRun, options: Appl
   const { migration, prepared, direction } = run;
   const progress = await readProgress(context, options, run.isFirst);
   if (progress === null) return 0;
-  checkProgress(progress, migration, direction, direction === 'down');
+  checkProgress(progress, migration, direction, direction === 'down', digestsOfSent(textsOf(prepared), progress));
   const statement = prepared.statements[progress.statementsDone];
   if (progress.state === 'between' || !statement) return progress.statementsDone;
   const place = { tenant: options.tenant, migration, prepared, statement, index: progress.statementsDone };
@@ -93,14 +93,6 @@ async function resume(context: MigrateContext, run: StatementsRun, options: Appl
   const finding = await probeStatement(context, place);
   if (finding === 'unknown') throw unknownStatement(options.tenant, migration, prepared, statement);
   return finding === 'done' ? progress.statementsDone + 1 : progress.statementsDone;
-}
-
-export function progressOf(
-  { name, checksum }: LocalMigration,
-  statementsDone: number,
-  state: MigrationProgress['state'],
-): MigrationProgress {
-  return { name, checksum, statementsDone, state };
 }
 
 export function quiet({ tenant }: ApplyOptions): { readonly tenant: string; readonly expectedDigest: null; readonly withSetUp: false } {

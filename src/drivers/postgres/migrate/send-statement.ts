@@ -6,6 +6,7 @@ import type { MigrateContext, PreparedScript } from './context.js';
 import { isDirectConnection } from './direct-connection.js';
 import { createScriptFailure, isStatementError } from './failure.js';
 import { dropInvalidIndex } from './probe-statement.js';
+import { progressOf } from './progress.js';
 import { sendMessage } from './send-message.js';
 import { type StatementPlace, statementMark } from './statement-place.js';
 import { readTarget } from './statement-target.js';
@@ -74,14 +75,9 @@ async function sendAlone(context: MigrateContext, place: StatementPlace): Promis
   if (isDirect) await sendMessage(deps.client, resetSettings(context));
 }
 
-async function saveNotDone(context: MigrateContext, { tenant, migration, index }: StatementPlace): Promise<void> {
-  const between = context.sql.progress.set({
-    name: migration.name,
-    checksum: migration.checksum,
-    statementsDone: index,
-    state: 'between',
-  });
-  await sendGuarded(context, { tenant, expectedDigest: null, withSetUp: false, statements: [between], isCommitted: true });
+async function saveNotDone(context: MigrateContext, place: StatementPlace): Promise<void> {
+  const between = context.sql.progress.set(progressOf(place, place.index, 'between'));
+  await sendGuarded(context, { tenant: place.tenant, expectedDigest: null, withSetUp: false, statements: [between], isCommitted: true });
 }
 
 /** Where the statement is in the text that is sent: rewriting may have moved it. */
