@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { Knex } from 'knex';
 import type * as pg from 'pg';
 import type { HookContext, Migrator, ProjectContext } from '../../src/config/types.js';
@@ -10,7 +11,7 @@ import { readRows } from './read-rows.js';
 import { locateHome, quoteTable, type TenantHome } from './tenant-home.js';
 
 export interface KnexOptions {
-  /** Of the migrations, relative to the config file. @default './migrations', or what the knexfile says */
+  /** of the migrations, relative to the config file. @default './migrations', or what the knexfile says, from where it is */
   readonly directory?: string;
   /** A knexfile, relative to the config file, TypeScript or not. Who connects, and where to, it doesn't say: that is the tenant's. */
   readonly knexfile?: string;
@@ -52,12 +53,9 @@ function createKnexPreset(options: KnexOptions = {}): Migrator {
         versions: ['2.0.0', '4.0.0'],
       });
       const config = await readConfig(project, options);
-      const { directory = './migrations', loadExtensions = ENDINGS, tableName: table = 'knex_migrations' } = config.migrations ?? {};
-      const folders = typeof directory === 'string' ? [directory] : directory;
+      const { loadExtensions = ENDINGS, tableName: table = 'knex_migrations' } = config.migrations ?? {};
       const listed = await Promise.all(
-        folders.map((folder) =>
-          listMigrations(project, { preset: PRESET, directory: options.directory ?? folder, endings: loadExtensions }),
-        ),
+        directoriesOf(config, options).map((directory) => listMigrations(project, { preset: PRESET, directory, endings: loadExtensions })),
       );
       const files = listed.flat();
       if (config.migrations?.sortDirsSeparately !== true) files.sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
@@ -65,7 +63,7 @@ function createKnexPreset(options: KnexOptions = {}): Migrator {
     },
     readApplied: async (ctx, { config, table }) => {
       const home = locateHome(ctx, PRESET, ['postgres', 'mysql']);
-      const from = quoteTable(home, table, config.migrations?.schemaName ?? null);
+      const from = quoteTable(home, table, home.engine === 'postgres' ? (config.migrations?.schemaName ?? null) : null);
       const rows = await readRows<{ name: string }>(ctx, `SELECT name FROM ${from} ORDER BY id`);
       return rows.map(({ name }) => name);
     },
@@ -98,12 +96,20 @@ export const knex = Object.assign(createKnexPreset, {
     }),
 });
 
-async function readConfig(project: ProjectContext, { directory, knexfile, environment, config = {} }: KnexOptions): Promise<Knex.Config> {
+async function readConfig(project: ProjectContext, { knexfile, environment, config = {} }: KnexOptions): Promise<Knex.Config> {
   const exported = knexfile === undefined ? {} : exportsOf<Record<string, unknown>>(await project.importModule(knexfile), 'migrations');
   const given = typeof exported === 'function' ? ((await (exported as () => unknown)()) as Record<string, unknown>) : exported;
   const chosen = (environment === undefined ? given : (given[environment] ?? {})) as Knex.Config;
   const own = config as Knex.Config;
-  return { ...chosen, ...own, migrations: { ...chosen.migrations, ...own.migrations, ...(directory === undefined ? {} : { directory }) } };
+  return { ...chosen, ...own, migrations: { ...chosen.migrations, ...own.migrations } };
+}
+
+/** Those of a knexfile start where it is, as Knex reads them; absolute ones stay as they are. */
+function directoriesOf({ migrations }: Knex.Config, { directory, knexfile }: KnexOptions): readonly string[] {
+  if (directory !== undefined) return [directory];
+  const found = migrations?.directory ?? './migrations';
+  const base = knexfile === undefined ? '.' : path.dirname(knexfile);
+  return (typeof found === 'string' ? [found] : found).map((folder) => (path.isAbsolute(folder) ? folder : path.join(base, folder)));
 }
 
 async function runOnPostgres(ctx: HookContext, ready: Ready, home: TenantHome): Promise<void> {
@@ -152,14 +158,12 @@ async function runOnMysql(ctx: HookContext, ready: Ready, home: TenantHome): Pro
 const onePool = { min: 0, max: 1, idleTimeoutMillis: CONNECT_TIMEOUT_MS } as const;
 
 async function migrate(ctx: HookContext, ready: Ready, home: TenantHome, connection: Knex.Config): Promise<void> {
-  const { searchPath: _, connection: __, log: ___, ...config } = ready.config;
-  const database = ready.createKnex({ ...config, ...connection, acquireConnectionTimeout: CONNECT_TIMEOUT_MS, log: logTo(ctx) });
-  const { directory: _directory, loadExtensions: _endings, ...migrations } = config.migrations ?? {};
-  const options = {
-    ...migrations,
-    ...(home.schema === null ? {} : { schemaName: home.schema }),
-    migrationSource: sourceOf(ctx, ready.files),
-  };
+  const { searchPath: _, connection: __, log: ___, migrations: ____, ...rest } = ready.config;
+  const database = ready.createKnex({ ...rest, ...connection, acquireConnectionTimeout: CONNECT_TIMEOUT_MS, log: logTo(ctx) });
+  const { directory: _directory, loadExtensions: _endings, schemaName, ...migrations } = ready.config.migrations ?? {};
+  // On MySQL it would be a database, and the same one for every tenant.
+  const schema = home.schema ?? (home.engine === 'postgres' ? schemaName : undefined);
+  const options = { ...migrations, ...(schema === undefined ? {} : { schemaName: schema }), migrationSource: sourceOf(ctx, ready.files) };
   try {
     await database.migrate.latest(options).catch(async (error: unknown) => {
       if (!(error instanceof Error) || error.name !== 'MigrationLocked') throw error;

@@ -115,21 +115,22 @@ describe('a preset', { timeout: 60_000 }, () => {
   it('of Knex takes the knexfile, but not where it connects to', async () => {
     await linkPackages();
     await presetCases[0]?.write(root, 1, 'CREATE TABLE accounts (id int)');
+    await mkdir(path.join(root, 'db'));
     await writeFile(
-      path.join(root, 'knexfile.ts'),
+      path.join(root, 'db/knexfile.ts'),
       `import type { Knex } from 'knex';
 const config: Record<string, Knex.Config> = {
   production: {
     client: 'sqlite3',
     connection: { filename: './nowhere' },
     searchPath: ['public'],
-    migrations: { directory: './migrations', tableName: 'history', schemaName: 'public' },
+    migrations: { directory: '../migrations', tableName: 'history', schemaName: 'public' },
   },
 };
 export default config;
 `,
     );
-    const report = await (await open(knex({ knexfile: './knexfile.ts', environment: 'production' }))).provision(['acme']);
+    const report = await (await open(knex({ knexfile: './db/knexfile.ts', environment: 'production' }))).provision(['acme']);
     expect(report, JSON.stringify(report.failed)).toMatchObject({ exitCode: 0 });
     expect(await database.query('SELECT name FROM tenant_acme.history')).toHaveLength(1);
     expect(await database.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).toEqual([]);
