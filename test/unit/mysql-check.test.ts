@@ -92,6 +92,10 @@ describe('the check of a script for MySQL', () => {
     ['TRUNCATE t', 'definition'],
     ['CALL p()', 'opaque'],
     ['EXECUTE s', 'opaque'],
+    ['SET STATEMENT max_statement_time = 1 FOR ALTER TABLE t ADD x int', 'opaque'],
+    ['ANALYZE DELETE FROM t', 'opaque'],
+    ['ANALYZE TABLE t', 'definition'],
+    ['DROP PREPARE s', 'session'],
     ['BEGIN NOT ATOMIC SELECT 1; END', 'opaque'],
   ])('%s is %s', (sql, kind) => {
     expect(kindOf(parseMysqlScript(sql).statements[0]?.words ?? [])).toBe(kind);

@@ -12,12 +12,16 @@ const DATA = new Set(['INSERT', 'REPLACE', 'UPDATE', 'DELETE', 'WITH', 'LOAD', '
 const OPAQUE = new Set(['CALL', 'EXECUTE', 'BEGIN', 'IF', 'CASE', 'LOOP', 'WHILE', 'REPEAT', 'FOR']);
 
 export function kindOf(words: readonly string[]): StatementKind {
-  const [first = ''] = words;
+  const [first = '', second = ''] = words;
+  if (first === 'DROP' && second === 'PREPARE') return 'session';
+  // MariaDB's: what follows is carried out, whatever it is.
+  if ((first === 'SET' && second === 'STATEMENT') || (first === 'ANALYZE' && !/^(TABLE|LOCAL|NO_WRITE_TO_BINLOG)$/.test(second)))
+    return 'opaque';
   // A function that is called may change rows.
   if (first === 'SELECT' || first === 'DO' || first === 'SET' || first === '(') return isPlainRead(words) ? 'session' : 'data';
   if (SESSION.has(first)) return 'session';
   if (DATA.has(first)) return 'data';
-  if (OPAQUE.has(first) || (first === 'EXECUTE' && words[1] === 'IMMEDIATE')) return 'opaque';
+  if (OPAQUE.has(first)) return 'opaque';
   // These commit nothing, and go with the session.
   if ((first === 'CREATE' || first === 'DROP') && isTemporary(words)) return 'data';
   return 'definition';
@@ -25,8 +29,9 @@ export function kindOf(words: readonly string[]): StatementKind {
 
 /** Has to be run again by a session that goes on where another one was interrupted. */
 export function setsSession(words: readonly string[]): boolean {
-  const [first] = words;
-  if (first === 'SET' || first === 'PREPARE' || first === 'DEALLOCATE') return true;
+  const [first, second] = words;
+  if (first === 'SET') return second !== 'STATEMENT';
+  if (first === 'PREPARE' || first === 'DEALLOCATE' || (first === 'DROP' && second === 'PREPARE')) return true;
   return (
     first === 'SELECT' &&
     (words.some((word, at) => word === 'INTO' && words[at + 1] === '@') || words.some((word, at) => word === ':' && words[at + 1] === '='))
