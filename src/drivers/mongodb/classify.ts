@@ -1,3 +1,4 @@
+import { causesOf, isNetworkError, textCodeOf } from '../../util/network-errors.js';
 import type { ErrorClass } from '../driver.js';
 
 /** By the codes of https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml. Everything else is fatal. */
@@ -45,20 +46,8 @@ const CONNECTION_NAMES: ReadonlySet<string> = new Set([
   'MongoClientClosedError',
 ]);
 
-const SYSTEM_CODES: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'ETIMEDOUT',
-  'ETIMEOUT', // of a DNS query
-  'EPIPE',
-  'ENOTFOUND',
-  'ENODATA',
-  'ESERVFAIL',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-]);
+/** Of the DNS queries that a mongodb+srv URL takes. */
+const DNS_CODES: ReadonlySet<string> = new Set(['ETIMEOUT', 'ENODATA', 'ESERVFAIL']);
 
 /** Walks the causes, and decides by the first error that is MongoDB's, its client's or the socket's. */
 export function classifyMongodbError(error: unknown): ErrorClass {
@@ -75,19 +64,6 @@ export function classifyMongodbError(error: unknown): ErrorClass {
 /** True where the server could not be talked to, as against refusing what it was told. */
 export function isConnectionError(error: unknown): boolean {
   return classifyMongodbError(error) === 'connection';
-}
-
-/** The error and what it was caused by, outermost first. */
-export function causesOf(error: unknown): readonly Error[] {
-  const chain: Error[] = [];
-  for (
-    let link = error;
-    link instanceof Error && !chain.includes(link);
-    link = link instanceof AggregateError ? link.errors[0] : link.cause
-  ) {
-    chain.push(link);
-  }
-  return chain;
 }
 
 /** The server's number for what went wrong; null for an error that isn't the server's. */
@@ -108,6 +84,5 @@ function classifyOne(error: Error): ErrorClass | null {
   const code = codeOf(error);
   if (code !== null) return BY_CODE[code] ?? (hasLabel(error, 'RetryableWriteError') ? 'connection' : 'fatal');
   if (hasLabel(error, 'RetryableWriteError')) return 'connection';
-  const systemCode = (error as { code?: unknown }).code;
-  return typeof systemCode === 'string' && SYSTEM_CODES.has(systemCode) ? 'connection' : null;
+  return isNetworkError(error) || DNS_CODES.has(textCodeOf(error) ?? '') ? 'connection' : null;
 }

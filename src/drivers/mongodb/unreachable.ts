@@ -1,21 +1,19 @@
 import { TenancyError } from '../../errors.js';
-import { causesOf, codeOf, isConnectionError } from './classify.js';
-
-const TLS_CODES = /^(ERR_TLS_|ERR_SSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_SELF_SIGNED_CERT$|UNABLE_TO_|HOSTNAME_MISMATCH$)/;
+import { causesOf, describeRootCause, isTlsError } from '../../util/network-errors.js';
+import { codeOf, isConnectionError } from './classify.js';
 
 /**
  * For a command about one tenant: turns an error that means "the cluster can't be talked to" into a sentence of its own.
  * Null for every other error.
  */
 export function describeUnreachable(cluster: string, where: string, error: unknown): TenancyError<'TENANCY_CLUSTER_UNREACHABLE'> | null {
-  const reason = tlsFailureOf(error) ?? refusalOf(error) ?? (isConnectionError(error) ? lastMessage(error) : null);
+  const reason = tlsFailureOf(error) ?? refusalOf(error) ?? (isConnectionError(error) ? describeRootCause(error) : null);
   return reason === null ? null : new TenancyError('TENANCY_CLUSTER_UNREACHABLE', { cluster, where, reason }, { cause: error });
 }
 
 function tlsFailureOf(error: unknown): string | null {
   for (const link of causesOf(error)) {
-    const { code } = link as { code?: unknown };
-    if (typeof code === 'string' && TLS_CODES.test(code)) return `TLS failed: ${link.message}`;
+    if (isTlsError(link)) return `TLS failed: ${link.message}`;
   }
   return null;
 }
@@ -29,11 +27,4 @@ function refusalOf(error: unknown): string | null {
     if (code === 13 && /requires authentication/.test(link.message)) return 'it asks for a login, and the URL has none';
   }
   return null;
-}
-
-function lastMessage(error: unknown): string {
-  const link = causesOf(error).at(-1);
-  const code = (link as { code?: unknown } | undefined)?.code;
-  if (link === undefined || link.message === '') return typeof code === 'string' ? code : 'no answer';
-  return link.message;
 }

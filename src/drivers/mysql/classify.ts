@@ -1,3 +1,4 @@
+import { causesOf, isNetworkError } from '../../util/network-errors.js';
 import type { ErrorClass } from '../driver.js';
 
 /** By the server's error number; everything else of the server is fatal. Those that only one of MySQL and MariaDB has mean nothing else to the other. */
@@ -36,21 +37,8 @@ const BY_NUMBER: Readonly<Record<number, ErrorClass>> = {
   3024: 'timeout', // ER_QUERY_TIMEOUT
 };
 
-const SYSTEM_CODES: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'ETIMEDOUT',
-  'EPIPE',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EHOSTDOWN',
-  'ENETDOWN',
-  'ERR_STREAM_DESTROYED',
-  'ERR_STREAM_WRITE_AFTER_END',
-  'ERR_SOCKET_CLOSED',
+/** mysql2's own codes. */
+const CLIENT_CODES: ReadonlySet<string> = new Set([
   'PROTOCOL_CONNECTION_LOST',
   'PROTOCOL_SEQUENCE_TIMEOUT',
   // What was left of an answer when the connection broke.
@@ -74,19 +62,6 @@ export function isConnectionError(error: unknown): boolean {
   return classifyMysqlError(error) === 'connection';
 }
 
-/** The error and what it was caused by, outermost first; an AggregateError (one for each address tried) counts as its first. */
-export function causesOf(error: unknown): readonly Error[] {
-  const chain: Error[] = [];
-  for (
-    let link = error;
-    link instanceof Error && !chain.includes(link);
-    link = link instanceof AggregateError && link.errors.length > 0 ? link.errors[0] : link.cause
-  ) {
-    chain.push(link);
-  }
-  return chain;
-}
-
 /** The server's error number; 0 for what isn't the server's. */
 export function numberOf(error: unknown): number {
   const { errno, sqlState } = (error ?? {}) as { errno?: unknown; sqlState?: unknown };
@@ -97,8 +72,7 @@ export function numberOf(error: unknown): number {
 function classifyOne(error: Error): ErrorClass | null {
   const number = numberOf(error);
   if (number > 0) return BY_NUMBER[number] ?? 'fatal';
-  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
+  const { code } = error as { code?: unknown };
   if (typeof code !== 'string') return CLIENT_MESSAGES.test(error.message) ? 'connection' : null;
-  // ENOENT is a missing socket where it comes from connect, and a missing file elsewhere.
-  return SYSTEM_CODES.has(code) || (code === 'ENOENT' && syscall === 'connect') ? 'connection' : null;
+  return CLIENT_CODES.has(code) || isNetworkError(error) ? 'connection' : null;
 }

@@ -1,5 +1,6 @@
 import { TenancyError } from '../../errors.js';
-import { causesOf, isConnectionError, numberOf } from './classify.js';
+import { causesOf, describeRootCause, isTlsError } from '../../util/network-errors.js';
+import { isConnectionError, numberOf } from './classify.js';
 
 /** What the server says of a failed start of a session. */
 const REFUSALS: Readonly<Record<number, string>> = {
@@ -13,15 +14,12 @@ const REFUSALS: Readonly<Record<number, string>> = {
   4151: 'the account is locked',
 };
 
-const TLS_CODES =
-  /^(ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_SELF_SIGNED_CERT$|UNABLE_TO_|HOSTNAME_MISMATCH$|HANDSHAKE_SSL_ERROR$)/;
-
 /**
  * For a command about one tenant: turns an error that means "the cluster can't be talked to" into a sentence of its own.
  * Null for every other error.
  */
 export function describeUnreachable(cluster: string, where: string, error: unknown): TenancyError<'TENANCY_CLUSTER_UNREACHABLE'> | null {
-  const reason = tlsFailureOf(error) ?? refusalOf(error) ?? (isConnectionError(error) ? lastMessage(error) : null);
+  const reason = tlsFailureOf(error) ?? refusalOf(error) ?? (isConnectionError(error) ? describeRootCause(error) : null);
   return reason === null ? null : new TenancyError('TENANCY_CLUSTER_UNREACHABLE', { cluster, where, reason }, { cause: error });
 }
 
@@ -30,7 +28,7 @@ function tlsFailureOf(error: unknown): string | null {
     const { code, path, syscall } = link as { code?: unknown; path?: unknown; syscall?: unknown };
     if (code === 'HANDSHAKE_NO_SSL_SUPPORT') return 'its ssl-mode asks for TLS, and the server has none; ssl-mode=DISABLED does without';
     if (code === 'ENOENT' && syscall === 'open') return `there is no file ${String(path)}, which its URL names`;
-    if (typeof code === 'string' && TLS_CODES.test(code)) return `TLS failed: ${link.message}`;
+    if (isTlsError(link) || code === 'HANDSHAKE_SSL_ERROR') return `TLS failed: ${link.message}`;
   }
   return null;
 }
@@ -41,10 +39,4 @@ function refusalOf(error: unknown): string | null {
     if (reason !== undefined) return `${reason} (${link.message})`;
   }
   return null;
-}
-
-function lastMessage(error: unknown): string {
-  const link = causesOf(error).at(-1);
-  const code = (link as { code?: string } | undefined)?.code;
-  return link === undefined || link.message === '' ? (code ?? 'no answer') : link.message;
 }

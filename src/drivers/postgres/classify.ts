@@ -1,3 +1,4 @@
+import { causesOf, isNetworkError } from '../../util/network-errors.js';
 import type { ErrorClass } from '../driver.js';
 
 /** SQLSTATEs, whole or by their class (two characters); the longer entry counts. Everything else is fatal. */
@@ -23,23 +24,6 @@ const BY_STATE: Readonly<Record<string, ErrorClass>> = {
   '57014': 'timeout', // query_canceled: by our own statement_timeout, since an abort is told apart by its signal
 };
 
-const SYSTEM_CODES: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'ETIMEDOUT',
-  'EPIPE',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EHOSTDOWN',
-  'ENETDOWN',
-  'ERR_STREAM_DESTROYED',
-  'ERR_STREAM_WRITE_AFTER_END',
-  'ERR_SOCKET_CLOSED',
-]);
-
 /** node-pg's own errors carry no code. */
 const CLIENT_MESSAGES: readonly RegExp[] = [
   /^Connection terminated/,
@@ -63,24 +47,10 @@ export function isConnectionError(error: unknown): boolean {
   return classifyPostgresError(error) === 'connection';
 }
 
-/** The error and what it was caused by, outermost first; an AggregateError (one for each address tried) counts as its first. */
-export function causesOf(error: unknown): readonly Error[] {
-  const chain: Error[] = [];
-  for (
-    let link = error;
-    link instanceof Error && !chain.includes(link);
-    link = link instanceof AggregateError ? link.errors[0] : link.cause
-  ) {
-    chain.push(link);
-  }
-  return chain;
-}
-
 function classifyOne(error: Error): ErrorClass | null {
   const code = readText(error, 'code');
   if (code === null) return CLIENT_MESSAGES.some((pattern) => pattern.test(error.message)) ? 'connection' : null;
-  // ENOENT is a missing socket where it comes from connect, and a missing file elsewhere.
-  if (SYSTEM_CODES.has(code) || (code === 'ENOENT' && readText(error, 'syscall') === 'connect')) return 'connection';
+  if (isNetworkError(error)) return 'connection';
   if (!/^[0-9A-Z]{5}$/.test(code)) return null;
   // Two sessions changed one catalogue row at once; other internal errors are bugs or damage.
   if (code === 'XX000') return /tuple concurrently (updated|deleted)/.test(error.message) ? 'catalog-race' : 'fatal';

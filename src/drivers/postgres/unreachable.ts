@@ -1,5 +1,6 @@
 import { TenancyError } from '../../errors.js';
-import { causesOf, isConnectionError } from './classify.js';
+import { causesOf, describeRootCause, isTlsError } from '../../util/network-errors.js';
+import { isConnectionError } from './classify.js';
 
 /** What the server says of a failed start of a session; the same states mean something else inside one. */
 const REFUSALS: Readonly<Record<string, string>> = {
@@ -7,8 +8,6 @@ const REFUSALS: Readonly<Record<string, string>> = {
   '28000': 'the login was not accepted',
   '3D000': 'there is no such database',
 };
-
-const TLS_CODES = /^(ERR_TLS_|ERR_SSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_SELF_SIGNED_CERT$|UNABLE_TO_|HOSTNAME_MISMATCH$)/;
 
 /** Turns an error that means "the cluster can't be talked to", or written to, into a sentence of its own. Null for every other error. */
 export function describeUnreachable(
@@ -19,17 +18,16 @@ export function describeUnreachable(
   const readOnly = causesOf(error).find((link) => (link as { code?: unknown }).code === '25006');
   if (readOnly) return new TenancyError('TENANCY_CLUSTER_READ_ONLY', { cluster, where, reason: readOnly.message }, { cause: error });
   const reason =
-    tlsFailureOf(error) ?? refusalOf(error, where.split(/[/?]/)[3] ?? '') ?? (isConnectionError(error) ? lastMessage(error) : null);
+    tlsFailureOf(error) ?? refusalOf(error, where.split(/[/?]/)[3] ?? '') ?? (isConnectionError(error) ? describeRootCause(error) : null);
   return reason === null ? null : new TenancyError('TENANCY_CLUSTER_UNREACHABLE', { cluster, where, reason }, { cause: error });
 }
 
 /** node-pg's own sentence for a server that answers N to its SSLRequest; the codes are those of Node's TLS. */
 function tlsFailureOf(error: unknown): string | null {
   for (const link of causesOf(error)) {
-    const code = (link as { code?: unknown }).code;
     if (/does not support SSL/.test(link.message))
       return 'its sslmode asks for TLS, and the server has none; sslmode=disable in the URL does without';
-    if (typeof code === 'string' && TLS_CODES.test(code)) return `TLS failed: ${link.message}`;
+    if (isTlsError(link)) return `TLS failed: ${link.message}`;
   }
   return null;
 }
@@ -44,10 +42,4 @@ function refusalOf(error: unknown, database: string): string | null {
     return `${reason} (${link.message})`;
   }
   return null;
-}
-
-function lastMessage(error: unknown): string {
-  const link = causesOf(error).at(-1);
-  const code = (link as { code?: string } | undefined)?.code;
-  return link === undefined || link.message === '' ? (code ?? 'no answer') : link.message;
 }
