@@ -20,6 +20,8 @@ export interface EngineScene {
   clear(home: string): Promise<void>;
   /** Names of the tenants' homes that are there. */
   listHomes(): Promise<readonly string[]>;
+  /** A place for another registry on the same server; its URL. */
+  makeOtherRegistry(): Promise<string>;
   drop(): Promise<void>;
 }
 
@@ -48,6 +50,10 @@ export async function createPostgresScene(): Promise<EngineScene> {
       const listed = 'SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1) ORDER BY 1';
       return (await database.query<{ name: string }>(listed, [prefix])).map(({ name }) => name);
     },
+    makeOtherRegistry: async () => {
+      await database.query(`CREATE DATABASE ${database.name}_other`);
+      return withDatabase(database.url, `${database.name}_other`);
+    },
     drop: () => database.drop(),
   };
 }
@@ -68,6 +74,10 @@ export async function createMysqlScene(): Promise<EngineScene> {
     listHomes: async () => {
       const listed = 'SELECT schema_name AS name FROM information_schema.schemata WHERE left(schema_name, ?) = ? ORDER BY 1';
       return (await database.query<{ name: string }>(listed, [prefix.length, prefix])).map(({ name }) => name);
+    },
+    makeOtherRegistry: async () => {
+      await database.query(`CREATE DATABASE ${database.name}_other`);
+      return withDatabase(database.url, `${database.name}_other`);
     },
     drop: () => database.drop(),
   };
@@ -101,6 +111,7 @@ export async function createMongoScene(): Promise<EngineScene> {
         .filter((name) => name.startsWith(prefix))
         .sort();
     },
+    makeOtherRegistry: async () => mongoUrl(mongo.url, `${mongo.namePrefix}_other`),
     drop: async () => {
       await client.close();
       await mongo.drop();

@@ -111,24 +111,16 @@ function describeStory(createScene: () => Promise<EngineScene>): void {
     // Another registry on the same server, which knows nothing of the tenant.
     const stranger = await createProject({
       databaseUrl: scene.clusterUrl,
-      registryUrl: scene.registryUrl.replace(/(\/[^/?]*)(?=\?|$)/, '$1_other'),
+      registryUrl: await scene.makeOtherRegistry(),
       namePrefix: scene.prefix,
       driver: scene.driver,
       migrations: scene.migrations.first,
     });
     onTestFinished(() => stranger.remove());
-    await makeDatabase(scene);
     const refused = readJsonRun(await stranger.run(['--json', 'tenant', 'provision', 'mine']));
     expect(refused.finished.failed[0]?.error?.code ?? refused.finished.error?.code, refused.stdout).toBe('TENANCY_NAME_TAKEN');
     expect(await scene.countAccounts(home)).toBe(1);
   });
-}
-
-/** PostgreSQL makes no database for a registry; the others do. */
-async function makeDatabase({ driver, clusterUrl }: EngineScene): Promise<void> {
-  if (driver !== 'postgres-database') return;
-  const { query } = await import('../rig/postgres.js');
-  await query(clusterUrl, `CREATE DATABASE ${new URL(clusterUrl).pathname.slice(1)}_other`);
 }
 
 describe('postgres', () => describeStory(createPostgresScene));
