@@ -2,7 +2,9 @@ import { createConnection } from 'mysql2/promise';
 import { describe, expect, it } from 'vitest';
 import type { TenantTarget } from '../../src/drivers/driver.js';
 import { openClusterEngine } from '../../src/drivers/index.js';
-import { createTestMysql } from '../rig/mysql.js';
+import { lockName } from '../../src/drivers/mysql/engine-context.js';
+import { createTestMysql, queryMysql } from '../rig/mysql.js';
+import { startPrivateMariadb } from '../rig/private-mariadb.js';
 import { useMysqlTenants } from './migrate-mysql-rig.js';
 
 const never = new AbortController().signal;
@@ -53,6 +55,8 @@ describe('databases of MariaDB as homes', () => {
       await begin({ ...target, marker: { ...target.marker, operation: 'another' } }, 'creating');
       await expect(tenants.driver.create(target, never)).rejects.toMatchObject({ code: 'TENANCY_NAME_TAKEN' });
       await sql(`UPDATE _tenancy.homes SET operation = '${target.marker.operation}' WHERE name = '${target.name}'`);
+      // Made by us it would have had our comment from its first moment.
+      await expect(tenants.driver.create(target, never)).rejects.toMatchObject({ code: 'TENANCY_NAME_TAKEN' });
       await sql(`ALTER DATABASE \`${target.name}\` COMMENT '${JSON.stringify({ ...target.marker, operation: 'another' })}'`);
       await expect(tenants.driver.create(target, never)).rejects.toMatchObject({ code: 'TENANCY_NAME_TAKEN' });
       await sql(`CREATE TABLE \`${target.name}\`.t (id int)`);
@@ -118,6 +122,7 @@ describe('databases of MariaDB as homes', () => {
         `SELECT ON \`${a.name}\`.*`,
         `INSERT ON \`${a.name}\`.t`,
         `EXECUTE ON PROCEDURE \`${a.name}\`.p`,
+        `DELETE ON \`${a.name.replace('_', '\\_')}\`.*`,
       );
       await sql(`GRANT UPDATE ON \`${escaped(a.name)}\`.* TO '${own}'@'%' WITH GRANT OPTION`);
       const other = await createUser(
@@ -132,6 +137,35 @@ describe('databases of MariaDB as homes', () => {
       await tenants.driver.create(a, never);
       await expect(connect(own, a.name)).rejects.toMatchObject({ code: 'ER_DBACCESS_DENIED_ERROR' });
     });
+
+    it('leaves the sessions of databases alone whose names differ in case or accents', async () => {
+      const target = home('cafe');
+      await tenants.driver.create(target, never);
+      const others = await Promise.all(
+        [home('CAFE'), home('café')].map(async ({ name }) => {
+          await sql(`CREATE DATABASE \`${name}\``);
+          const connection = await createConnection({ uri: tenants.database.url, database: name });
+          await connection.query(`USE \`${name}\``);
+          return connection.on('error', () => undefined);
+        }),
+      );
+      try {
+        expect(await tenants.driver.drop(target, never)).toBe('dropped');
+        for (const other of others) await expect(other.query('SELECT 1')).resolves.toBeDefined();
+      } finally {
+        for (const other of others) await other.end().catch(() => undefined);
+      }
+    });
+
+    it('goes on where another process stands still with the lock', async () => {
+      const target = await newTenant();
+      const zombie = await createConnection({ uri: tenants.database.url });
+      zombie.on('error', () => undefined);
+      await zombie.query('SELECT GET_LOCK(?, 0)', [lockName('home', target.name)]);
+      expect(await tenants.driver.drop(target, never)).toBe('dropped');
+      await expect(zombie.query('SELECT 1')).rejects.toThrow();
+      zombie.destroy();
+    }, 20_000);
 
     it('leaves no rights to the next home of the name, where the last one went behind our back', async () => {
       const target = await newTenant();
@@ -241,6 +275,26 @@ describe('databases of MariaDB as homes', () => {
     await engine.close();
     await database.drop();
   });
+
+  it('take their rights along on a server that writes all names in lower case', async () => {
+    const server = await startPrivateMariadb({ lower_case_table_names: '1' });
+    const options = { cluster: 'main', url: server.url, maxConnections: 2, extensionsSchema: 'extensions', applicationName: 'contract' };
+    const engine = await openClusterEngine(options);
+    try {
+      const driver = engine.driver('mysql-database');
+      const target: TenantTarget = { name: 'Acme_1', marker: { tenant: 'Acme', registry: 'registry-1', operation: 'operation-1' } };
+      expect(await driver.create(target, never)).toBe('created');
+      await queryMysql(server.url, 'CREATE USER former');
+      await queryMysql(server.url, 'GRANT SELECT ON `Acme\\_1`.* TO former');
+      expect(await driver.cutAccess(target, never)).toMatchObject({ isEnforced: true });
+      await driver.restoreAccess(target, never);
+      expect(await driver.drop(target, never)).toBe('dropped');
+      expect(await queryMysql(server.url, "SELECT Db FROM mysql.db WHERE User = 'former'")).toEqual([]);
+    } finally {
+      await engine.close();
+      await server.stop();
+    }
+  }, 60_000);
 
   it('are on a cluster that can not be reached, in words', async () => {
     const open = (url: string): ReturnType<typeof openClusterEngine> =>

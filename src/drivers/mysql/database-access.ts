@@ -24,7 +24,7 @@ export async function cutDatabaseAccess(context: EngineContext, target: TenantTa
     if (presenceOf(found, target).status === 'partial') return { isEnforced: true, detail: 'it was being made or dropped: nobody uses it' };
     const home = await requireOurs(context, connection, target, found);
     const known = readCut(home);
-    const rights = await readRights(connection, target.name);
+    const rights = await readRights(connection, home.key);
     if (rights.length > 0) {
       await writeCut(connection, home.key, JSON.stringify(mergeRights(known, rights)));
       await revokeRights(connection, rights);

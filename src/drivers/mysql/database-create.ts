@@ -1,6 +1,6 @@
 import { TenancyError } from '../../errors.js';
 import type { TenantTarget } from '../driver.js';
-import { describeOwner } from '../marker.js';
+import { describeOwner, isSameMarker } from '../marker.js';
 import { numberOf } from './classify.js';
 import type { ServerConnection } from './connection.js';
 import type { EngineContext } from './engine-context.js';
@@ -38,7 +38,7 @@ export async function createDatabase(context: EngineContext, target: TenantTarge
     await ensureLedger(context, connection);
     try {
       // An earlier home of that name went behind our back: whoever had rights on it must not have them on this one.
-      if (!home.exists && home.ledger !== null && ownRow(home.ledger, target) === null) await dropRights(connection, home.key, target.name);
+      if (!home.exists && home.ledger !== null && ownRow(home.ledger, target) === null) await dropRights(connection, home.key);
       if (!home.exists) await createEmpty(connection, home, target);
       await writeMarker(connection, target);
     } catch (error) {
@@ -65,7 +65,8 @@ export async function markDatabase(context: EngineContext, target: TenantTarget)
 
 function isBegun(connection: ServerConnection, home: HomeState, target: TenantTarget): boolean {
   if (presenceOf(home, target).status !== 'partial') return false;
-  return !connection.isMariadb || formatMarker(parseMarker(home.comment) ?? target.marker) === formatMarker(target.marker);
+  const comment = parseMarker(home.comment);
+  return !connection.isMariadb || (comment !== null && isSameMarker(comment, target.marker));
 }
 
 async function createEmpty(connection: ServerConnection, home: HomeState, target: TenantTarget): Promise<void> {

@@ -33,7 +33,7 @@ export async function dropDatabase(context: EngineContext, target: TenantTarget,
     await ensureLedger(context, connection);
     await writeLedger(connection, home.key, target.marker, 'dropping');
     if (home.exists) await dropWhole(context, connection, target.name);
-    await dropRights(connection, home.key, target.name);
+    await dropRights(connection, home.key);
     await forgetHome(connection, home.key);
     return home.exists ? 'dropped' : 'absent';
   });

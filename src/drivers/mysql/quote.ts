@@ -11,11 +11,6 @@ export function quoteText(text: string): string {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''").replaceAll('\0', '\\0')}'`;
 }
 
-/** `_` and `%` in the name of a database are wildcards in GRANT and REVOKE, and there alone. */
-export function escapeWildcards(name: string): string {
-  return name.replace(/[\\_%]/g, '\\$&');
-}
-
 /** `'user'@'host'`. */
 export function quoteAccount({ user, host }: { readonly user: string; readonly host: string }): string {
   return `${quoteText(user)}@${quoteText(host)}`;

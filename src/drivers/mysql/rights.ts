@@ -1,7 +1,7 @@
 import type { ServerConnection } from './connection.js';
 import { readRows } from './engine-context.js';
 import { readAccounts } from './ledger.js';
-import { escapeWildcards, quoteAccount, quoteName } from './quote.js';
+import { quoteAccount, quoteName } from './quote.js';
 
 export interface Account {
   readonly user: string;
@@ -15,15 +15,16 @@ export interface DatabaseRights extends Account {
 }
 
 /**
- * Who has rights on exactly this database: written for its name as it is, or with its wildcards escaped. What is granted on a pattern
- * that covers others too, or on everything, isn't among them, and neither is what we have ourselves.
+ * Who has rights on exactly this database: written for its name as it is, or with some or all of its wildcards escaped. What is granted on
+ * a pattern of another text, or on everything, isn't among them, and neither is what we have ourselves.
+ * @param name as the server compares it: where it compares without case it keeps rights for names in lower case.
  */
 export async function readRights(connection: ServerConnection, name: string): Promise<readonly DatabaseRights[]> {
   const accounts = await readRows<Account>(
     connection,
-    `SELECT User AS user, Host AS host FROM mysql.db WHERE BINARY Db IN (?) ` +
+    `SELECT User AS user, Host AS host FROM mysql.db WHERE BINARY REPLACE(REPLACE(Db, '\\\\_', '_'), '\\\\%', '%') = ? ` +
       `UNION SELECT User, Host FROM mysql.tables_priv WHERE BINARY Db = ? UNION SELECT User, Host FROM mysql.procs_priv WHERE BINARY Db = ?`,
-    [patternsOf(name), name, name],
+    [name, name, name],
   );
   const [self] = await readRows<{ login: string }>(connection, 'SELECT CURRENT_USER() AS login');
   const rights: DatabaseRights[] = [];
@@ -51,8 +52,8 @@ export async function revokeRights(connection: ServerConnection, rights: readonl
 }
 
 /** Rights outlive their database, and would open the next one of that name to whoever had them. Logins made for the home go too. */
-export async function dropRights(connection: ServerConnection, key: string, name: string): Promise<void> {
-  await revokeRights(connection, await readRights(connection, name));
+export async function dropRights(connection: ServerConnection, key: string): Promise<void> {
+  await revokeRights(connection, await readRights(connection, key));
   for (const account of await readAccounts(connection, key)) await connection.send(`DROP USER IF EXISTS ${quoteAccount(account)}`);
 }
 
@@ -68,14 +69,10 @@ function nameAccount(account: Account): string {
   return account.host === '' ? quoteName(account.user) : quoteAccount(account);
 }
 
-function patternsOf(name: string): readonly string[] {
-  return [...new Set([name, escapeWildcards(name)])];
-}
-
 /** ``GRANT … ON `name`.* TO …``, ``… ON TABLE `name`.`t` …``, ``… ON PROCEDURE `name`.`p` …`` */
 function isOn(grant: string, name: string): boolean {
-  const target = targetOf(grant);
-  return target !== null && patternsOf(name).some((pattern) => target.startsWith(`${quoteName(pattern)}.`));
+  const [, database = ''] = /^`((?:[^`]|``)*)`\./.exec(targetOf(grant) ?? '') ?? [];
+  return database.replaceAll('``', '`').replace(/\\([_%])/g, '$1') === name;
 }
 
 const GRANT =

@@ -39,10 +39,14 @@ async function readSessions(
   database: string,
   accounts: readonly Account[] | null,
 ): Promise<number[]> {
-  const rows = await readRows<{ id: number; user: string }>(
+  const rows = await readRows<{ id: number; user: string; db: string; fold: number }>(
     connection,
-    `SELECT ID AS id, USER AS user FROM information_schema.PROCESSLIST WHERE DB = ? AND COMMAND <> 'Killed' AND ID NOT IN (?)`,
+    `SELECT ID AS id, USER AS user, DB AS db, @@lower_case_table_names AS fold FROM information_schema.PROCESSLIST WHERE DB = ? AND COMMAND <> 'Killed' AND ID NOT IN (?)`,
     [database, [0, ...budget.ids]],
   );
-  return rows.filter(({ user }) => accounts === null || accounts.some((account) => account.user === user)).map(({ id }) => Number(id));
+  // The list's own comparison takes `Shop`, and `shöp`, for `shop`, where the server has a database of each name.
+  const isIn = ({ db, fold }: { db: string; fold: number }): boolean =>
+    db === database || (Number(fold) !== 0 && db.toLowerCase() === database.toLowerCase());
+  const isTheirs = ({ user }: { user: string }): boolean => accounts === null || accounts.some((account) => account.user === user);
+  return rows.filter((row) => isIn(row) && isTheirs(row)).map(({ id }) => Number(id));
 }
