@@ -1,16 +1,12 @@
-interface Waiter {
-  readonly grant: () => void;
-  readonly refuse: (error: unknown) => void;
-}
+import { WaitingLine } from '../waiting-line.js';
 
 /**
  * The sessions that may be lent at once; served in the order of asking. Connections are the client library's to keep: its pool has
  * the same bound, so that what a migration sends in parallel stays within it too.
  */
 export class LoanQueue {
-  readonly #waiters: Waiter[] = [];
+  readonly #line = new WaitingLine<null, void>();
   #free: number;
-  #isClosed = false;
 
   constructor(most: number) {
     this.#free = most;
@@ -18,49 +14,28 @@ export class LoanQueue {
 
   /** Resolves to what gives the place back. @throws the signal's reason on abort. */
   async borrow(signal: AbortSignal): Promise<() => void> {
-    signal.throwIfAborted();
-    if (this.#isClosed) throw closedError();
-    if (this.#free > 0) this.#free--;
-    else await this.#wait(signal);
+    const turn = this.#line.join(null, signal, () => this.#free++);
+    this.#serve();
+    await turn;
     let isBack = false;
     return () => {
       if (isBack) return;
       isBack = true;
-      const next = this.#waiters.shift();
-      if (next === undefined) this.#free++;
-      else next.grant();
+      this.#free++;
+      this.#serve();
     };
   }
 
   /** Refuses whoever waits. */
   close(): void {
-    this.#isClosed = true;
-    for (const waiter of this.#waiters.splice(0)) waiter.refuse(closedError());
+    this.#line.close();
   }
 
-  #wait(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
-        reject(signal.reason);
-      };
-      const settle = (): void => signal.removeEventListener('abort', onAbort);
-      const waiter: Waiter = {
-        grant: () => {
-          settle();
-          resolve();
-        },
-        refuse: (error) => {
-          settle();
-          reject(error);
-        },
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#waiters.push(waiter);
-    });
+  #serve(): void {
+    for (let head = this.#line.first; head !== undefined && this.#free > 0; head = this.#line.first) {
+      this.#free--;
+      this.#line.callUp();
+      head.grant();
+    }
   }
-}
-
-function closedError(): Error {
-  return new Error('the connections of this cluster have been closed');
 }

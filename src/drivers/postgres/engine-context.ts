@@ -30,12 +30,13 @@ export async function withClient<T>(
   use: (client: Client) => Promise<T>,
 ): Promise<T> {
   const loan = await context.budget.borrow(database, signal);
+  const { client } = loan.connection;
   try {
-    return await use(loan.client);
+    return await use(client);
   } catch (error) {
     throw signal?.aborted === true ? signal.reason : error;
   } finally {
-    await loan.giveBack(loan.client.getTransactionStatus() === 'I');
+    await loan.giveBack(client.getTransactionStatus() === 'I');
   }
 }
 

@@ -3,7 +3,7 @@ import type { DriverName } from '../../tenant.js';
 import type { ClusterEngine, OpenClusterOptions, TenantDriver } from '../driver.js';
 import { classifyPostgresError } from './classify.js';
 import { describeClusterUrl, parseClusterUrl } from './cluster-url.js';
-import { ConnectionBudget } from './connection-budget.js';
+import { createConnectionBudget } from './connection-budget.js';
 import { createPostgresDatabaseDriver } from './database-driver.js';
 import { type EngineContext, withClient } from './engine-context.js';
 import { readFacts, readIdentity } from './facts.js';
@@ -22,7 +22,7 @@ export async function openPostgresCluster(options: OpenClusterOptions): Promise<
     throw new TenancyError('TENANCY_CLUSTER_URL_REJECTED', { cluster, reason: 'it is not a well-formed postgres:// URL' });
   }
   const where = describeClusterUrl(url);
-  const budget = new ConnectionBudget({ url, maxConnections, applicationName });
+  const budget = createConnectionBudget({ url, maxConnections, applicationName });
   const context: EngineContext = { url, budget, extensionsSchema, ensuredSchemas: new Set(), ensuredExtensions: new Map() };
   const drivers = new Map<DriverName, TenantDriver>();
   return {

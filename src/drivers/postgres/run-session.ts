@@ -1,8 +1,10 @@
 import type { Client } from 'pg';
 import { TenancyError } from '../../errors.js';
 import type { TenantDb } from '../../migrations/migration.js';
+import type { Loan } from '../connection-loans.js';
 import type { SessionOptions, TenantSession } from '../driver.js';
-import type { ConnectionBudget, Loan } from './connection-budget.js';
+import type { ConnectionBudget } from './connection-budget.js';
+import type { ServerConnection } from './server-connection.js';
 import type { MigrationSessionDeps } from './session-deps.js';
 import { leavesSessionState, leavesState, RESET_SESSION_SQL } from './session-state.js';
 
@@ -25,8 +27,9 @@ export async function runSession<T>(
 ): Promise<T> {
   const { createMigrationSession } = await import('./migrate/index.js');
   const loan = await budget.borrow(home.database, options.signal);
+  const { client, serverVersion } = loan.connection;
   let isTouched = false;
-  const bound = home.createDb(loan.client);
+  const bound = home.createDb(client);
   const db: TenantDb = {
     query: (sql, params) => {
       isTouched ||= leavesState(sql);
@@ -34,14 +37,14 @@ export async function runSession<T>(
     },
   };
   const { createDb: _, database: __, name: ___, ...deps } = home;
-  const migrations = createMigrationSession({ ...deps, client: loan.client, options, serverVersion: loan.serverVersion, db });
+  const migrations = createMigrationSession({ ...deps, client, options, serverVersion, db });
   try {
     const answer = await use(
       noticeScripts({ ...migrations, db }, () => {
         isTouched = true;
       }),
     );
-    const isOpen = loan.client.getTransactionStatus() !== 'I';
+    const isOpen = client.getTransactionStatus() !== 'I';
     await giveBack(loan, isTouched || isOpen);
     if (isOpen) throw new TenancyError('TENANCY_TRANSACTION_LEFT_OPEN', { name: home.name });
     return answer;
@@ -72,11 +75,11 @@ function noticeScripts(session: TenantSession, onTouch: () => void): TenantSessi
 }
 
 /** User code may have left settings, temporary tables or an open transaction behind. */
-async function giveBack(loan: Loan, isTouched: boolean): Promise<void> {
+async function giveBack(loan: Loan<ServerConnection>, isTouched: boolean): Promise<void> {
   let isClean = true;
   if (isTouched) {
     try {
-      await loan.client.query(`ROLLBACK; ${RESET_SESSION_SQL}`);
+      await loan.connection.client.query(`ROLLBACK; ${RESET_SESSION_SQL}`);
     } catch {
       // What can't be cleaned is closed.
       isClean = false;
