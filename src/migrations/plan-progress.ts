@@ -27,9 +27,10 @@ export function checkProgress(
     const turn = next === null ? 'no migration is left to run' : `${next.name} would run first now`;
     refuse(progress, turn, `bring its file back into its old place, then run the same command again`);
   }
-  if (direction === 'up' && sent !== null && !sent.includes(progress.checksum) && hasBegun(progress)) {
-    const what = next.up.type === 'sql' ? 'the statements that were run were edited since' : 'its file was edited since';
-    refuse(progress, what, `put them back as they were in ${next.file}: what comes behind them may be mended`);
+  if (sent !== null && !sent.includes(progress.checksum) && hasBegun(progress)) {
+    const { type, file } = (direction === 'down' ? next.down : null) ?? next.up;
+    const what = type === 'sql' ? 'the statements that were run were edited since' : 'its file was edited since';
+    refuse(progress, what, `put them back as they were in ${file}: what comes behind them may be mended`);
   }
 }
 

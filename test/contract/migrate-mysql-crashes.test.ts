@@ -201,14 +201,60 @@ describe('a migration of MySQL that is interrupted', () => {
     const target = await begun();
     const script = sqlMigration(
       'b',
-      "SET @what = 'b';\nCREATE TABLE b (id int);\nSELECT name INTO @other FROM counts LIMIT 1;\nALTER TABLE nowhere ADD x int;\nINSERT INTO counts SELECT CONCAT(@what, @other), 1;",
+      "SET @what = 'b';\nCREATE TABLE b (id int);\nSET @other := CONCAT(@what, '2');\nALTER TABLE nowhere ADD x int;\nINSERT INTO counts SELECT CONCAT(@what, @other), 1;",
     );
     await withSession(target, (session) =>
       expect(session.applyMigrations([script], afterFirst())).rejects.toMatchObject({ details: { line: 4 } }),
     );
     await query(target, 'CREATE TABLE @@nowhere (id int)');
     await again(target, script);
-    expect(await counts(target)).toEqual(['a', 'ba']);
+    expect(await counts(target)).toEqual(['a', 'bb2']);
+  });
+
+  it.each([
+    ['SET @id = LAST_INSERT_ID()', '@id', '@id'],
+    ['SELECT MAX(id) INTO @id FROM parents', '@id', '@id'],
+    ['SELECT @id := MAX(id) FROM parents', '@ID', '@id'],
+    ['SET @first = (SELECT MIN(id) FROM parents); SET @id = @first; SET @id = @id + 1', '@id', '@id'],
+    ['SET @at = NOW(6); SET @id = CONCAT(@at, 1)', '@id', '@id'],
+    ['DO 1', 'LAST_INSERT_ID()', 'LAST_INSERT_ID()'],
+  ])('goes on with no value that only its session knew: %s', async (set, needed, told) => {
+    const target = await begun();
+    const head = `CREATE TABLE parents (id int AUTO_INCREMENT PRIMARY KEY);\nCREATE TABLE children (parent varchar(40));\nINSERT INTO parents VALUES (7);\n${set};\nALTER TABLE nowhere ADD x int;\n`;
+    const script = sqlMigration('b', `${head}INSERT INTO children VALUES (${needed});`);
+    await withSession(target, (session) =>
+      expect(session.applyMigrations([script], afterFirst())).rejects.toMatchObject({ details: { line: 5 } }),
+    );
+    await query(target, 'CREATE TABLE @@nowhere (id int)');
+    await expect(again(target, script)).rejects.toMatchObject({
+      code: 'TENANCY_MIGRATION_PROGRESS_DRIFTED',
+      details: { reason: expect.stringMatching(new RegExp(`${told.replace('()', '\\(\\)')}, which line 6`)) },
+    });
+    expect(await query(target, 'SELECT * FROM @@children')).toEqual([]);
+    const mended = sqlMigration('b', `${head}SET @id = 7;\nINSERT INTO children VALUES (@id);`);
+    await again(target, mended);
+    expect(await query(target, 'SELECT * FROM @@children')).toEqual([{ parent: '7' }]);
+  });
+
+  it('goes back no further in a rollback whose statements were edited since', async () => {
+    const target = await newTenant();
+    const withDown = (down: string): LocalMigration => sqlMigration('b', 'CREATE TABLE b1 (id int); CREATE TABLE b2 (id int);', down);
+    const script = withDown('DROP TABLE b1; DROP TABLE nowhere; DROP TABLE b2;');
+    await withSession(target, (session) => session.applyMigrations([script], applyOptions()));
+    const planned = { expectedDigest: historyDigest([script]) };
+    await withSession(target, (session) =>
+      expect(session.revertMigrations([script], applyOptions(planned))).rejects.toMatchObject({ code: 'TENANCY_MIGRATION_FAILED' }),
+    );
+    const edited = withDown('CREATE TABLE kept (id int); DROP TABLE b1; DROP TABLE b2;');
+    await withSession(target, (session) =>
+      expect(session.revertMigrations([edited], applyOptions(planned))).rejects.toMatchObject({
+        code: 'TENANCY_MIGRATION_PROGRESS_DRIFTED',
+        hint: expect.stringContaining('migrations/b.down.sql'),
+      }),
+    );
+    const mended = withDown('DROP TABLE b1; DROP TABLE b2;');
+    await withSession(target, (session) => session.revertMigrations([mended], applyOptions(planned)));
+    await withSession(target, async (session) => expect(await session.readHistory()).toMatchObject({ applied: [], progress: null }));
   });
 
   it('ends an owner that stands still with the lock, and whose lease is over', async () => {

@@ -260,6 +260,20 @@ INSERT INTO counts SELECT 'c', 1; # the end`,
     expect(await counts(target)).toEqual(['a', 'b', 'b', 'c2']);
   });
 
+  it('keep a module to the database of its tenant', async () => {
+    const target = await newTenant();
+    const other = await newTenant();
+    const straying = moduleMigration('a', async (db) => void (await (db as TenantDb).query(`USE \`${other.name}\``)));
+    await withSession(target, async (session) => {
+      await expect(session.applyMigrations([straying], applyOptions())).rejects.toThrow(/USE is refused/);
+      // What strays behind our back is not recorded in the history of whoever it strayed to.
+      const hidden = moduleMigration('a', async () => void (await session.db.query(`USE \`${other.name}\``)));
+      await expect(session.applyMigrations([hidden], applyOptions())).rejects.toMatchObject({ code: 'TENANCY_FENCE_LOST' });
+    });
+    for (const home of [target, other])
+      await withSession(home, async (session) => expect((await session.readHistory()).applied).toEqual([]), { fence: 2 });
+  });
+
   it('seed once', async () => {
     const target = await newTenant();
     const seed = { name: 's', checksum: 'x', script: sqlMigration('s', "INSERT INTO counts VALUES ('s', 1)").up };

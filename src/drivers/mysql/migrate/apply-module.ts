@@ -140,6 +140,8 @@ function refuseCommits(sql: string, isTransaction: boolean): void {
   for (const { words } of parseMysqlScript(sql).statements) {
     const control = transactionControl(words);
     if (control !== null) throw new Error(`${control} is refused: transactions of a migration are not its own to begin or end`);
+    // The history is written in whatever database the session is in.
+    if (words[0] === 'USE') throw new Error("USE is refused: each statement is run in the tenant's own database");
     const kind = kindOf(words);
     if (isTransaction && (kind === 'definition' || kind === 'opaque'))
       throw new Error(

@@ -9,10 +9,12 @@ import { positionAt } from '../../../migrations/sql/position.js';
 import type { SqlScript, SqlStatement } from '../../../migrations/sql/script.js';
 import type { ApplyOptions } from '../../driver.js';
 import { numberOf } from '../classify.js';
+import type { ServerConnection } from '../connection.js';
 import { readRow, readRows } from '../engine-context.js';
 import { FAIL, FAILED, type MigrateContext } from './context.js';
 import { createScriptFailure, isStatementError } from './failure.js';
 import { clearProgress, type ProgressType, READ_CLOCK, START_CLOCK, setProgress } from './history-sql.js';
+import { findLost } from './lost-values.js';
 import type { StoredProgress } from './read-history.js';
 import { type Part, StoppedMessage, sendParts } from './send-units.js';
 import { restoreSettings } from './session-settings.js';
@@ -64,7 +66,7 @@ export async function readDone({ connection }: MigrateContext): Promise<StepDone
   return { ms: Number(row?.done_ms ?? 0), at: new Date(row?.done_at ?? 0) };
 }
 
-/** From which statement on, once one that was interrupted is settled. @throws TenancyError `TENANCY_MIGRATION_UNKNOWN` */
+/** From which statement on, once one that was interrupted is settled. @throws TenancyError `TENANCY_MIGRATION_UNKNOWN`, `…_PROGRESS_DRIFTED` */
 async function resume(
   { connection }: MigrateContext,
   { migration, progress, direction, isApplied }: StepRun,
@@ -74,7 +76,28 @@ async function resume(
 ): Promise<number> {
   if (progress === null) return 0;
   checkProgress(progress, migration, direction, isApplied, digestsOfSent(textsOf(source, statements), progress));
-  const { statementsDone, state, detail } = progress;
+  const from = await findNext(connection, migration, progress, source, statements, tenant);
+  const lost = findLost(statements, from);
+  if (lost !== null) {
+    const line = positionAt(source.sql, statements[lost.usedAt]?.start ?? 0).line;
+    throw new TenancyError('TENANCY_MIGRATION_PROGRESS_DRIFTED', {
+      migration: migration.name,
+      statementsDone: from,
+      reason: `${lost.what}, which line ${line} goes on with, went with the session that had it`,
+      advice: `set it anew in ${source.file}, before line ${line}: what comes behind the statements that were run may be mended`,
+    });
+  }
+  return from;
+}
+
+async function findNext(
+  connection: ServerConnection,
+  migration: LocalMigration,
+  { statementsDone, state, detail }: StoredProgress,
+  source: SqlMigrationScript,
+  statements: readonly SqlStatement[],
+  tenant: string,
+): Promise<number> {
   const statement = statements[statementsDone];
   if (state === 'between' || statement === undefined) return statementsDone;
   const effect = kindOf(statement.words) === 'definition' ? readEffect(source.sql, statement) : ({ type: 'unknown' } as const);

@@ -12,7 +12,7 @@ export interface MigrateContext {
   readonly marker: Marker;
   /** Of GET_LOCK, as SQL. */
   readonly lock: string;
-  /** Fails the message that it stands in where the tenant's lock or fence isn't ours any more. */
+  /** Fails the message that it stands in where the tenant's lock or fence isn't ours any more, or the session is in another database. */
   readonly guard: string;
 }
 
@@ -29,7 +29,7 @@ export function createMigrateContext(deps: MigrationSessionDeps): MigrateContext
     connection,
     marker: target.marker,
     lock,
-    guard: `SELECT IF((SELECT fence FROM _tenancy_state WHERE type = 'fence') = ${options.fence} AND IS_USED_LOCK(${lock}) = CONNECTION_ID(), 1, ${FAIL})`,
+    guard: `SELECT IF((SELECT fence FROM _tenancy_state WHERE type = 'fence') = ${options.fence} AND IS_USED_LOCK(${lock}) = CONNECTION_ID() AND DATABASE() = ${quoteText(target.name)}, 1, ${FAIL})`,
   };
 }
 
