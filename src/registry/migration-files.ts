@@ -12,8 +12,8 @@ export interface RegistryMigration {
 
 const found = new Map<string, Promise<readonly RegistryMigration[]>>();
 
-/** What this tenancy-cli knows of the registry's shape in an engine that speaks SQL, oldest first. */
-export function listMigrationFiles(engine: 'postgres' | 'mysql'): Promise<readonly RegistryMigration[]> {
+/** What this tenancy-cli knows of the registry's shape, oldest first. */
+export function listMigrationFiles(engine: 'postgres' | 'mysql' | 'mongodb'): Promise<readonly RegistryMigration[]> {
   return remember(found, engine, () => readMigrations(engine));
 }
 
@@ -21,7 +21,7 @@ async function readMigrations(engine: string): Promise<readonly RegistryMigratio
   const directory = join(await findPackageRoot(), 'migrations', 'registry', engine);
   return (await readdir(directory))
     .flatMap((entry) => {
-      const [, number, name] = /^(\d{4})_(.+)\.sql$/.exec(entry) ?? [];
+      const [, number, name] = /^(\d{4})_(.+)\.(?:sql|json)$/.exec(entry) ?? [];
       return number === undefined || name === undefined ? [] : [{ version: Number(number), name, file: join(directory, entry) }];
     })
     .sort((a, b) => a.version - b.version);

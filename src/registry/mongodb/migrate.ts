@@ -1,18 +1,19 @@
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import type { Document } from 'mongodb';
 import { TenancyError } from '../../errors.js';
+import { listMigrationFiles, type RegistryMigration } from '../migration-files.js';
 import type { RegistryConnection } from './connection.js';
 import { damaged, listCollections, refuseMissing, refuseRemains, refuseStrangers } from './damage.js';
 import type { RegistryDocument } from './documents.js';
 import { codeOf } from './failures.js';
-import { listRegistryMigrations, type RegistryMigration, readCommands } from './local-migrations.js';
 import { withMigrationLock } from './migration-lock.js';
 
 const NAMESPACE_EXISTS = 48;
 
 /** Makes sure of the registry's collections and gives the registry's id. Two commands, at once, where there is nothing to do. */
 export async function ensureRegistry(db: RegistryConnection, create: boolean): Promise<string> {
-  const known = await listRegistryMigrations();
+  const known = await listMigrationFiles('mongodb');
   const knownVersion = known.at(-1)?.version ?? 0;
   const [state, names] = await Promise.all([readState(db), listCollections(db)]);
   if (state === null) await refuseToCreate(db, names, create);
@@ -54,6 +55,11 @@ async function migrate(db: RegistryConnection, known: readonly RegistryMigration
     const entry = { id: { $ifNull: ['$id', randomUUID()] }, createdAt: { $ifNull: ['$createdAt', '$$NOW'] }, version };
     await db.send(() => registry.updateOne({ _id: 'registry' }, [{ $set: entry }], { upsert: true }));
   }
+}
+
+/** In their order. Each of them bears being sent again. */
+async function readCommands({ file }: RegistryMigration): Promise<readonly Document[]> {
+  return (JSON.parse(await readFile(file, 'utf8')) as { readonly commands: readonly Document[] }).commands;
 }
 
 async function run({ database }: RegistryConnection, command: Document): Promise<void> {

@@ -1,5 +1,5 @@
 import type { ClientSession, Filter } from 'mongodb';
-import { TenancyError } from '../../errors.js';
+import { clashError, distinctTenants } from '../clashes.js';
 import type { NewTenant, Registry } from '../registry.js';
 import { IN_ONE_BATCH } from './collections.js';
 import type { RegistryConnection } from './connection.js';
@@ -12,8 +12,7 @@ import { tick } from './tick.js';
 export function createTenantRegister(db: RegistryConnection): Pick<Registry, 'registerTenants' | 'refuseClashes'> {
   return {
     registerTenants: async (tenants) => {
-      const wanted = distinct(tenants);
-      refuseClashesWithin(wanted);
+      const wanted = distinctTenants(tenants);
       const registered = await db.transact((session) => register(db, session, wanted));
       return tenants.map(({ id, operation }) => {
         const document = registered.documents.get(id);
@@ -22,15 +21,10 @@ export function createTenantRegister(db: RegistryConnection): Pick<Registry, 're
       });
     },
     refuseClashes: async (tenants) => {
-      const wanted = distinct(tenants);
-      refuseClashesWithin(wanted);
+      const wanted = distinctTenants(tenants);
       refuseClash(wanted, await db.send(() => readNeighbours(db, wanted)));
     },
   };
-}
-
-function distinct(tenants: readonly NewTenant[]): readonly NewTenant[] {
-  return [...new Map(tenants.map((tenant) => [tenant.id as string, tenant])).values()];
 }
 
 /** Those that are there and aren't deprovisioned stay as they are. The unique indexes decide every race: the loser reads again, and is refused here. */
@@ -115,20 +109,6 @@ function toDocument(
   };
 }
 
-function refuseClashesWithin(tenants: readonly NewTenant[]): void {
-  const ids = new Map<string, string>();
-  const homes = new Map<string, string>();
-  for (const { id, cluster, name } of tenants) {
-    const takenBy = ids.get(id.toLowerCase());
-    if (takenBy !== undefined) throw new TenancyError('TENANCY_ID_TAKEN', { id, takenBy });
-    ids.set(id.toLowerCase(), id);
-    const home = JSON.stringify([cluster, name.toLowerCase()]);
-    const neighbour = homes.get(home);
-    if (neighbour !== undefined) throw new TenancyError('TENANCY_PLACEMENT_TAKEN', { id, takenBy: neighbour, cluster, name });
-    homes.set(home, id);
-  }
-}
-
 function refuseClash(wanted: readonly NewTenant[], neighbours: readonly TenantDocument[]): void {
   const known = new Map(neighbours.map((neighbour) => [neighbour._id, neighbour]));
   const byId = new Map(neighbours.map((neighbour) => [neighbour.idLower, neighbour._id]));
@@ -136,12 +116,12 @@ function refuseClash(wanted: readonly NewTenant[], neighbours: readonly TenantDo
     neighbours.filter(({ isHome }) => isHome).map((each) => [JSON.stringify([each.cluster, each.nameLower]), each._id]),
   );
   const missing = wanted.filter(({ id }) => !isAlive(known.get(id))).sort((a, b) => (a.id < b.id ? -1 : 1));
-  for (const { id } of missing) {
+  for (const { id, cluster, name } of missing) {
     const takenBy = byId.get(id.toLowerCase());
-    if (takenBy !== undefined && takenBy !== id) throw new TenancyError('TENANCY_ID_TAKEN', { id, takenBy });
+    if (takenBy !== undefined && takenBy !== id) throw clashError({ isOfId: true, id, takenBy, cluster, name });
   }
   for (const { id, cluster, name } of missing) {
     const takenBy = byHome.get(JSON.stringify([cluster, name.toLowerCase()]));
-    if (takenBy !== undefined && takenBy !== id) throw new TenancyError('TENANCY_PLACEMENT_TAKEN', { id, takenBy, cluster, name });
+    if (takenBy !== undefined && takenBy !== id) throw clashError({ isOfId: false, id, takenBy, cluster, name });
   }
 }

@@ -1,10 +1,10 @@
 import type { ClientSession } from 'mongodb';
 import { redact } from '../../util/redact.js';
+import { toKeepable } from '../keepable.js';
 import type { NewStepRecord, Registry, StepRecord } from '../registry.js';
 import { IN_ONE_BATCH } from './collections.js';
 import type { RegistryConnection } from './connection.js';
 import type { StepDocument } from './documents.js';
-import { toKeepable } from './stored.js';
 import { type Tick, tick } from './tick.js';
 
 export function createStepJournal(db: RegistryConnection): Pick<Registry, 'readSteps' | 'recordSteps'> {

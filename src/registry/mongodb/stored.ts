@@ -1,3 +1,5 @@
+import { toKeepable } from '../keepable.js';
+
 /**
  * What a document takes of a value that comes from elsewhere, such as the options of a run or the output of a hook. BSON ends field names
  * at U+0000, and the server reads a `.` or a leading `$` in some of them as its own, so they are written `%00`, `%2E` and `%24`. Texts are
@@ -22,10 +24,6 @@ function mapValue(value: unknown, mapText: (text: string) => string, mapName: (n
       .filter(([, member]) => member !== undefined)
       .map(([name, member]) => [mapName(name), mapValue(member, mapText, mapName)]),
   );
-}
-
-export function toKeepable(text: string): string {
-  return text.replaceAll('\0', '\ufffd').replace(/\p{Cs}/gu, '\ufffd');
 }
 
 function escapeName(name: string): string {

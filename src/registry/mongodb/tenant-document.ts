@@ -1,6 +1,6 @@
 import type { DriverName, Tenant, TenantId, TenantStatus } from '../../tenant.js';
+import { toKeepable } from '../keepable.js';
 import type { LabelDocument, TenantDocument } from './documents.js';
-import { toKeepable } from './stored.js';
 
 /** A tenant as it is read, with the server's time of reading. */
 export interface ReadTenant extends TenantDocument {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { redact } from '../../util/redact.js';
+import { toJson } from '../keepable.js';
 import type { Registry, TenantChange } from '../registry.js';
 import type { RegistryConnection } from './connection.js';
-import { inputTable, listIds, toInputRows, toJson, toJsonOrNull } from './json.js';
+import { inputTable, listIds, toInputRows, toJsonOrNull } from './json.js';
 import { NO_LEASE } from './leases.js';
 import { lockTenants, setInput } from './lock.js';
 import { TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';

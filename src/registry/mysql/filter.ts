@@ -1,5 +1,6 @@
+import { toJson } from '../keepable.js';
 import type { TenantFilter } from '../registry.js';
-import { listIds, toJson } from './json.js';
+import { listIds } from './json.js';
 import type { Value } from './session.js';
 
 /** A condition over tenants that go by the name `t`, with its values. */

@@ -1,10 +1,4 @@
-/**
- * JSON that the server takes: half of a surrogate pair is no text in MySQL, and the output of a hook may hold one; it would fail
- * the whole batch of tenants that it travels with.
- */
-export function toJson(value: unknown): string {
-  return JSON.stringify(value, (_, member: unknown) => (typeof member === 'string' ? toKeepable(member) : member));
-}
+import { toJson } from '../keepable.js';
 
 /** For a column that may be NULL. */
 export function toJsonOrNull(value: unknown): string | null {
@@ -18,10 +12,6 @@ export function fromJson<T>(text: string): T {
 
 export function fromJsonOrNull<T>(text: string | null): T | null {
   return text === null ? null : fromJson<T>(text);
-}
-
-function toKeepable(text: string): string {
-  return text.replaceAll('\0', '\ufffd').replace(/\p{Cs}/gu, '\ufffd');
 }
 
 /** The rows of `inputTable`. What is null is left out: what a JSON null becomes differs between the two servers, what isn't there is NULL in both. */

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { toJson } from '../keepable.js';
 import type { LeaseGrant, Registry } from '../registry.js';
 import type { RegistryConnection } from './connection.js';
-import { listIds, toJson } from './json.js';
+import { listIds } from './json.js';
 import { lockTenants, setInput } from './lock.js';
 import { TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';
 import type { Statement } from './session.js';

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { OutcomeError, TenantOutcome, TenantOutcomeType } from '../../events.js';
 import { redact } from '../../util/redact.js';
+import { toJson } from '../keepable.js';
 import type { OutcomeRecord, Registry } from '../registry.js';
 import type { RegistryConnection } from './connection.js';
-import { fromJson, inputTable, toInputRows, toJson, toJsonOrNull } from './json.js';
+import { fromJson, inputTable, toInputRows, toJsonOrNull } from './json.js';
 import { NO_LEASE } from './leases.js';
 import { lockTenants, setInput } from './lock.js';
 import type { Row, Statement, Value } from './session.js';

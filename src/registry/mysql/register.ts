@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { TenancyError } from '../../errors.js';
+import { clashError, distinctTenants } from '../clashes.js';
+import { toJson } from '../keepable.js';
 import type { NewTenant, Registry } from '../registry.js';
 import type { RegistryConnection } from './connection.js';
 import { isDuplicate } from './failures.js';
-import { inputTable, listIds, toInputRows, toJson } from './json.js';
+import { inputTable, listIds, toInputRows } from './json.js';
 import { lockTenants, setInput } from './lock.js';
 import { TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';
 import type { Row, Statement } from './session.js';
@@ -14,9 +15,7 @@ const ATTEMPTS = 10;
 export function createTenantRegister(db: RegistryConnection): Pick<Registry, 'registerTenants' | 'refuseClashes'> {
   return {
     registerTenants: async (tenants) => {
-      const wanted = new Map(tenants.map((tenant) => [tenant.id as string, tenant]));
-      refuseClashesWithin([...wanted.values()]);
-      const rows = await register(db, [...wanted.values()]);
+      const rows = await register(db, distinctTenants(tenants));
       return tenants.map(({ id, operation }) => {
         const row = rows.get(id);
         if (row === undefined) throw new Error(`the registry gave no answer for ${id}`);
@@ -25,9 +24,7 @@ export function createTenantRegister(db: RegistryConnection): Pick<Registry, 're
       });
     },
     refuseClashes: async (tenants) => {
-      const wanted = [...new Map(tenants.map((tenant) => [tenant.id as string, tenant])).values()];
-      refuseClashesWithin(wanted);
-      await throwClash(db, toInputRows(wanted.map(toInput)));
+      await throwClash(db, toInputRows(distinctTenants(tenants).map(toInput)));
     },
   };
 }
@@ -68,21 +65,7 @@ function toInput(tenant: NewTenant): Record<string, unknown> {
   };
 }
 
-function refuseClashesWithin(tenants: readonly NewTenant[]): void {
-  const ids = new Map<string, string>();
-  const homes = new Map<string, string>();
-  for (const { id, cluster, name } of tenants) {
-    const takenBy = ids.get(id.toLowerCase());
-    if (takenBy !== undefined) throw new TenancyError('TENANCY_ID_TAKEN', { id, takenBy });
-    ids.set(id.toLowerCase(), id);
-    const home = JSON.stringify([cluster, name.toLowerCase()]);
-    const neighbour = homes.get(home);
-    if (neighbour !== undefined) throw new TenancyError('TENANCY_PLACEMENT_TAKEN', { id, takenBy: neighbour, cluster, name });
-    homes.set(home, id);
-  }
-}
-
-interface Clash extends Row {
+interface ClashRow extends Row {
   readonly id: string;
   readonly taken_by: string;
   readonly cluster: string;
@@ -92,11 +75,8 @@ interface Clash extends Row {
 
 async function throwClash(db: RegistryConnection, input: string): Promise<void> {
   const answers = await db.transact([setInput(input), { sql: CLASH }]);
-  const clash = answers.at(-1)?.[0] as Clash | undefined;
-  if (clash === undefined) return;
-  const { id, taken_by: takenBy, cluster, name } = clash;
-  if (clash.is_id === 1) throw new TenancyError('TENANCY_ID_TAKEN', { id, takenBy });
-  throw new TenancyError('TENANCY_PLACEMENT_TAKEN', { id, takenBy, cluster, name });
+  const clash = answers.at(-1)?.[0] as ClashRow | undefined;
+  if (clash !== undefined) throw clashError({ ...clash, isOfId: clash.is_id === 1, takenBy: clash.taken_by });
 }
 
 const INPUT = inputTable({

@@ -1,8 +1,9 @@
 import type { OutcomeCounts, RunCommand } from '../../events.js';
+import { toJson } from '../keepable.js';
 import type { NewRun, Registry, Run } from '../registry.js';
 import type { RegistryConnection } from './connection.js';
 import { isDuplicate } from './failures.js';
-import { fromJson, fromJsonOrNull, toJson } from './json.js';
+import { fromJson, fromJsonOrNull } from './json.js';
 import type { Row } from './session.js';
 
 /** Until the first heartbeat says more: the length of a lease. */

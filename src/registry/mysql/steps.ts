@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { redact } from '../../util/redact.js';
-import type { NewStepRecord, Registry, StepRecord } from '../registry.js';
+import { type FoldedStep, foldSteps } from '../fold-steps.js';
+import type { Registry, StepRecord } from '../registry.js';
 import type { RegistryConnection } from './connection.js';
 import { inputTable, toInputRows } from './json.js';
 import { setInput } from './lock.js';
@@ -40,37 +40,6 @@ export function createStepJournal(db: RegistryConnection): Pick<Registry, 'readS
       await db.transact(planRecord(foldSteps(steps), randomUUID()));
     },
   };
-}
-
-interface FoldedStep {
-  readonly operation_id: string;
-  readonly step: string;
-  readonly tenant: string;
-  readonly operation: string;
-  readonly state: string;
-  readonly error: string | null;
-  readonly starts: number;
-  readonly fence: number | null;
-}
-
-/** A batch may say of one step that it started and that it is done; one statement can write a row only once. */
-function foldSteps(steps: readonly NewStepRecord[]): readonly FoldedStep[] {
-  const folded = new Map<string, FoldedStep>();
-  for (const { operationId, step, tenant, operation, state, error, fence = null } of steps) {
-    const key = JSON.stringify([operationId, step]);
-    const starts = (folded.get(key)?.starts ?? 0) + (state === 'started' ? 1 : 0);
-    folded.set(key, {
-      operation_id: operationId,
-      step,
-      tenant,
-      operation,
-      state,
-      error: error === null ? null : redact(error),
-      starts,
-      fence,
-    });
-  }
-  return [...folded.values()];
 }
 
 const INPUT = inputTable({

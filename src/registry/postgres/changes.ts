@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { redact } from '../../util/redact.js';
+import { toJson } from '../keepable.js';
 import type { Registry, TenantChange } from '../registry.js';
 import type { RegistryConnection } from './connection.js';
-import { toJsonb } from './jsonb.js';
 import { TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';
 
 export function createChangeWriter(db: RegistryConnection): Pick<Registry, 'updateTenants' | 'forgetTenant'> {
   return {
     updateTenants: async (changes) => {
       if (new Set(changes.map(({ id }) => id)).size < changes.length) throw new Error('updateTenants was given the same tenant twice');
-      const rows = await db.query<TenantRow>(UPDATE, [toJsonb(changes.map(toInput)), randomUUID()]);
+      const rows = await db.query<TenantRow>(UPDATE, [toJson(changes.map(toInput)), randomUUID()]);
       return rows.map(toTenant);
     },
     forgetTenant: async (id, fence) => {

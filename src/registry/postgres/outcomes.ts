@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { OutcomeError, TenantOutcome, TenantOutcomeType } from '../../events.js';
 import { redact } from '../../util/redact.js';
+import { toJson } from '../keepable.js';
 import type { OutcomeRecord, Registry } from '../registry.js';
 import type { RegistryConnection, Row } from './connection.js';
-import { toJsonb } from './jsonb.js';
 
 interface OutcomeRow extends Row {
   readonly tenant: string;
@@ -19,7 +19,7 @@ interface OutcomeRow extends Row {
 export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recordOutcomes' | 'listOutcomes'> {
   return {
     recordOutcomes: async (runId, outcomes) => {
-      await db.query(RECORD, [runId, toJsonb(outcomes.map(toInput)), randomUUID()]);
+      await db.query(RECORD, [runId, toJson(outcomes.map(toInput)), randomUUID()]);
     },
     listOutcomes: async (runId, filter, page) => {
       const rows = await db.query<OutcomeRow>(LIST, [runId, filter.outcomes ?? null, page.after, page.limit]);

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { TenancyError } from '../../errors.js';
+import { clashError, distinctTenants } from '../clashes.js';
+import { toJson } from '../keepable.js';
 import type { NewTenant, Registry } from '../registry.js';
 import type { RegistryConnection } from './connection.js';
 import { sqlStateOf } from './failures.js';
-import { toJsonb } from './jsonb.js';
 import { TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';
 
 /** Each attempt loses only to a competitor that has come through, and each tenant has few of those. */
@@ -12,10 +12,8 @@ const ATTEMPTS = 10;
 export function createTenantRegister(db: RegistryConnection): Pick<Registry, 'registerTenants' | 'refuseClashes'> {
   return {
     registerTenants: async (tenants) => {
-      const wanted = new Map(tenants.map((tenant) => [tenant.id as string, tenant]));
-      refuseClashesWithin([...wanted.values()]);
-      const input = toJsonb([...wanted.values()].map(toInput));
-      const rows = await register(db, input, wanted.size);
+      const wanted = distinctTenants(tenants);
+      const rows = await register(db, toJson(wanted.map(toInput)), wanted.length);
       return tenants.map(({ id, operation }) => {
         const row = rows.get(id);
         if (row === undefined) throw new Error(`the registry gave no answer for ${id}`);
@@ -24,9 +22,7 @@ export function createTenantRegister(db: RegistryConnection): Pick<Registry, 're
       });
     },
     refuseClashes: async (tenants) => {
-      const wanted = [...new Map(tenants.map((tenant) => [tenant.id as string, tenant])).values()];
-      refuseClashesWithin(wanted);
-      await throwClash(db, toJsonb(wanted.map(toInput)));
+      await throwClash(db, toJson(distinctTenants(tenants).map(toInput)));
     },
   };
 }
@@ -60,26 +56,9 @@ function toInput(tenant: NewTenant): Record<string, unknown> {
   };
 }
 
-function refuseClashesWithin(tenants: readonly NewTenant[]): void {
-  const ids = new Map<string, string>();
-  const homes = new Map<string, string>();
-  for (const { id, cluster, name } of tenants) {
-    const takenBy = ids.get(id.toLowerCase());
-    if (takenBy !== undefined) throw new TenancyError('TENANCY_ID_TAKEN', { id, takenBy });
-    ids.set(id.toLowerCase(), id);
-    const home = JSON.stringify([cluster, name.toLowerCase()]);
-    const neighbour = homes.get(home);
-    if (neighbour !== undefined) throw new TenancyError('TENANCY_PLACEMENT_TAKEN', { id, takenBy: neighbour, cluster, name });
-    homes.set(home, id);
-  }
-}
-
 async function throwClash(db: RegistryConnection, input: string): Promise<void> {
   const [clash] = await db.query<{ id: string; taken_by: string; cluster: string; name: string; is_id: boolean }>(CLASH, [input]);
-  if (clash === undefined) return;
-  const { id, taken_by: takenBy, cluster, name } = clash;
-  if (clash.is_id) throw new TenancyError('TENANCY_ID_TAKEN', { id, takenBy });
-  throw new TenancyError('TENANCY_PLACEMENT_TAKEN', { id, takenBy, cluster, name });
+  if (clash !== undefined) throw clashError({ ...clash, isOfId: clash.is_id, takenBy: clash.taken_by });
 }
 
 const INPUT = `jsonb_to_recordset($1::jsonb) AS i

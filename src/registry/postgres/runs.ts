@@ -1,7 +1,7 @@
 import type { OutcomeCounts, RunCommand } from '../../events.js';
+import { toJson } from '../keepable.js';
 import type { Registry, Run } from '../registry.js';
 import type { RegistryConnection, Row } from './connection.js';
-import { toJsonb } from './jsonb.js';
 import { selectMs, toDate, toDateOrNull } from './rows.js';
 
 /** Until the first heartbeat says more: the length of a lease. */
@@ -26,7 +26,7 @@ interface RunRow extends Row {
 export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun' | 'finishRun' | 'findRun' | 'listRuns'> {
   return {
     createRun: async (run) => {
-      const options = toJsonb(run.options);
+      const options = toJson(run.options);
       await db.query(CREATE, [run.id, run.command, run.owner, run.host, run.target, options, run.selected, FIRST_BREATH_MS]);
     },
     finishRun: async (id, end) => {
