@@ -9,8 +9,9 @@ import { elapsedMs, monotonicMs } from '../../util/clock.js';
 import { explainMysqlUrl, type MysqlAddress, type MysqlConnectOptions, mysqlConnectOptions, parseMysqlUrl } from '../../util/mysql-url.js';
 import { redactUrl } from '../../util/redact.js';
 import type { OpenRegistryOptions } from '../registry.js';
+import type { Row } from '../rows.js';
 import { isAbsent, isTransient, type RegistryPlace, toRegistryError } from './failures.js';
-import { type MysqlSession, openSession, type Row, type Statement } from './session.js';
+import { type MysqlSession, openSession, type Statement } from './session.js';
 
 /** The registry's few connections. */
 export interface RegistryConnection {

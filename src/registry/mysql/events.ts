@@ -1,7 +1,7 @@
 import type { Registry } from '../registry.js';
+import type { Row } from '../rows.js';
 import type { RegistryConnection } from './connection.js';
 import { fromJson } from './json.js';
-import type { Row } from './session.js';
 
 interface EventRow extends Row {
   readonly sequence: number;

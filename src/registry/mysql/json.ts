@@ -10,10 +10,6 @@ export function fromJson<T>(text: string): T {
   return JSON.parse(text) as T;
 }
 
-export function fromJsonOrNull<T>(text: string | null): T | null {
-  return text === null ? null : fromJson<T>(text);
-}
-
 /** The rows of `inputTable`. What is null is left out: what a JSON null becomes differs between the two servers, what isn't there is NULL in both. */
 export function toInputRows(rows: readonly object[]): string {
   return toJson(rows.map((row) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null))));

@@ -1,24 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import type { OutcomeError, TenantOutcome, TenantOutcomeType } from '../../events.js';
 import { redact } from '../../util/redact.js';
 import { toJson } from '../keepable.js';
 import type { OutcomeRecord, Registry } from '../registry.js';
+import { type OutcomeRow, toOutcome } from '../rows.js';
 import type { RegistryConnection } from './connection.js';
-import { fromJson, inputTable, toInputRows, toJsonOrNull } from './json.js';
+import { inputTable, toInputRows, toJsonOrNull } from './json.js';
 import { NO_LEASE } from './leases.js';
 import { lockTenants, setInput } from './lock.js';
-import type { Row, Statement, Value } from './session.js';
-
-interface OutcomeRow extends Row {
-  readonly tenant: string;
-  readonly cluster: string;
-  readonly outcome: string;
-  readonly attempts: number;
-  readonly from_version: string | null;
-  readonly to_version: string | null;
-  readonly ms: number;
-  readonly error: string | null;
-}
+import { READING } from './rows.js';
+import type { Statement, Value } from './session.js';
 
 export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recordOutcomes' | 'listOutcomes'> {
   return {
@@ -36,12 +26,12 @@ export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recor
         conditions.push('tenant > ?');
         params.push(after);
       }
-      const rows = await db.read<OutcomeRow>(
+      const rows = await db.read<OutcomeRow<string>>(
         `SELECT tenant, cluster, outcome, attempts, from_version, to_version, ms, error FROM tenancy_run_tenants
           WHERE ${conditions.join(' AND ')} ORDER BY tenant LIMIT ?`,
         [...params, limit],
       );
-      return rows.map(toOutcome);
+      return rows.map((row) => toOutcome(row, READING));
     },
   };
 }
@@ -76,19 +66,6 @@ function toInput({ outcome, owner, fence, version, lastError, transition }: Outc
     from_statuses: (transition?.from ?? []).join(),
     to_status: transition?.to ?? null,
     last_error: toJsonOrNull(lastError && { ...lastError, message: redact(lastError.message) }),
-  };
-}
-
-function toOutcome(row: OutcomeRow): TenantOutcome {
-  return {
-    tenant: row.tenant,
-    cluster: row.cluster,
-    outcome: row.outcome as TenantOutcomeType,
-    attempts: row.attempts,
-    from: row.from_version,
-    to: row.to_version,
-    ms: row.ms,
-    ...(row.error === null ? {} : { error: fromJson<OutcomeError>(row.error) }),
   };
 }
 

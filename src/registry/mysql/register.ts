@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { clashError, distinctTenants } from '../clashes.js';
 import { toJson } from '../keepable.js';
 import type { NewTenant, Registry } from '../registry.js';
+import type { Row } from '../rows.js';
 import type { RegistryConnection } from './connection.js';
 import { isDuplicate } from './failures.js';
 import { inputTable, listIds, toInputRows } from './json.js';
 import { lockTenants, setInput } from './lock.js';
 import { TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';
-import type { Row, Statement } from './session.js';
+import type { Statement } from './session.js';
 
 /** Each attempt loses only to a competitor that has come through, and each tenant has few of those. */
 const ATTEMPTS = 10;

@@ -1,29 +1,12 @@
-import type { OutcomeCounts, RunCommand } from '../../events.js';
 import { toJson } from '../keepable.js';
-import type { NewRun, Registry, Run } from '../registry.js';
+import type { NewRun, Registry } from '../registry.js';
+import { type RunRow, toRun } from '../rows.js';
 import type { RegistryConnection } from './connection.js';
 import { isDuplicate } from './failures.js';
-import { fromJson, fromJsonOrNull } from './json.js';
-import type { Row } from './session.js';
+import { READING } from './rows.js';
 
 /** Until the first heartbeat says more: the length of a lease. */
 const FIRST_BREATH_MS = 15_000;
-
-interface RunRow extends Row {
-  readonly id: string;
-  readonly command: string;
-  readonly owner: string;
-  readonly host: string;
-  readonly target: string | null;
-  readonly options: string;
-  readonly selected: number;
-  readonly status: string;
-  readonly counts: string | null;
-  readonly not_started: number | null;
-  readonly exit_code: number | null;
-  readonly started_at: Date;
-  readonly finished_at: Date | null;
-}
 
 export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun' | 'finishRun' | 'findRun' | 'listRuns'> {
   return {
@@ -45,16 +28,16 @@ export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun
       ]);
     },
     findRun: async (id) => {
-      const [row] = await db.read<RunRow>(`SELECT ${RUN_COLUMNS} FROM tenancy_runs WHERE id = ?`, [id]);
-      return row === undefined ? null : toRun(row);
+      const [row] = await db.read<RunRow<Date, string>>(`SELECT ${RUN_COLUMNS} FROM tenancy_runs WHERE id = ?`, [id]);
+      return row === undefined ? null : toRun(row, READING);
     },
     listRuns: async ({ before, limit }) => {
       const older = before === null ? '' : 'WHERE sequence < (SELECT b.sequence FROM tenancy_runs b WHERE b.id = ?)';
-      const rows = await db.read<RunRow>(
+      const rows = await db.read<RunRow<Date, string>>(
         `SELECT ${RUN_COLUMNS} FROM tenancy_runs ${older} ORDER BY sequence DESC LIMIT ?`,
         before === null ? [limit] : [before, limit],
       );
-      return rows.map(toRun);
+      return rows.map((row) => toRun(row, READING));
     },
   };
 }
@@ -75,24 +58,6 @@ async function createRun(db: RegistryConnection, run: NewRun): Promise<void> {
     // It is there already, from before a lost answer.
     if (!isDuplicate(error)) throw error;
   }
-}
-
-function toRun(row: RunRow): Run {
-  return {
-    id: row.id,
-    command: row.command as RunCommand,
-    owner: row.owner,
-    host: row.host,
-    target: row.target,
-    options: fromJson(row.options),
-    selected: row.selected,
-    status: row.status as Run['status'],
-    counts: fromJsonOrNull<OutcomeCounts>(row.counts),
-    notStarted: row.not_started,
-    exitCode: row.exit_code,
-    startedAt: row.started_at,
-    finishedAt: row.finished_at,
-  };
 }
 
 const RUN_COLUMNS = [

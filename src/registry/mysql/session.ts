@@ -2,10 +2,8 @@ import net from 'node:net';
 import { format } from 'mysql2';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import type { MysqlConnectOptions } from '../../util/mysql-url.js';
+import type { Row } from '../rows.js';
 import { isOfServer } from './failures.js';
-
-/** Whatever a statement answers; each caller names the columns it asked for. */
-export type Row = Record<string, unknown>;
 
 /** Values go where a `?` is, and nowhere else; an array becomes a list. */
 export interface Statement {

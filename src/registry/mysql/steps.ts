@@ -1,40 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { type FoldedStep, foldSteps } from '../fold-steps.js';
-import type { Registry, StepRecord } from '../registry.js';
+import type { Registry } from '../registry.js';
+import { type StepRow, toStep } from '../rows.js';
 import type { RegistryConnection } from './connection.js';
 import { inputTable, toInputRows } from './json.js';
 import { setInput } from './lock.js';
-import type { Row, Statement } from './session.js';
-
-interface StepRow extends Row {
-  readonly operation_id: string;
-  readonly tenant: string;
-  readonly step: string;
-  readonly state: string;
-  readonly attempt: number;
-  readonly error: string | null;
-  readonly started_at: Date;
-  readonly finished_at: Date | null;
-}
+import { READING } from './rows.js';
+import type { Statement } from './session.js';
 
 export function createStepJournal(db: RegistryConnection): Pick<Registry, 'readSteps' | 'recordSteps'> {
   return {
     readSteps: async (operationId) => {
-      const rows = await db.read<StepRow>(
+      const rows = await db.read<StepRow<Date>>(
         `SELECT operation_id, tenant, step, state, attempt, error, started_at, finished_at
            FROM tenancy_steps WHERE operation_id = ? ORDER BY sequence`,
         [operationId],
       );
-      return rows.map((row) => ({
-        operationId: row.operation_id,
-        tenant: row.tenant,
-        step: row.step,
-        state: row.state as StepRecord['state'],
-        attempt: row.attempt,
-        error: row.error,
-        startedAt: row.started_at,
-        finishedAt: row.finished_at,
-      }));
+      return rows.map((row) => toStep(row, READING));
     },
     recordSteps: async (steps) => {
       await db.transact(planRecord(foldSteps(steps), randomUUID()));

@@ -9,11 +9,9 @@ import { elapsedMs, monotonicMs } from '../../util/clock.js';
 import { withLibpqTls } from '../../util/libpq-tls.js';
 import { redactUrl } from '../../util/redact.js';
 import type { OpenRegistryOptions } from '../registry.js';
+import type { Row } from '../rows.js';
 import { isAbsent, isTransient, type RegistryPlace, toRegistryError } from './failures.js';
 import { types } from './wire-types.js';
-
-/** Whatever a statement answers; each caller names the columns it asked for. */
-export type Row = Record<string, unknown>;
 
 /**
  * The registry's few connections. Every statement is a transaction of its own, unnamed, and needs no session state,

@@ -1,5 +1,6 @@
 import type { Registry } from '../registry.js';
-import type { RegistryConnection, Row } from './connection.js';
+import type { Row } from '../rows.js';
+import type { RegistryConnection } from './connection.js';
 import { selectMs, toDate } from './rows.js';
 
 interface EventRow extends Row {

@@ -1,20 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import type { OutcomeError, TenantOutcome, TenantOutcomeType } from '../../events.js';
 import { redact } from '../../util/redact.js';
 import { toJson } from '../keepable.js';
 import type { OutcomeRecord, Registry } from '../registry.js';
-import type { RegistryConnection, Row } from './connection.js';
-
-interface OutcomeRow extends Row {
-  readonly tenant: string;
-  readonly cluster: string;
-  readonly outcome: string;
-  readonly attempts: number;
-  readonly from_version: string | null;
-  readonly to_version: string | null;
-  readonly ms: number;
-  readonly error: OutcomeError | null;
-}
+import { type OutcomeRow, toOutcome } from '../rows.js';
+import type { RegistryConnection } from './connection.js';
+import { READING } from './rows.js';
 
 export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recordOutcomes' | 'listOutcomes'> {
   return {
@@ -22,8 +12,8 @@ export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recor
       await db.query(RECORD, [runId, toJson(outcomes.map(toInput)), randomUUID()]);
     },
     listOutcomes: async (runId, filter, page) => {
-      const rows = await db.query<OutcomeRow>(LIST, [runId, filter.outcomes ?? null, page.after, page.limit]);
-      return rows.map(toOutcome);
+      const rows = await db.query<OutcomeRow<unknown>>(LIST, [runId, filter.outcomes ?? null, page.after, page.limit]);
+      return rows.map((row) => toOutcome(row, READING));
     },
   };
 }
@@ -41,19 +31,6 @@ function toInput({ outcome, owner, fence, version, lastError, transition }: Outc
     status_from: transition?.from ?? [],
     status_to: transition?.to ?? null,
     last_error: lastError ? { ...lastError, message: redact(lastError.message) } : null,
-  };
-}
-
-function toOutcome(row: OutcomeRow): TenantOutcome {
-  return {
-    tenant: row.tenant,
-    cluster: row.cluster,
-    outcome: row.outcome as TenantOutcomeType,
-    attempts: row.attempts,
-    from: row.from_version,
-    to: row.to_version,
-    ms: row.ms,
-    ...(row.error === null ? {} : { error: row.error }),
   };
 }
 

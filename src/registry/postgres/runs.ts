@@ -1,27 +1,11 @@
-import type { OutcomeCounts, RunCommand } from '../../events.js';
 import { toJson } from '../keepable.js';
-import type { Registry, Run } from '../registry.js';
-import type { RegistryConnection, Row } from './connection.js';
-import { selectMs, toDate, toDateOrNull } from './rows.js';
+import type { Registry } from '../registry.js';
+import { type RunRow, toRun } from '../rows.js';
+import type { RegistryConnection } from './connection.js';
+import { READING, selectMs } from './rows.js';
 
 /** Until the first heartbeat says more: the length of a lease. */
 const FIRST_BREATH_MS = 15_000;
-
-interface RunRow extends Row {
-  readonly id: string;
-  readonly command: string;
-  readonly owner: string;
-  readonly host: string;
-  readonly target: string | null;
-  readonly options: Readonly<Record<string, unknown>>;
-  readonly selected: number;
-  readonly status: string;
-  readonly counts: OutcomeCounts | null;
-  readonly not_started: number | null;
-  readonly exit_code: number | null;
-  readonly started_at: number;
-  readonly finished_at: number | null;
-}
 
 export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun' | 'finishRun' | 'findRun' | 'listRuns'> {
   return {
@@ -33,36 +17,18 @@ export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun
       await db.query(FINISH, [id, end.status, JSON.stringify(end.counts), end.notStarted, end.exitCode]);
     },
     findRun: async (id) => {
-      const [row] = await db.query<RunRow>(`SELECT ${RUN_COLUMNS} FROM tenancy.runs WHERE id = $1`, [id]);
-      return row === undefined ? null : toRun(row);
+      const [row] = await db.query<RunRow<number, unknown>>(`SELECT ${RUN_COLUMNS} FROM tenancy.runs WHERE id = $1`, [id]);
+      return row === undefined ? null : toRun(row, READING);
     },
     listRuns: async ({ before, limit }) => {
-      const rows = await db.query<RunRow>(
+      const rows = await db.query<RunRow<number, unknown>>(
         `SELECT ${RUN_COLUMNS} FROM tenancy.runs
           WHERE $1::text IS NULL OR sequence < (SELECT sequence FROM tenancy.runs WHERE id = $1)
           ORDER BY sequence DESC LIMIT $2`,
         [before, limit],
       );
-      return rows.map(toRun);
+      return rows.map((row) => toRun(row, READING));
     },
-  };
-}
-
-function toRun(row: RunRow): Run {
-  return {
-    id: row.id,
-    command: row.command as RunCommand,
-    owner: row.owner,
-    host: row.host,
-    target: row.target,
-    options: row.options,
-    selected: row.selected,
-    status: row.status as Run['status'],
-    counts: row.counts,
-    notStarted: row.not_started,
-    exitCode: row.exit_code,
-    startedAt: toDate(row.started_at),
-    finishedAt: toDateOrNull(row.finished_at),
   };
 }
 

@@ -1,39 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { foldSteps } from '../fold-steps.js';
 import { toJson } from '../keepable.js';
-import type { Registry, StepRecord } from '../registry.js';
-import type { RegistryConnection, Row } from './connection.js';
-import { selectMs, toDate, toDateOrNull } from './rows.js';
-
-interface StepRow extends Row {
-  readonly operation_id: string;
-  readonly tenant: string;
-  readonly step: string;
-  readonly state: string;
-  readonly attempt: number;
-  readonly error: string | null;
-  readonly started_at: number;
-  readonly finished_at: number | null;
-}
+import type { Registry } from '../registry.js';
+import { type StepRow, toStep } from '../rows.js';
+import type { RegistryConnection } from './connection.js';
+import { READING, selectMs } from './rows.js';
 
 export function createStepJournal(db: RegistryConnection): Pick<Registry, 'readSteps' | 'recordSteps'> {
   return {
     readSteps: async (operationId) => {
-      const rows = await db.query<StepRow>(
+      const rows = await db.query<StepRow<number>>(
         `SELECT operation_id, tenant, step, state, attempt, error, ${selectMs('started_at', 'started_at')}, ${selectMs('finished_at', 'finished_at')}
            FROM tenancy.steps WHERE operation_id = $1 ORDER BY sequence`,
         [operationId],
       );
-      return rows.map((row) => ({
-        operationId: row.operation_id,
-        tenant: row.tenant,
-        step: row.step,
-        state: row.state as StepRecord['state'],
-        attempt: row.attempt,
-        error: row.error,
-        startedAt: toDate(row.started_at),
-        finishedAt: toDateOrNull(row.finished_at),
-      }));
+      return rows.map((row) => toStep(row, READING));
     },
     recordSteps: async (steps) => {
       await db.query(RECORD, [toJson(foldSteps(steps)), randomUUID()]);

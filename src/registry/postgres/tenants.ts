@@ -1,19 +1,9 @@
-import type { DriverName, TenantStatus } from '../../tenant.js';
 import type { Registry } from '../registry.js';
-import type { RegistryConnection, Row } from './connection.js';
+import { type SummaryRow, toSummary } from '../rows.js';
+import type { RegistryConnection } from './connection.js';
 import { Params, whereTenant } from './filter.js';
 import { TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';
 import { suggestTenants } from './suggest.js';
-
-interface SummaryRow extends Row {
-  readonly status: string;
-  readonly cluster: string;
-  readonly driver: string;
-  readonly schema_version: string | null;
-  readonly migrations_hash: string | null;
-  readonly tenants: number;
-  readonly with_error: number;
-}
 
 /** Everything that only reads tenants. */
 export function createTenantReader(
@@ -52,15 +42,7 @@ export function createTenantReader(
           ORDER BY t.status, t.cluster, t.driver, t.schema_version, t.migrations_hash`,
         params.values,
       );
-      return rows.map((row) => ({
-        status: row.status as TenantStatus,
-        cluster: row.cluster,
-        driver: row.driver as DriverName,
-        schemaVersion: row.schema_version,
-        migrationsHash: row.migrations_hash,
-        tenants: row.tenants,
-        withError: row.with_error,
-      }));
+      return rows.map(toSummary);
     },
   };
 }

@@ -1,0 +1,121 @@
+import type { OutcomeCounts, OutcomeError, RunCommand, TenantOutcome, TenantOutcomeType } from '../events.js';
+import type { DriverName, TenantStatus } from '../tenant.js';
+import type { Run, StepRecord, TenantSummary } from './registry.js';
+
+/** Whatever a statement answers; each caller names the columns it asked for. */
+export type Row = Record<string, unknown>;
+
+/** How times and JSON come out of an SQL store. */
+export interface Reading<Time, Json> {
+  toDate(time: Time): Date;
+  fromJson<T>(json: Json): T;
+}
+
+/** Null stays null. */
+export function orNull<From, To>(value: From | null, read: (value: From) => To): To | null {
+  return value === null ? null : read(value);
+}
+
+export interface SummaryRow extends Row {
+  readonly status: string;
+  readonly cluster: string;
+  readonly driver: string;
+  readonly schema_version: string | null;
+  readonly migrations_hash: string | null;
+  readonly tenants: number;
+  readonly with_error: number;
+}
+
+export function toSummary(row: SummaryRow): TenantSummary {
+  return {
+    status: row.status as TenantStatus,
+    cluster: row.cluster,
+    driver: row.driver as DriverName,
+    schemaVersion: row.schema_version,
+    migrationsHash: row.migrations_hash,
+    tenants: row.tenants,
+    withError: row.with_error,
+  };
+}
+
+export interface StepRow<Time> extends Row {
+  readonly operation_id: string;
+  readonly tenant: string;
+  readonly step: string;
+  readonly state: string;
+  readonly attempt: number;
+  readonly error: string | null;
+  readonly started_at: Time;
+  readonly finished_at: Time | null;
+}
+
+export function toStep<Time>(row: StepRow<Time>, { toDate }: Pick<Reading<Time, never>, 'toDate'>): StepRecord {
+  return {
+    operationId: row.operation_id,
+    tenant: row.tenant,
+    step: row.step,
+    state: row.state as StepRecord['state'],
+    attempt: row.attempt,
+    error: row.error,
+    startedAt: toDate(row.started_at),
+    finishedAt: orNull(row.finished_at, toDate),
+  };
+}
+
+export interface RunRow<Time, Json> extends Row {
+  readonly id: string;
+  readonly command: string;
+  readonly owner: string;
+  readonly host: string;
+  readonly target: string | null;
+  readonly options: Json;
+  readonly selected: number;
+  readonly status: string;
+  readonly counts: Json | null;
+  readonly not_started: number | null;
+  readonly exit_code: number | null;
+  readonly started_at: Time;
+  readonly finished_at: Time | null;
+}
+
+export function toRun<Time, Json>(row: RunRow<Time, Json>, { toDate, fromJson }: Reading<Time, Json>): Run {
+  return {
+    id: row.id,
+    command: row.command as RunCommand,
+    owner: row.owner,
+    host: row.host,
+    target: row.target,
+    options: fromJson(row.options),
+    selected: row.selected,
+    status: row.status as Run['status'],
+    counts: orNull(row.counts, (counts) => fromJson<OutcomeCounts>(counts)),
+    notStarted: row.not_started,
+    exitCode: row.exit_code,
+    startedAt: toDate(row.started_at),
+    finishedAt: orNull(row.finished_at, toDate),
+  };
+}
+
+export interface OutcomeRow<Json> extends Row {
+  readonly tenant: string;
+  readonly cluster: string;
+  readonly outcome: string;
+  readonly attempts: number;
+  readonly from_version: string | null;
+  readonly to_version: string | null;
+  readonly ms: number;
+  readonly error: Json | null;
+}
+
+export function toOutcome<Json>(row: OutcomeRow<Json>, { fromJson }: Pick<Reading<never, Json>, 'fromJson'>): TenantOutcome {
+  return {
+    tenant: row.tenant,
+    cluster: row.cluster,
+    outcome: row.outcome as TenantOutcomeType,
+    attempts: row.attempts,
+    from: row.from_version,
+    to: row.to_version,
+    ms: row.ms,
+    ...(row.error === null ? {} : { error: fromJson<OutcomeError>(row.error) }),
+  };
+}
