@@ -10,6 +10,9 @@ import type { OutputMode } from './reporters/reporter.js';
 /** How long what is open may take to close when the process ends over an error. */
 const CLOSE_MS = 2_000;
 
+/** Ends the process. Once a command has begun, `process.exit` itself is refused to the user's code. */
+let endProcess: NodeJS.Process['exit'] = (code) => process.exit(code);
+
 /** Runs the command line: argv and streams in, exit code out. The only place that knows the process. */
 export async function main(argv: readonly string[] = process.argv.slice(2)): Promise<void> {
   process.exitCode = await run(argv);
@@ -21,7 +24,7 @@ export async function main(argv: readonly string[] = process.argv.slice(2)): Pro
 function endSoon(): void {
   setTimeout(() => {
     if (process.stdout.writableLength > 0 || process.stderr.writableLength > 0) endSoon();
-    else process.exit();
+    else endProcess();
   }, CLOSE_MS).unref();
 }
 
@@ -50,6 +53,8 @@ async function run(argv: readonly string[]): Promise<ExitCode> {
   process.stderr.on('error', () => undefined);
   // What a config or a hook logs is no result: on stdout it would be a line of its own among those of `--json`.
   globalThis.console = new Console(process.stderr, process.stderr);
+  const { refuseExits } = await import('./exits.js');
+  endProcess = refuseExits(process);
   const { createInterrupts } = await import('./interrupts.js');
   const output = fatalOutput(flags);
   let isEndTold = false;
@@ -57,7 +62,7 @@ async function run(argv: readonly string[]): Promise<ExitCode> {
     const isToTell = output === 'json' && !isEndTold;
     isEndTold = true;
     if (isToTell) await tellInterrupt(code);
-    process.exit(code);
+    endProcess(code);
   };
   let isFailing = false;
   /** Ends the process over an error that nothing caught, or a promise that nothing settles: neither can come from the command's own course. */
@@ -67,7 +72,7 @@ async function run(argv: readonly string[]): Promise<ExitCode> {
     endsByItself = true;
     await Promise.race([close(), new Promise((resolve) => setTimeout(resolve, CLOSE_MS))]).catch(() => undefined);
     await tellFatal(error, output === 'json' && isEndTold ? 'plain' : output, isColorful(flags, process.env));
-    process.exit(error.exitCode);
+    endProcess(error.exitCode);
   };
   const { TenancyError } = await import('./errors.js');
   process.on(
@@ -224,12 +229,12 @@ function mindReaders(endsByItself: () => boolean): void {
   let isTold = false;
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') {
-      if (!endsByItself()) process.exit(EXIT.ok);
+      if (!endsByItself()) endProcess(EXIT.ok);
       return;
     }
     if (!isTold) process.stderr.write(`✖ stdout can't be written: ${error.message}\n`);
     isTold = true;
-    if (!endsByItself()) process.exit(EXIT.unreachable);
+    if (!endsByItself()) endProcess(EXIT.unreachable);
   });
 }
 

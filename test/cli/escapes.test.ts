@@ -20,6 +20,14 @@ describe.concurrent('code of the user', () => {
     expect(stdout + stderr).not.toContain('hunter2');
   });
 
+  test('that ends the process fails its own tenant, and is no success', async (scope) => {
+    const body = `if (process.env.TENANCY_TEST_EXIT) process.exit(0);`;
+    const scene = await createScene(scope, (db) => ({ databaseUrl: db.url, configExtra: hook(body) }));
+    const { exitCode, finished } = await scene.json(['tenant', 'provision', 'acme'], { env: { TENANCY_TEST_EXIT: '1' } });
+    expect([exitCode, finished.failed[0]?.error?.message]).toEqual([1, expect.stringContaining('process.exit(0) was called')]);
+    expect((await scene.json(['tenant', 'provision', 'acme'])).exitCode).toBe(0);
+  });
+
   test('that waits for ever is told of, also in JSON', async (scope) => {
     const scene = await createScene(scope);
     await scene.write('never.config.mjs', 'export default () => new Promise(() => {});');
