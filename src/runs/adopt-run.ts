@@ -110,6 +110,8 @@ interface Candidates {
 async function findCandidates(workspace: Workspace, registry: Registry, options: AdoptOptions, pattern: AdoptPattern): Promise<Candidates> {
   const engine = await workspace.clusters(registry, { dryRun: options.dryRun ?? false }).engine(options.cluster, 'adopt');
   const driver = engine.driver(options.driver);
+  // Adopted as a tenant, the registry itself would go with that tenant's drop. A server may fold the case of its names.
+  const own = driver.capabilities.isSharedDatabase ? null : ((await workspace.registryDatabase())?.toLowerCase() ?? null);
   const found: AdoptCandidate[] = [];
   const foreign: string[] = [];
   let after: string | null = null;
@@ -117,7 +119,7 @@ async function findCandidates(workspace: Workspace, registry: Registry, options:
     const page: Awaited<ReturnType<typeof driver.list>> = await driver.list({ after, limit: PAGE });
     const fitting = page.flatMap(({ name, marker }) => {
       const id = pattern.idOf(name);
-      return id === null ? [] : [{ id, name, marker }];
+      return id === null || name.toLowerCase() === own ? [] : [{ id, name, marker }];
     });
     const known = new Map<string, Tenant>();
     const ids = fitting.map(({ id }) => id);

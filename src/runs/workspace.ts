@@ -10,6 +10,7 @@ import { openRegistry } from '../registry/index.js';
 import type { NewStepRecord, Registry, TenantChange } from '../registry/registry.js';
 import { createBatcher } from '../util/batcher.js';
 import { wallClock } from '../util/clock.js';
+import { databaseOfUrl } from '../util/database-of-url.js';
 import { createOwnerId, createRunId } from '../util/names.js';
 import { redact } from '../util/redact.js';
 import { createTenantLogs } from '../util/tenant-logs.js';
@@ -30,6 +31,8 @@ export interface Workspace {
   readonly host: string;
   /** @throws TenancyError `TENANCY_REGISTRY_NOT_FOUND` unless `create`. */
   registry(options?: { readonly create?: boolean }): Promise<Registry>;
+  /** The database that the registry is in, where its URL names one: never a tenant's own. */
+  registryDatabase(): Promise<string | null>;
   clusters(registry: Registry | null, options?: { readonly dryRun: boolean }): ReturnType<typeof createClusters>;
   /** Stamps events and tells them to whoever listens. */
   emitter(runId: string): EmitRunEvent;
@@ -76,6 +79,7 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
       });
       return opening;
     },
+    registryDatabase: async () => databaseOfUrl((await servers.urlOf(config.registry.url, 'registry.url')).url),
     withRun: async ({ command, registry, migrator, limits, dryRun }, use) => {
       const runId = createRunId();
       const leases = createLeaseKeeper(registry, { owner: createOwnerId(), host: options.host });

@@ -121,6 +121,17 @@ function describeStory(createScene: () => Promise<EngineScene>): void {
     expect(refused.finished.failed[0]?.error?.code ?? refused.finished.error?.code, refused.stdout).toBe('TENANCY_NAME_TAKEN');
     expect(await scene.countAccounts(home)).toBe(1);
   });
+
+  test('the registry itself is never adopted, to be dropped as a tenant', async () => {
+    const scene = await createScene();
+    const registryUrl = await scene.makeOtherRegistry();
+    const project = await openProject({ ...scene, registryUrl });
+    expect((await project.run(['registry', 'init'])).exitCode).toBe(0);
+    const adopt = ['registry', 'adopt', '--driver', scene.driver, '--pattern', `${scene.prefix}{id}`, '--dry-run'];
+    const looked = await project.json(adopt);
+    expect(looked.exitCode, looked.stdout).toBe(0);
+    expect(looked.of('tenant.planned').map(({ name }) => name)).toEqual([]);
+  });
 }
 
 describe('postgres', () => describeStory(createPostgresScene));
