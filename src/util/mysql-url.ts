@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 
 /** How a connection is encrypted, in the words of the `mysql` client's `--ssl-mode`. */
 export type MysqlSslMode = 'DISABLED' | 'PREFERRED' | 'REQUIRED' | 'VERIFY_CA' | 'VERIFY_IDENTITY';
@@ -49,6 +50,13 @@ export function explainMysqlUrl(url: string): string | null {
   if (mode !== null && !SSL_MODES.includes(mode.toUpperCase() as MysqlSslMode)) {
     return `its ssl-mode is not one of ${SSL_MODES.join(', ')}`;
   }
+  // mysql2 names no server to Node for an address, which then looks for `localhost` in the certificate.
+  if (
+    mode?.toUpperCase() === 'VERIFY_IDENTITY' &&
+    !parsed.searchParams.has('socket') &&
+    isIP(parsed.hostname.replace(/^\[(.*)\]$/, '$1')) > 0
+  )
+    return 'its ssl-mode VERIFY_IDENTITY looks for a name in the certificate, and its host is an address: name the host, or take VERIFY_CA';
   return null;
 }
 

@@ -4,6 +4,7 @@ import type { TenantTarget } from '../../src/drivers/driver.js';
 import { openClusterEngine } from '../../src/drivers/index.js';
 import { lockName } from '../../src/drivers/mysql/engine-context.js';
 import { createTestMysql, queryMysql } from '../rig/mysql.js';
+import { createMysqlProxy } from '../rig/mysql-proxy.js';
 import { startPrivateMariadb } from '../rig/private-mariadb.js';
 import { useMysqlTenants } from './migrate-mysql-rig.js';
 
@@ -216,6 +217,29 @@ describe('databases of MariaDB as homes', () => {
       await expect(tenants.driver.cutAccess(stranger, never)).rejects.toMatchObject({ code: 'TENANCY_ACCESS_REFUSED' });
     });
   });
+
+  it('are given up on an abort where nothing gets through any more', async () => {
+    const target = await newTenant();
+    const url = new URL(tenants.database.url);
+    url.pathname = '/';
+    const proxy = await createMysqlProxy(url.href);
+    const options = { cluster: 'main', url: proxy.url, maxConnections: 2, extensionsSchema: 'extensions', applicationName: 'contract' };
+    const engine = await openClusterEngine(options);
+    const driver = engine.driver('mysql-database');
+    // One stays idle, over which a statement would be killed.
+    await Promise.all([driver.probe(target), driver.probe(target)]);
+    const abort = new AbortController();
+    const session = { fence: 1, runId: null, lockTimeoutMs: 1_000, statementTimeoutMs: null, signal: abort.signal };
+    const running = driver.withSession(target, session, async ({ db }) => {
+      await db.query('SELECT 1');
+      proxy.setBlackHole(true);
+      setTimeout(() => abort.abort(new Error('stopped')), 50);
+      await db.query('SELECT SLEEP(1)');
+    });
+    await expect(running).rejects.toThrow('stopped');
+    await engine.close();
+    await proxy.close();
+  }, 25_000);
 
   it('take back a session that was left in a transaction, and say so', async () => {
     const target = await newTenant();

@@ -24,6 +24,10 @@ describe('a mysql:// URL', () => {
     ['mysql:///x', 'it names no host'],
     ['mysql://h/%zz', 'a % in it is not followed by two digits: write a % itself as %25'],
     ['mysql://h/?ssl-mode=maybe', 'its ssl-mode is not one of DISABLED, PREFERRED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY'],
+    ...['127.0.0.1', '[::1]'].map((host) => [
+      `mysql://${host}/?ssl-mode=verify_identity`,
+      'its ssl-mode VERIFY_IDENTITY looks for a name in the certificate, and its host is an address: name the host, or take VERIFY_CA',
+    ]),
     ['mysql://h/?charset=utf8', 'its option charset is not known; there are ssl-mode, ssl-ca, ssl-cert, ssl-key, socket'],
   ])('%s is refused', (url, reason) => {
     expect(explainMysqlUrl(url)).toBe(reason);

@@ -73,12 +73,12 @@ export async function openConnection(
 
 function connect(options: Mysql2Options, onBroken: (connection: ServerConnection) => void): Promise<ServerConnection> {
   const client = mysql.createConnection(options);
-  const { stream } = client as unknown as { stream: NodeJS.EventEmitter };
+  const { stream } = client as unknown as { stream: Stream };
   const ended = new Promise<void>((resolve) => stream.once('close', () => resolve()));
   return new Promise((resolve, reject) => {
     client.once('error', reject);
     client.once('connect', (handshake: { serverVersion?: string }) => {
-      const connection = wrap(client, ended, /mariadb/i.test(handshake.serverVersion ?? ''));
+      const connection = wrap(client, stream, ended, /mariadb/i.test(handshake.serverVersion ?? ''));
       const breakDown = (): void => {
         connection.isBroken = true;
         onBroken(connection);
@@ -91,7 +91,10 @@ function connect(options: Mysql2Options, onBroken: (connection: ServerConnection
   });
 }
 
-function wrap(client: Connection, ended: Promise<void>, isMariadb: boolean): ServerConnection {
+/** mysql2's own `destroy` only says goodbye: where nothing gets through any more, it would be waited for as long as the kernel tries. */
+type Stream = NodeJS.EventEmitter & { destroy(): void };
+
+function wrap(client: Connection, stream: Stream, ended: Promise<void>, isMariadb: boolean): ServerConnection {
   let last: Promise<unknown> = Promise.resolve();
   return {
     id: client.threadId ?? 0,
@@ -111,12 +114,12 @@ function wrap(client: Connection, ended: Promise<void>, isMariadb: boolean): Ser
         reset.call(client, (error) => (error ? reject(error) : resolve()));
       }),
     close: async () => {
-      const timer = setTimeout(() => client.destroy(), CLOSE_TIMEOUT_MS);
+      const timer = setTimeout(() => stream.destroy(), CLOSE_TIMEOUT_MS);
       client.end(() => {});
       await ended;
       clearTimeout(timer);
     },
-    destroy: () => client.destroy(),
+    destroy: () => stream.destroy(),
   };
 }
 

@@ -37,14 +37,21 @@ export async function sendParts(context: MigrateContext, parts: readonly Part[],
   const { connection, deps } = context;
   for (const message of toMessages(context, parts)) {
     const { statementTimeoutMs } = deps.options;
-    const timer = needsTimer(context) ? setTimeout(() => void deps.killStatement(), statementTimeoutMs ?? 0) : undefined;
+    let killing: Promise<void> | undefined;
+    const kill = (): void => {
+      killing = deps.killStatement();
+    };
+    const timer = needsTimer(context) ? setTimeout(kill, statementTimeoutMs ?? 0) : undefined;
     try {
       logWarnings(await connection.send(message.join(';')), log);
     } catch (error) {
       clearTimeout(timer);
+      await killing;
       throw await describeStop(context, parts, error);
     } finally {
       clearTimeout(timer);
+      // One that came too late would meet the next statement, perhaps of the next tenant.
+      await killing;
     }
   }
 }
