@@ -1,11 +1,7 @@
-import { randomInt } from 'node:crypto';
-import { setMaxListeners } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientSession, Db, MongoClient } from 'mongodb';
 import { TenancyError } from '../../errors.js';
-import { untilAborted } from '../../util/abort.js';
-import { elapsedMs, monotonicMs } from '../../util/clock.js';
 import { redactUrl } from '../../util/redact.js';
+import { Calls, RETRY_FOR_MS } from '../calls.js';
 import type { OpenRegistryOptions } from '../registry.js';
 import { freeAbandoned } from './abandoned.js';
 import { createMongoClient } from './client.js';
@@ -37,9 +33,9 @@ export interface RegistryConnection {
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A connection that went silent would hang forever; no command of ours takes nearly as long. */
 const ANSWER_TIMEOUT_MS = 15_000;
-const CLOSE_TIMEOUT_MS = 2_000;
-const RETRY_FOR_MS = 10_000;
-const LONGEST_DELAY_MS = 2_000;
+/** Who has lost a race waits for milliseconds only. */
+const RACE_DELAY_MS = 5;
+const FIRST_DELAY_MS = 100;
 /** Who has been kept waiting for so long looks for transactions that nobody goes on with. */
 const KEPT_WAITING_MS = 2_000;
 /** A transaction of ours is a handful of round trips: this is time enough for them over any network. */
@@ -69,50 +65,28 @@ function createRegistryConnection(
   applicationName: string,
 ): RegistryConnection {
   const database = client.db(place.database);
-  let closing: Promise<void> | undefined;
-  const patience = new AbortController();
-  setMaxListeners(0, patience.signal); // one for each call under way
-  const calls = new Set<Promise<unknown>>();
-
-  async function closeAll(): Promise<void> {
-    const timeout = setTimeout(() => {
-      patience.abort(new TenancyError('TENANCY_REGISTRY_UNREACHABLE', { where: place.where, reason: 'it did not answer in time' }));
-      destroySockets(client);
-    }, CLOSE_TIMEOUT_MS);
-    await Promise.allSettled(calls);
-    await client.close();
-    clearTimeout(timeout);
-  }
-
-  function track<T>(call: () => Promise<T>): Promise<T> {
-    if (closing !== undefined) return Promise.reject(new Error('the registry is closed'));
-    const promise = call().finally(() => calls.delete(promise));
-    calls.add(promise);
-    return promise;
-  }
-
-  async function persist<T>(call: () => Promise<T>): Promise<T> {
-    const startMs = monotonicMs();
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await untilAborted(call(), patience.signal);
-      } catch (error) {
-        if (!isTransient(error) || closing !== undefined || elapsedMs(startMs) > RETRY_FOR_MS) {
-          throw describeFailure(error, deployment, place);
-        }
-        if (isConflict(error) && elapsedMs(startMs) > KEPT_WAITING_MS) await freeAbandoned(client, applicationName, ABANDONED_AFTER_MS);
-        await delay(backOffMs(attempt, isConflict(error)));
-      }
-    }
-  }
+  const calls = new Calls({
+    where: place.where,
+    isTransient,
+    // One that nobody answers for isn't opened.
+    isAbsent: () => false,
+    toRegistryError: (error) => describeFailure(error, deployment, place),
+    beforeRetry: async (error, triedForMs) => {
+      if (!isConflict(error)) return FIRST_DELAY_MS;
+      if (triedForMs > KEPT_WAITING_MS) await freeAbandoned(client, applicationName, ABANDONED_AFTER_MS);
+      return RACE_DELAY_MS;
+    },
+    end: () => client.close(),
+    cut: () => destroySockets(client),
+  });
 
   return {
     place,
     database,
     collections: openCollections(database),
-    send: (call) => track(() => persist(call)),
-    transact: (work) => track(() => persist(() => runTransaction(client, work, { place, retryForMs: RETRY_FOR_MS }))),
-    close: () => (closing ??= closeAll()),
+    send: (call) => calls.repeat(call),
+    transact: (work) => calls.repeat(() => runTransaction(client, work, { place, retryForMs: RETRY_FOR_MS })),
+    close: () => calls.close(),
   };
 }
 
@@ -149,10 +123,4 @@ function describeFailure(error: unknown, deployment: Deployment, place: Registry
 function destroySockets(client: MongoClient): void {
   const { topology } = client as unknown as { readonly topology?: { close(): void } };
   topology?.close();
-}
-
-/** Full jitter: processes that failed together don't come back together. Who has lost a race waits for milliseconds only. */
-function backOffMs(attempt: number, isRace: boolean): number {
-  const firstMs = isRace ? 5 : 100;
-  return randomInt(Math.ceil(firstMs / 2), Math.min(LONGEST_DELAY_MS, firstMs * 2 ** Math.min(attempt, 10)));
 }

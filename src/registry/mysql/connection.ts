@@ -1,13 +1,10 @@
-import { randomInt } from 'node:crypto';
-import { once, setMaxListeners } from 'node:events';
+import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { TenancyError } from '../../errors.js';
-import { untilAborted } from '../../util/abort.js';
-import { elapsedMs, monotonicMs } from '../../util/clock.js';
 import { explainMysqlUrl, type MysqlAddress, type MysqlConnectOptions, mysqlConnectOptions, parseMysqlUrl } from '../../util/mysql-url.js';
 import { redactUrl } from '../../util/redact.js';
+import { Calls } from '../calls.js';
 import type { OpenRegistryOptions } from '../registry.js';
 import type { Row } from '../rows.js';
 import { isAbsent, isTransient, type RegistryPlace, toRegistryError } from './failures.js';
@@ -33,10 +30,6 @@ export interface RegistryConnection {
 }
 
 const DEFAULT_DATABASE = 'tenancy';
-const CLOSE_TIMEOUT_MS = 2_000;
-const RETRY_FOR_MS = 10_000;
-const FIRST_DELAY_MS = 100;
-const LONGEST_DELAY_MS = 2_000;
 const BEGIN: Statement = { sql: 'START TRANSACTION' };
 const COMMIT: Statement = { sql: 'COMMIT' };
 
@@ -53,29 +46,21 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
   };
   const takeTurn = pLimit(options.maxConnections ?? 2);
   const idle: MysqlSession[] = [];
-  let wasReached = false;
-  let closing: Promise<void> | undefined;
-  const patience = new AbortController();
-  setMaxListeners(0, patience.signal); // one for each call under way
-  const calls = new Set<Promise<unknown>>();
-
-  async function closeAll(): Promise<void> {
-    const timeout = setTimeout(() => {
-      patience.abort(new Error('Connection terminated by closing the registry'));
+  let isCut = false;
+  const calls = new Calls({
+    where: place.where,
+    isTransient,
+    isAbsent,
+    toRegistryError: (error) => toRegistryError(error, place),
+    end: async () => {
+      for (const session of idle.splice(0)) session.destroy();
+      await Promise.allSettled([...sockets].map((socket) => once(socket, 'close')));
+    },
+    cut: () => {
+      isCut = true;
       for (const socket of sockets) socket.destroy();
-    }, CLOSE_TIMEOUT_MS);
-    await Promise.allSettled(calls);
-    for (const session of idle.splice(0)) session.destroy();
-    await Promise.allSettled([...sockets].map((socket) => once(socket, 'close')));
-    clearTimeout(timeout);
-  }
-
-  function track<T>(call: () => Promise<T>): Promise<T> {
-    if (closing !== undefined) return Promise.reject(new Error('the registry is closed'));
-    const promise = call().finally(() => calls.delete(promise));
-    calls.add(promise);
-    return promise;
-  }
+    },
+  });
 
   function openOne(to: { readonly database?: string }): Promise<MysqlSession> {
     const isTlsOptional = given.sslMode === 'PREFERRED';
@@ -84,12 +69,11 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
 
   function lend<T>(use: (session: MysqlSession) => Promise<T>): Promise<T> {
     return takeTurn(async () => {
-      patience.signal.throwIfAborted();
+      // Nobody waits for it any more.
+      if (isCut) throw new Error('the registry is closed');
       const session = takeIdle(idle) ?? (await openOne({ database }));
       try {
-        const result = await use(session);
-        wasReached = true;
-        return result;
+        return await use(session);
       } finally {
         if (session.isUsable) idle.push(session);
         else session.destroy();
@@ -102,40 +86,20 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
     return use(session).finally(() => session.destroy());
   }
 
-  async function send(statements: readonly Statement[]): Promise<readonly (readonly Row[])[]> {
-    const startMs = monotonicMs();
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await untilAborted(
-          lend((session) => session.send(statements)),
-          patience.signal,
-        );
-      } catch (error) {
-        const isHopeless = !isTransient(error) || (isAbsent(error) && !wasReached) || closing !== undefined;
-        if (isHopeless || elapsedMs(startMs) > RETRY_FOR_MS) throw toRegistryError(error, place);
-        await delay(backOffMs(attempt));
-      }
-    }
-  }
-
-  async function sendOnce<T>(call: Promise<T>): Promise<T> {
-    try {
-      return await untilAborted(call, patience.signal);
-    } catch (error) {
-      throw toRegistryError(error, place);
-    }
+  function send(statements: readonly Statement[]): Promise<readonly (readonly Row[])[]> {
+    return calls.repeat(() => lend((session) => session.send(statements)));
   }
 
   return {
     place,
     isDatabaseNamed: given.database !== null,
     read: async <R extends Row>(sql: string, params: Statement['params'] = []) => {
-      const [rows = []] = await track(() => send([{ sql, params }]));
+      const [rows = []] = await send([{ sql, params }]);
       return rows as R[];
     },
-    transact: async (statements) => (await track(() => send([BEGIN, ...statements, COMMIT]))).slice(1, -1),
-    withSession: (use, to) => track(() => sendOnce(to === null ? lendWithoutDatabase(use) : lend(use))),
-    close: () => (closing ??= closeAll()),
+    transact: async (statements) => (await send([BEGIN, ...statements, COMMIT])).slice(1, -1),
+    withSession: (use, to) => calls.once(() => (to === null ? lendWithoutDatabase(use) : lend(use))),
+    close: () => calls.close(),
   };
 }
 
@@ -144,11 +108,6 @@ function takeIdle(idle: MysqlSession[]): MysqlSession | undefined {
     if (session.isUsable) return session;
   }
   return undefined;
-}
-
-/** Full jitter: processes that failed together don't come back together. */
-function backOffMs(attempt: number): number {
-  return randomInt(FIRST_DELAY_MS / 2, Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** attempt));
 }
 
 function parseAddress(url: string): MysqlAddress {
