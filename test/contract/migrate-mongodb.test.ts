@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { TenantTarget } from '../../src/drivers/driver.js';
+import { TenancyError } from '../../src/errors.js';
 import { historyDigest } from '../../src/migrations/history-digest.js';
 import { applyOptions, sqlMigration } from './migrate-rig.js';
 import { blindly, countedInMongo, mongoMigration, useMongoHomes } from './mongodb-rig.js';
@@ -90,6 +91,20 @@ describe('migrations on MongoDB', () => {
     expect(await counts(target)).toEqual(['a', 'b', 'b', 'c']);
   });
 
+  it('leave nothing behind where they can not be loaded', async () => {
+    const target = await create();
+    const unloadable = mongoMigration('b', {
+      up: async () => {
+        throw new TenancyError('TENANCY_MIGRATION_MODULE_REJECTED', { file: 'migrations/b.ts', reason: 'it exports no function `up`' });
+      },
+    });
+    const steps = [countedInMongo('a'), unloadable];
+    await expect(within(target, (session) => session.applyMigrations(steps, blindly()))).rejects.toThrow('it exports no function');
+    expect((await within(target, (session) => session.readHistory())).progress).toBeNull();
+    await within(target, (session) => session.applyMigrations([countedInMongo('c')], blindly()));
+    expect(await names(target)).toEqual(['a', 'c']);
+  });
+
   it('say what the server refused', async () => {
     const target = await create();
     const module = mongoMigration('a', {
@@ -115,6 +130,17 @@ describe('migrations on MongoDB', () => {
     await expect(attempt((db) => db.dropDatabase())).rejects.toThrow(/would take the history of migrations along/);
     await expect(attempt((db) => db.collection('_tenancy').deleteMany({}))).rejects.toThrow(/not the migration's own/);
     await expect(attempt((db) => db.dropCollection('_tenancy'))).rejects.toThrow(/not the migration's own/);
+    await expect(attempt((db) => db.renameCollection('_tenancy', 'x'))).rejects.toThrow(/not the migration's own/);
+    await expect(attempt((db) => db.command({ dropDatabase: 1 }))).rejects.toThrow(/would take the history of migrations along/);
+    await expect(attempt((db) => db.command({ drop: '_tenancy' }))).rejects.toThrow(/not the migration's own/);
+    await homes.db(target).collection('x').insertOne({});
+    const emptying = mongoMigration('emptying', {
+      up: async (db) => void (await Promise.all((await db.collections()).map((each) => each.drop()))),
+    });
+    await within(target, (session) => session.applyMigrations([emptying], blindly()));
+    expect(await homes.db(target).listCollections({}, { nameOnly: true }).toArray()).toMatchObject([{ name: '_tenancy' }]);
+    expect(await names(target)).toEqual(['emptying']);
+    await within(target, (session) => session.revertMigrations([{ ...emptying, down: emptying.up }], blindly()));
     expect(await names(target)).toEqual([]);
     expect(await names(sibling)).toEqual([]);
   });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { TenantSession, TenantTarget } from '../../src/drivers/driver.js';
+import { TenancyError } from '../../src/errors.js';
 import { historyDigest } from '../../src/migrations/history-digest.js';
 import type { TenantDb } from '../../src/migrations/migration.js';
 import { countedRows, useMysqlTenants } from './migrate-mysql-rig.js';
@@ -258,6 +259,19 @@ INSERT INTO counts SELECT 'c', 1; # the end`,
       expect(await names(session)).toEqual(['a', 'b', 'c']);
     });
     expect(await counts(target)).toEqual(['a', 'b', 'b', 'c2']);
+  });
+
+  it('leave nothing of a module behind that can not be loaded', async () => {
+    const target = await newTenant();
+    const unloadable = moduleMigration('b', async () => {
+      throw new TenancyError('TENANCY_MIGRATION_MODULE_REJECTED', { file: 'migrations/b.ts', reason: 'it exports no function `up`' });
+    });
+    await withSession(target, async (session) => {
+      await expect(session.applyMigrations([countedRows('a'), unloadable], applyOptions())).rejects.toThrow('it exports no function');
+      expect((await session.readHistory()).progress).toBeNull();
+      await session.applyMigrations([countedRows('c')], afterA());
+      expect(await names(session)).toEqual(['a', 'c']);
+    });
   });
 
   it('keep a module to the database of its tenant', async () => {

@@ -1,3 +1,4 @@
+import { isTenancyError } from '../../../errors.js';
 import { elapsedMs, monotonicMs } from '../../../util/clock.js';
 import { isConnectionError } from '../classify.js';
 import type { HomeDocument, StoredProgress } from '../home.js';
@@ -38,7 +39,7 @@ export async function applyAlone(
   try {
     await runModule(migrate, step, told);
   } catch (thrown) {
-    await saveNotDone(migrate, step, tenant, home, thrown);
+    await saveNotDone(migrate, step, tenant, home, thrown, before.progress);
     throw moduleFailure(migrate, { tenant, migration: step.name, file: step.script.file, thrown });
   }
   const durationMs = elapsedMs(startedMs);
@@ -49,11 +50,22 @@ function progressOf({ name, checksum, isSeed }: ModuleStep, state: StoredProgres
   return { name, checksum, statementsDone: 0, state, isSeed };
 }
 
-/** After an abort it may be running on, and what it has done by the end isn't known. A server that can't be told leaves it unknown too. */
-async function saveNotDone(migrate: MigrateContext, step: ModuleStep, tenant: string, home: HomeDocument, thrown: unknown): Promise<void> {
+/**
+ * After an abort it may be running on, and what it has done by the end isn't known. A server that can't be told leaves it unknown too.
+ * One that could not even be loaded has done nothing: its file may be renamed, or go.
+ */
+async function saveNotDone(
+  migrate: MigrateContext,
+  step: ModuleStep,
+  tenant: string,
+  home: HomeDocument,
+  thrown: unknown,
+  earlier: StoredProgress | null,
+): Promise<void> {
   if (migrate.options.signal.aborted) return;
   // What the connection was lost over may be running on where it was sent to.
   await migrate.scope.endAll();
-  const saving = changeHome(migrate, { tenant, home, change: { progress: step.isSeed ? null : progressOf(step, 'between') } });
+  const notDone = isTenancyError(thrown, 'TENANCY_MIGRATION_MODULE_REJECTED') ? earlier : progressOf(step, 'between');
+  const saving = changeHome(migrate, { tenant, home, change: { progress: step.isSeed ? null : notDone } });
   await (isConnectionError(thrown) ? saving.catch(() => undefined) : saving);
 }

@@ -1,4 +1,4 @@
-import { TenancyError } from '../../../errors.js';
+import { isTenancyError, TenancyError } from '../../../errors.js';
 import type { MigrationScript, TenantDb } from '../../../migrations/migration.js';
 import { checkProgress } from '../../../migrations/plan-progress.js';
 import { transactionControl } from '../../../migrations/sql/mysql/check.js';
@@ -41,7 +41,7 @@ export async function applyModule(
     lent.takeBack();
     if (thrown instanceof Error && numberOf(thrown) > 0 && !isStatementError(thrown)) throw thrown;
     // After an abort it may be running on: then what it has done by the end isn't known.
-    if (!context.deps.options.signal.aborted) await connection.send(isTransaction ? 'ROLLBACK' : saveProgress(run, 0, 'between'));
+    if (!context.deps.options.signal.aborted) await connection.send(isTransaction ? 'ROLLBACK' : saveNotDone(run, thrown));
     const reason = explainThrown(thrown);
     throw createModuleFailure({ tenant, migration: run.migration.name, file: script.file, reason }, context.deps.options, thrown);
   }
@@ -62,6 +62,12 @@ function resume({ progress, migration, direction, isApplied }: StepRun, script: 
     line: 1,
     statement: `all of ${script.file}`,
   });
+}
+
+/** One that could not even be loaded has done nothing: its file may be renamed, or go. */
+function saveNotDone(run: StepRun, thrown: unknown): string {
+  const isUntouched = run.progress === null && isTenancyError(thrown, 'TENANCY_MIGRATION_MODULE_REJECTED');
+  return isUntouched ? clearProgress(run.progressType) : saveProgress(run, 0, 'between');
 }
 
 function saveProgress(
