@@ -61,7 +61,7 @@ function createDrizzlePreset(options: DrizzleOptions = {}): Migrator {
       return {
         folder,
         entries,
-        migrations: library.readMigrationFiles({ migrationsFolder: folder }),
+        migrations: readFiles(library, folder),
         names: entries.map(({ tag }) => tag),
       };
     },
@@ -109,6 +109,16 @@ export const drizzle = Object.assign(createDrizzlePreset, {
       run: () => ({ args: ['migrate', ...(config === undefined ? [] : [`--config=${config}`])] }),
     }),
 });
+
+/** What the journal names and isn't there is Drizzle's to say. */
+function readFiles(library: typeof import('drizzle-orm/migrator'), folder: string): Ready['migrations'] {
+  try {
+    return library.readMigrationFiles({ migrationsFolder: folder });
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    throw new TenancyError('TENANCY_PRESET_REJECTED', { preset: PRESET, problem: `\`directory\`: ${problem}` });
+  }
+}
 
 async function readJournal(folder: string): Promise<readonly JournalEntry[]> {
   const file = path.join(folder, 'meta', '_journal.json');

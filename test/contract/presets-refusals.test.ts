@@ -80,6 +80,16 @@ describe('a preset', { timeout: 60_000 }, () => {
     expect(await schemas()).toEqual([]);
   });
 
+  it('says which file a journal of Drizzle names that is not there', async () => {
+    await linkPackages();
+    await mkdir(path.join(root, 'drizzle/meta'), { recursive: true });
+    await writeFile(path.join(root, 'drizzle/meta/_journal.json'), '{"entries":[{"idx":0,"when":1,"tag":"0000_gone","breakpoints":true}]}');
+    await expect((await open(drizzle())).provision(['acme'])).rejects.toMatchObject({
+      code: 'TENANCY_PRESET_REJECTED',
+      message: expect.stringContaining('0000_gone.sql'),
+    });
+  });
+
   it("refuses what drizzle-kit writes as public, where nobody said that it is the tenant's", async () => {
     await linkPackages();
     const [, write] = [presetCases[1], presetCases[1]?.write];
