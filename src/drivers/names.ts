@@ -66,7 +66,8 @@ export function engineOf(driver: DriverName): EngineName {
  * `test` and `test_*`: a default MariaDB lets everybody into these. `tenancy`: the registry; `_tenancy`: a tenant's history.
  */
 const RESERVED: readonly { readonly pattern: RegExp; readonly owner: string }[] = [
-  { pattern: /^(pg_.*|postgres|template[01]|information_schema|public)$/, owner: 'PostgreSQL' },
+  { pattern: /^information_schema$/, owner: 'the server' },
+  { pattern: /^(pg_.*|postgres|template[01]|public)$/, owner: 'PostgreSQL' },
   { pattern: /^(mysql|sys|performance_schema|test|test_.*)$/, owner: 'MySQL' },
   { pattern: /^(admin|local|config)$/, owner: 'MongoDB' },
   { pattern: /^_?tenancy/, owner: 'tenancy itself' },

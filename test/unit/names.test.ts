@@ -51,7 +51,7 @@ describe('parsePhysicalName', () => {
     ['postgres', 'it is reserved for PostgreSQL'],
     ['template0', 'it is reserved for PostgreSQL'],
     ['template1', 'it is reserved for PostgreSQL'],
-    ['information_schema', 'it is reserved for PostgreSQL'],
+    ['information_schema', 'it is reserved for the server'],
     ['public', 'it is reserved for PostgreSQL'],
     ['mysql', 'it is reserved for MySQL'],
     ['sys', 'it is reserved for MySQL'],
