@@ -82,7 +82,7 @@ function createMigrateMongoPreset(options: MigrateMongoOptions = {}): Migrator {
       const db = openDb(ctx);
       // The same for every tenant: its configuration is one for the process.
       library.config.set(settings);
-      for (const name of await library.up(db, db.client)) ctx.log(`${name}: done`);
+      for (const name of await library.up(db, keepTo(ctx, db))) ctx.log(`${name}: done`);
     },
   });
 }
@@ -105,6 +105,31 @@ export const migrateMongo = Object.assign(createMigrateMongoPreset, {
       run: () => ({ args: ['up', '-f', config, ...args] }),
     }),
 });
+
+/**
+ * Migrations find the tenant by `client.db()`, as where migrate-mongo connects itself; on the cluster's client that is the database of its URL. It serves
+ * all tenants, so it isn't theirs to close.
+ */
+function keepTo(ctx: HookContext, db: Db): MongoClient {
+  const own: Readonly<Record<string, unknown>> = {
+    db: (name?: string) => {
+      if (name === undefined || name === '' || name === db.databaseName) return db;
+      throw new TenancyError('TENANCY_MIGRATOR_REFUSED', {
+        tenant: ctx.tenant.id,
+        reason: `client.db(${JSON.stringify(name)}) reaches beyond the tenant, whose database is ${db.databaseName}`,
+        advice: 'leave the name out: client.db() is the tenant',
+      });
+    },
+    close: () => Promise.resolve(),
+  };
+  return new Proxy(db.client, {
+    get: (client, key) => {
+      if (typeof key === 'string' && Object.hasOwn(own, key)) return own[key];
+      const value: unknown = Reflect.get(client, key, client);
+      return typeof value === 'function' ? value.bind(client) : value;
+    },
+  });
+}
 
 function openDb(ctx: HookContext): Db {
   if (ctx.driver.name === 'mongodb-database') return ctx.mongo<Db>();

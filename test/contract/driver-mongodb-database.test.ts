@@ -2,6 +2,7 @@ import { type Db, MongoClient } from 'mongodb';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { TenantTarget } from '../../src/drivers/driver.js';
 import { mongoUrl } from '../rig/mongodb.js';
+import { createMongodbProxy } from '../rig/mongodb-proxy.js';
 import { codeOf } from '../rig/mongodb-scene.js';
 import { markerOf } from './driver-suite.js';
 import { blindly, countedInMongo, never, useMongoHomes } from './mongodb-rig.js';
@@ -147,6 +148,30 @@ describe('the drop of a MongoDB database', () => {
       expect(await homes.driver.drop(target, never)).toBe('dropped');
       expect(await namesOnServer()).not.toContain(target.name);
       expect(await usersOf(target.name)).toEqual([]);
+    }
+  });
+
+  it('takes nothing of what was made anew while the attempt stood still', async () => {
+    const target = await homes.create();
+    for (const name of ['a', 'b']) await homes.db(target).collection(name).insertOne({});
+    const next = { ...target, marker: markerOf('globex') };
+    let isReplaced = false;
+    const proxy = await createMongodbProxy(homes.mongo.url, {
+      onCommand: async ({ name, phase }) => {
+        if (isReplaced || name !== 'drop' || phase !== 'after') return 'forward';
+        isReplaced = true;
+        await homes.driver.drop(target, never);
+        await homes.driver.create(next, never);
+        for (const collection of ['a', 'b']) await homes.db(next).collection(collection).insertOne({ of: 'globex' });
+        return 'forward';
+      },
+    });
+    try {
+      const zombie = (await homes.open(proxy.url)).driver('mongodb-database');
+      await expect(zombie.drop(target, never)).rejects.toMatchObject({ code: 'TENANCY_DROP_REFUSED' });
+      for (const name of ['a', 'b']) expect(await homes.db(next).collection(name).countDocuments()).toBe(1);
+    } finally {
+      await proxy.close();
     }
   });
 

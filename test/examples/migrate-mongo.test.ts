@@ -62,6 +62,14 @@ test('a new migration reaches all of them, and one that fails is named with its 
     path.join(example.directory, 'migrations', next),
     `export async function up(db, client) {
   if (client.db(db.databaseName).databaseName !== db.databaseName) throw new Error('no client');
+  if (client.db().databaseName !== db.databaseName) throw new Error('another database');
+  await client.close();
+  try {
+    client.db('admin');
+    throw new Error('reached admin');
+  } catch (error) {
+    if (!error.message.includes('reaches beyond the tenant')) throw error;
+  }
   if ((await db.listCollections({ name: 'notes' }).toArray()).length > 0) throw new Error('notes is there already');
   await db.createCollection('notes');
 }

@@ -33,6 +33,7 @@ export async function dropDatabase(context: EngineContext, target: TenantTarget,
     await dropUsersOf(context, target.name);
     for (const collection of state.others) {
       signal.throwIfAborted();
+      await requireDropping(context, target);
       await dropCollection(context, target.name, collection);
     }
     await dropRest(context, target);
@@ -55,7 +56,12 @@ async function dropCollection({ client }: EngineContext, database: string, colle
   }
 }
 
-/** Looked at once more: an attempt that stood still must not take away what has been made anew meanwhile. */
+/** Looked at before each: an attempt that stood still must not take away what has been made anew meanwhile. */
+async function requireDropping(context: EngineContext, target: TenantTarget): Promise<void> {
+  const document = await homeOf(context, target.name).findOne({ ...oursFilter(target), status: 'dropping' }, { projection: { _id: 1 } });
+  if (document === null && !(await isGone(context, target))) throw refused(target);
+}
+
 async function dropRest(context: EngineContext, target: TenantTarget): Promise<void> {
   const { document } = await readHome(context, target.name);
   if (document === null) return;

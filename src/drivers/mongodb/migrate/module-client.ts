@@ -1,4 +1,4 @@
-import type { Collection, Db, MongoClient } from 'mongodb';
+import type { Collection, Db, Document, MongoClient } from 'mongodb';
 import type { ModuleContext } from '../../../migrations/migration.js';
 import { HOME_COLLECTION } from '../home.js';
 import type { MigrateContext } from './context.js';
@@ -32,7 +32,20 @@ export function lendClient({ context, target, session }: MigrateContext, told: M
       if (key === 'dropDatabase')
         return () => refuse('dropDatabase() would take the history of migrations along: drop the collections by name');
       const value = bind(realDb, Reflect.get(realDb, key, realDb));
-      if ((key === 'collection' || key === 'dropCollection') && typeof value === 'function') {
+      // As one empties a database: for each of them, drop().
+      if (key === 'collections' && typeof value === 'function') {
+        return async (...args: unknown[]): Promise<Collection[]> =>
+          ((await value(...args)) as Collection[]).filter(({ collectionName }) => collectionName !== HOME_COLLECTION).map(lend);
+      }
+      if (key === 'command' && typeof value === 'function') {
+        return (command: Document, ...rest: unknown[]): unknown => {
+          const [name = '', subject] = Object.entries(command)[0] ?? [];
+          if (name === 'dropDatabase') refuse('dropDatabase would take the history of migrations along: drop the collections by name');
+          if (subject === HOME_COLLECTION) refuse(`the collection ${HOME_COLLECTION} is not the migration's own`);
+          return value(command, ...rest);
+        };
+      }
+      if ((key === 'collection' || key === 'dropCollection' || key === 'renameCollection') && typeof value === 'function') {
         return (name: string, ...rest: unknown[]): unknown => {
           if (name === HOME_COLLECTION) refuse(`the collection ${HOME_COLLECTION} is not the migration's own`);
           const answer: unknown = value(name, ...rest);
