@@ -2,6 +2,7 @@ import { TenancyError } from '../../../errors.js';
 import type { SqlMigrationScript } from '../check.js';
 import { positionAt } from '../position.js';
 import type { SqlScript, SqlStatement } from '../script.js';
+import { findHandedOn } from './handed-on.js';
 import { findReach, type Reach } from './reach.js';
 import { parseMysqlScript } from './script.js';
 
@@ -32,7 +33,8 @@ export function checkMysqlScript(source: SqlMigrationScript): void {
     if (unfinished && statement.start > unfinished.offset) break;
     refuseTransaction(statement, place);
     refuseCommand(source.sql, statement, place);
-    for (const reach of findReach(source.sql, statement)) refuseReach(reach, place(reach.offset));
+    for (const reach of [...findReach(source.sql, statement), ...findHandedOn(source.sql, statement)])
+      refuseReach(reach, place(reach.offset));
   }
   if (unfinished) throw new TenancyError('TENANCY_MIGRATION_UNFINISHED', { ...place(unfinished.offset), what: unfinished.what });
 }
@@ -107,13 +109,18 @@ function refuseCommand(sql: string, { words, tokens, start }: SqlStatement, plac
   if (
     first === 'SET' &&
     words.includes('SQL_MODE') &&
-    words.some((word) => /ANSI|NO_BACKSLASH_ESCAPES|ORACLE|MSSQL|DB2|MAXDB|POSTGRESQL/i.test(word))
+    words.some((word) => /ANSI|NO_BACKSLASH_ESCAPES|ORACLE|MSSQL|DB2|MAXDB|POSTGRESQL|^[1-9]\d*$/i.test(word))
   )
     refuse(
       'an sql_mode that changes what quotation marks and backslashes mean',
       'write names in backticks and strings in quotes, and leave the mode as it is',
     );
+  if (first === 'SET' && /^(?:NAMES|CHARSET|CHARACTER|.*CHARACTER_SET_CLIENT.*)$/.test(charsetSetting(words)) && words.some((word) => OTHER_ENDS.test(word)))
+    refuse('a character set that the file is not in', 'take it out: files are read, and sent, as UTF-8');
 }
+
+/** In these a backslash or a quote may be the second half of a character, and the server would find other ends of strings than we do. */
+const OTHER_ENDS = /^['"`]?(?:big5|cp932|gb18030|gbk|sjis)\b/i;
 
 function refuseReach({ what, beyond }: Reach, place: Place): never {
   const advice = {
