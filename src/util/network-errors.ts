@@ -28,7 +28,11 @@ export function isNetworkError(error: Error): boolean {
 }
 
 export function isTlsError(error: Error): boolean {
-  return TLS_CODES.test(textCodeOf(error) ?? '');
+  return isTlsCode(textCodeOf(error));
+}
+
+export function isTlsCode(code: string | null): boolean {
+  return TLS_CODES.test(code ?? '');
 }
 
 /** The code of an error of Node's; null where it has none, or a number, as servers give. */

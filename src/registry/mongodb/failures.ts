@@ -1,5 +1,7 @@
 import { TenancyError } from '../../errors.js';
+import { isTlsCode, textCodeOf } from '../../util/network-errors.js';
 import { redact } from '../../util/redact.js';
+import { describeNetworkCode, isAbsentCode } from '../network-failures.js';
 import type { RegistryPlace } from './place.js';
 
 /**
@@ -50,20 +52,15 @@ function isLostBatch(error: Error): boolean {
   return error.name === 'MongoBulkWriteError' && codeOf(error) === undefined;
 }
 
-const ABSENT = /^(ECONNREFUSED|ENOTFOUND|ENODATA|ENOENT|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)$/;
-
-/** Nobody listens there, or the name is unknown: where that is the first thing we hear, asking again at once won't help. */
 export function isAbsent(error: unknown): boolean {
-  return ABSENT.test(networkCodeOf(error) ?? '');
+  return isAbsentCode(networkCodeOf(error));
 }
-
-const TLS_CODES = /^(ERR_TLS_|ERR_SSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_SELF_SIGNED_CERT$|UNABLE_TO_|HOSTNAME_MISMATCH$)/;
 
 const NO_TLS = /before secure TLS connection/;
 
 /** Neither will it for one that speaks no TLS, or has a certificate that isn't trusted. */
 export function isTlsFailure(error: unknown): boolean {
-  return error instanceof Error && (TLS_CODES.test(networkCodeOf(error) ?? '') || NO_TLS.test(error.message));
+  return error instanceof Error && (isTlsCode(networkCodeOf(error)) || NO_TLS.test(error.message));
 }
 
 /** What is wrong with a deployment as a whole. */
@@ -87,8 +84,7 @@ export function toRegistryError(error: unknown, place: RegistryPlace): unknown {
   const reason = describeReason(error, place);
   const cause = { cause: error };
   if (code === 10_107 || code === 13_435) return new TenancyError('TENANCY_REGISTRY_READ_ONLY', { where }, cause);
-  const network = networkCodeOf(error) ?? '';
-  if (TLS_CODES.test(network)) {
+  if (isTlsCode(networkCodeOf(error))) {
     return new TenancyError('TENANCY_REGISTRY_URL_REJECTED', { url: where, reason: `TLS failed: ${reason}` }, cause);
   }
   if (NO_TLS.test(reason)) {
@@ -120,10 +116,8 @@ function grantOf({ database, user }: RegistryPlace): string {
 }
 
 function describeReason(error: Error, { replicaSet }: RegistryPlace): string {
-  const network = networkCodeOf(error);
-  if (network === 'ECONNREFUSED') return 'nothing listens there';
-  if (network === 'ENOTFOUND' || network === 'EAI_AGAIN' || network === 'ENODATA') return "the host's name can't be resolved";
-  if (network === 'ENOENT') return 'there is no such socket';
+  const ofNetwork = describeNetworkCode(networkCodeOf(error));
+  if (ofNetwork !== undefined) return ofNetwork;
   if (codeOf(error) === 112) return 'another process kept the same tenants for too long';
   if (codeOf(error) === 13 && /requires authentication/i.test(error.message)) return 'it wants a login, and registry.url has none';
   const ofServer = firstServerError(error);
@@ -140,12 +134,9 @@ export function codeOf(error: unknown): number | undefined {
 }
 
 /** What the network or TLS said, which the client library wraps, and Node joins for several addresses. */
-function networkCodeOf(error: unknown, depth = 0): string | undefined {
-  if (!(error instanceof Error) || depth > 5) return undefined;
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  const ofCause = networkCodeOf(error.cause, depth + 1);
-  if (ofCause !== undefined) return ofCause;
-  return networkCodeOf(firstServerError(error), depth + 1);
+function networkCodeOf(error: unknown, depth = 0): string | null {
+  if (!(error instanceof Error) || depth > 5) return null;
+  return textCodeOf(error) ?? networkCodeOf(error.cause, depth + 1) ?? networkCodeOf(firstServerError(error), depth + 1);
 }
 
 /** A selection of a server that failed tells of each server why. */

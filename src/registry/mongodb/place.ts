@@ -1,12 +1,9 @@
 import { TenancyError } from '../../errors.js';
 import { mongodbOptionOf, parseMongodbUrl } from '../../util/mongodb-url.js';
 import { redactUrl } from '../../util/redact.js';
+import type { RegistryPlace as AnyRegistryPlace } from '../place.js';
 
-/** Where a registry is, in words: nothing of it is secret. */
-export interface RegistryPlace {
-  readonly where: string;
-  readonly database: string;
-  readonly user: string;
+export interface RegistryPlace extends AnyRegistryPlace {
   /** That the URL names. */
   readonly replicaSet: string | null;
 }

@@ -1,12 +1,8 @@
 import { TenancyError } from '../../errors.js';
+import { isNetworkError, isTlsError, textCodeOf } from '../../util/network-errors.js';
 import { redact } from '../../util/redact.js';
-
-/** Where a registry is, in words: nothing of it is secret. */
-export interface RegistryPlace {
-  readonly where: string;
-  readonly database: string;
-  readonly user: string;
-}
+import { describeNetworkCode, isAbsentCode } from '../network-failures.js';
+import type { RegistryPlace } from '../place.js';
 
 /**
  * Numbers of MySQL's and MariaDB's error references, the same in both where they overlap (1000–1999).
@@ -17,21 +13,8 @@ const ROLLED_BACK: ReadonlySet<number> = new Set([1213, 1205, 1020, 1047]);
 /** Too many connections (of all, of the user), shutting down, killed, out of memory for a thread, idle too long (4031). */
 const SERVER_AWAY: ReadonlySet<number> = new Set([1040, 1203, 1053, 1077, 1079, 1927, 1135, 1158, 1159, 1160, 1161, 2006, 2013, 4031]);
 
-const NETWORK_CODES = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EADDRNOTAVAIL',
-  'ENOENT',
-  'PROTOCOL_CONNECTION_LOST',
-  'PROTOCOL_SEQUENCE_TIMEOUT',
-]);
+/** mysql2's own. */
+const CLIENT_CODES: ReadonlySet<string> = new Set(['PROTOCOL_CONNECTION_LOST', 'PROTOCOL_SEQUENCE_TIMEOUT']);
 
 const MYSQL2_SENTENCES =
   /^(Connection lost|Can't add new command when connection is in closed state|Can't write in closed state|Connection terminated)/;
@@ -44,15 +27,12 @@ export function isTransient(error: unknown): boolean {
 function isConnectionFailure(error: unknown): boolean {
   const number = numberOf(error);
   if (number !== undefined) return SERVER_AWAY.has(number);
-  const code = codeOf(error);
-  if (code !== undefined && NETWORK_CODES.has(code)) return true;
-  return error instanceof Error && MYSQL2_SENTENCES.test(error.message);
+  if (!(error instanceof Error)) return false;
+  return CLIENT_CODES.has(textCodeOf(error) ?? '') || isNetworkError(error) || MYSQL2_SENTENCES.test(error.message);
 }
 
-/** Nobody listens there, nothing answers, or the name is unknown: where that is the first thing we hear, asking again at once won't help. */
 export function isAbsent(error: unknown): boolean {
-  const code = codeOf(error);
-  return code !== undefined && ['ECONNREFUSED', 'ENOTFOUND', 'ENOENT', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'].includes(code);
+  return isAbsentCode(textCodeOf(error));
 }
 
 const NO_SUCH_DATABASE = 1049;
@@ -68,9 +48,6 @@ const READ_ONLY: ReadonlySet<number> = new Set([1792, 1836, 1874]);
 /** Missing table, column or function: nothing of the registry's is ever missing of itself. */
 const DAMAGE: ReadonlySet<number> = new Set([NO_SUCH_TABLE, 1054, 1305, 1932]);
 
-const TLS_CODES =
-  /^(ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_SELF_SIGNED_CERT$|UNABLE_TO_|HOSTNAME_MISMATCH$|HANDSHAKE_SSL_ERROR$)/;
-
 /** Puts what the server or the network said into our own codes; what neither of them said is passed on as it is. */
 export function toRegistryError(error: unknown, place: RegistryPlace): unknown {
   if (error instanceof TenancyError || !(error instanceof Error)) return error;
@@ -80,12 +57,12 @@ export function toRegistryError(error: unknown, place: RegistryPlace): unknown {
   const reason = redact(describeReason(error));
   const cause = { cause: error };
   if (isTransient(error)) return new TenancyError('TENANCY_REGISTRY_UNREACHABLE', { where, reason }, cause);
-  const code = codeOf(error) ?? '';
+  const code = textCodeOf(error) ?? '';
   if (code === 'HANDSHAKE_NO_SSL_SUPPORT') {
     const noTls = 'its ssl-mode asks for TLS, and the server has none; ssl-mode=DISABLED in it does without';
     return new TenancyError('TENANCY_REGISTRY_URL_REJECTED', { url: where, reason: noTls }, cause);
   }
-  if (TLS_CODES.test(code)) {
+  if (isTlsError(error) || code === 'HANDSHAKE_SSL_ERROR') {
     return new TenancyError('TENANCY_REGISTRY_URL_REJECTED', { url: where, reason: `TLS failed: ${reason}` }, cause);
   }
   const number = numberOf(error);
@@ -114,10 +91,9 @@ function describeGrant({ database, user }: RegistryPlace): string {
 }
 
 function describeReason(error: Error): string {
-  const code = codeOf(error);
-  if (code === 'ECONNREFUSED') return 'nothing listens there';
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return "the host's name can't be resolved";
-  if (code === 'ENOENT') return 'there is no such socket';
+  const code = textCodeOf(error);
+  const ofNetwork = describeNetworkCode(code);
+  if (ofNetwork !== undefined) return ofNetwork;
   if (code === 'ETIMEDOUT' || code === 'PROTOCOL_SEQUENCE_TIMEOUT') return 'it did not answer in time';
   return error.message === '' ? (code ?? error.name) : error.message;
 }
@@ -153,10 +129,4 @@ function serverNumberOf(error: unknown): number | undefined {
 function numberOf(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('errno' in error)) return undefined;
   return typeof error.errno === 'number' && error.errno >= 1000 ? error.errno : undefined;
-}
-
-/** Node joins the failures of all of a host's addresses in one AggregateError, which has their code and no message. */
-function codeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
 }

@@ -5,9 +5,10 @@ import { TenancyError } from '../../errors.js';
 import { withLibpqTls } from '../../util/libpq-tls.js';
 import { redactUrl } from '../../util/redact.js';
 import { Calls } from '../calls.js';
+import type { RegistryPlace } from '../place.js';
 import type { OpenRegistryOptions } from '../registry.js';
 import type { Row } from '../rows.js';
-import { isAbsent, isTransient, type RegistryPlace, toRegistryError } from './failures.js';
+import { isAbsent, isTransient, toRegistryError } from './failures.js';
 import { types } from './wire-types.js';
 
 /**

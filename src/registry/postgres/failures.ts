@@ -1,35 +1,17 @@
 import { TenancyError } from '../../errors.js';
+import { isNetworkError, isTlsError, textCodeOf } from '../../util/network-errors.js';
 import { redact } from '../../util/redact.js';
-
-/** Where a registry is, in words: nothing of it is secret. */
-export interface RegistryPlace {
-  readonly where: string;
-  readonly database: string;
-  readonly user: string;
-}
+import { describeNetworkCode, isAbsentCode } from '../network-failures.js';
+import type { RegistryPlace } from '../place.js';
 
 /**
  * The server rolled the statement back, or the connection was lost with the answer still out (then it may have been carried out).
  * SQLSTATE classes from PostgreSQL's appendix A; node-pg's own errors have no code.
  */
 export function isTransient(error: unknown): boolean {
-  const code = codeOf(error);
+  const code = textCodeOf(error);
   return code === '40001' || code === '40P01' || isConnectionFailure(error);
 }
-
-const NETWORK_CODES = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EADDRNOTAVAIL',
-  'ENOENT',
-]);
 
 /** 57P01–03: shut down, crashed, starting. 57P05: idle too long. 53300: too many connections. */
 const SERVER_AWAY = /^(08...|57P01|57P02|57P03|57P05|53300)$/;
@@ -38,19 +20,15 @@ const NODE_PG_SENTENCES =
   /^(Connection terminated|timeout e|Query read timeout|Client has encountered a connection error|Client was closed|read ECONN|write E)/;
 
 function isConnectionFailure(error: unknown): boolean {
-  const code = codeOf(error);
-  if (code !== undefined) return SERVER_AWAY.test(code) || NETWORK_CODES.has(code);
-  return error instanceof Error && NODE_PG_SENTENCES.test(error.message);
+  if (!(error instanceof Error)) return false;
+  const code = textCodeOf(error);
+  return code === null ? NODE_PG_SENTENCES.test(error.message) : SERVER_AWAY.test(code) || isNetworkError(error);
 }
 
-/** Nobody listens there, nothing answers, or the name is unknown: where that is the first thing we hear, asking again at once won't help. */
 export function isAbsent(error: unknown): boolean {
-  const code = codeOf(error);
-  if (code === undefined) return error instanceof Error && /timeout/.test(error.message);
-  return ['ECONNREFUSED', 'ENOTFOUND', 'ENOENT', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'].includes(code);
+  const code = textCodeOf(error);
+  return code === null ? error instanceof Error && /timeout/.test(error.message) : isAbsentCode(code);
 }
-
-const TLS_CODES = /^(ERR_TLS_|ERR_SSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_SELF_SIGNED_CERT$|UNABLE_TO_|HOSTNAME_MISMATCH$)/;
 
 /** Undefined table, column or function, or no such schema: nothing of the registry's is ever missing of itself. */
 const DAMAGE: ReadonlySet<string> = new Set(['42P01', '42703', '42883', '3F000']);
@@ -58,7 +36,7 @@ const DAMAGE: ReadonlySet<string> = new Set(['42P01', '42703', '42883', '3F000']
 /** Puts what the server or the network said into our own codes; what neither of them said is passed on as it is. */
 export function toRegistryError(error: unknown, place: RegistryPlace): unknown {
   if (error instanceof TenancyError || !(error instanceof Error)) return error;
-  const code = codeOf(error) ?? '';
+  const code = textCodeOf(error) ?? '';
   const { where } = place;
   const reason = describeReason(error);
   const cause = { cause: error };
@@ -74,7 +52,7 @@ export function toRegistryError(error: unknown, place: RegistryPlace): unknown {
     const noTls = 'its sslmode asks for TLS, and the server has none; sslmode=disable in it does without';
     return new TenancyError('TENANCY_REGISTRY_URL_REJECTED', { url: where, reason: noTls }, cause);
   }
-  if (TLS_CODES.test(code)) {
+  if (isTlsError(error)) {
     return new TenancyError('TENANCY_REGISTRY_URL_REJECTED', { url: where, reason: `TLS failed: ${reason}` }, cause);
   }
   // Only the server's own errors have a severity.
@@ -84,21 +62,14 @@ export function toRegistryError(error: unknown, place: RegistryPlace): unknown {
 }
 
 function describeReason(error: Error): string {
-  const code = codeOf(error);
-  if (code === 'ECONNREFUSED') return 'nothing listens there';
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return "the host's name can't be resolved";
-  if (code === 'ENOENT') return 'there is no such socket';
+  const code = textCodeOf(error);
+  const ofNetwork = describeNetworkCode(code);
+  if (ofNetwork !== undefined) return ofNetwork;
   if (/timeout/i.test(error.message)) return 'it did not answer in time';
   return error.message === '' ? (code ?? error.name) : error.message;
 }
 
 /** What the server answered, also where it has been put into a code of ours. */
-export function sqlStateOf(error: unknown): string | undefined {
-  return codeOf(error instanceof TenancyError ? error.cause : error);
-}
-
-/** Node joins the failures of all of a host's addresses in one AggregateError, which has their code and no message. */
-function codeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
+export function sqlStateOf(error: unknown): string | null {
+  return textCodeOf(error instanceof TenancyError ? error.cause : error);
 }
