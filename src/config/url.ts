@@ -2,6 +2,8 @@ import { redactUrl } from '../util/redact.js';
 
 const EXPECTED = 'a URL such as postgres://…, mysql://…, mongodb://… or embedded:DIR';
 
+const ENCODED = 'in a password, @ is written %40, / %2F, # %23, ? %3F, : %3A and % %25';
+
 /** What is wrong with a server's URL, in words that follow its path in the config; null where nothing is. Shows no password. */
 export function explainUrl(url: unknown): string | null {
   if (typeof url !== 'string') return `expected ${EXPECTED}, got ${describeType(url)}`;
@@ -33,10 +35,12 @@ function explainEmbedded(directory: string): string | null {
 
 function explainServer(url: string, rest: string): string | null {
   if (!rest.startsWith('//')) return `expected ${EXPECTED}, got ${show(url)}`;
-  if (!URL.canParse(url)) {
-    return `${show(url)} is not a valid URL; in a password, @ is written %40, / %2F, # %23, ? %3F, : %3A and % %25`;
-  }
-  return null;
+  return URL.canParse(url) && !isCutShort(new URL(url)) ? null : `${show(url)} is not a valid URL; ${ENCODED}`;
+}
+
+/** A raw `@`, `/` or `#` in a password ends it too early: what is behind would be taken for the host and the database, and be shown as these. */
+function isCutShort({ pathname, hash }: URL): boolean {
+  return pathname.includes('@') || hash !== '';
 }
 
 /** In quotes, without a password, and not all of a long text. */

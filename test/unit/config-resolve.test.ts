@@ -54,6 +54,11 @@ describe('checking', () => {
       "`clusters.main.url`: 'postgres://u:***@h/x' is not a valid URL; in a password, @ is written %40, / %2F, # %23, ? %3F, : %3A and % %25",
     ],
     [
+      'raw password that leaves a host',
+      { clusters: { main: { url: 'mysql://u:C@n/ary#9@127.0.0.1:3306/x' } } },
+      "`clusters.main.url`: 'mysql://u:***@127.0.0.1:3306/x' is not a valid URL; in a password, @ is written %40, / %2F, # %23, ? %3F, : %3A and % %25",
+    ],
+    [
       'mysql',
       { clusters: { main: { url: 'mysql:/h' } } },
       "`clusters.main.url`: expected a URL such as postgres://…, mysql://…, mongodb://… or embedded:DIR, got 'mysql:/h'",
