@@ -290,6 +290,8 @@ describe('databases of MariaDB as homes', () => {
       code: 'TENANCY_CREATE_FORBIDDEN',
       message: expect.stringContaining(`${user}@% lacks CREATE`),
     });
+    // Its URL is shown without the password, which the client then has to ask for.
+    expect(engine.driver('mysql-database').clientCommand(target, `mysql://${user}@db/x`)).toMatch(/ --database x -p$/);
     const facts = await engine.readFacts();
     expect(facts.connectionLimits).toMatchObject([{ most: 3, inUse: 1 }]);
     expect(facts.privileges.find(({ privilege }) => privilege === 'CREATE')).toMatchObject({

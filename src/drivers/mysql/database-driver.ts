@@ -34,13 +34,13 @@ export function createMysqlDatabaseDriver(context: EngineContext): TenantDriver 
     list: (page) => withConnection(context, undefined, (connection) => listHomes(connection, page, context.address.database)),
     connectionUrl: (target) => withMysqlDatabase(context.url, target.name),
     databaseName: (target) => target.name,
-    clientCommand: (_target, url) => clientCommand(url),
+    clientCommand: (_target, url) => clientCommand(url, context.address.password !== ''),
     withSession: (target, options, use) => runSession(context.budget, target, options, use),
   };
 }
 
-/** For a person's shell; `mysql` is what both servers' clients answer to. */
-function clientCommand(url: string): string {
+/** For a person's shell; `mysql` is what both servers' clients answer to. It asks for a password only where it is told to. */
+function clientCommand(url: string, hasPassword: boolean): string {
   const address = parseMysqlUrl(url);
   if (address === null) return 'mysql';
   const { host, port, socketPath, user, sslMode, database } = address;
@@ -50,7 +50,7 @@ function clientCommand(url: string): string {
     ...(sslMode === 'DISABLED' ? [] : ['--ssl']),
     ...(database === null ? [] : ['--database', database]),
   ];
-  return ['mysql', ...options.map(quoteForShell), ...(url.includes('***') || address.password !== '' ? ['-p'] : [])].join(' ');
+  return ['mysql', ...options.map(quoteForShell), ...(hasPassword || url.includes('***') ? ['-p'] : [])].join(' ');
 }
 
 function quoteForShell(text: string): string {
