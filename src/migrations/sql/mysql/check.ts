@@ -115,8 +115,12 @@ function refuseCommand(sql: string, { words, tokens, start }: SqlStatement, plac
       'an sql_mode that changes what quotation marks and backslashes mean',
       'write names in backticks and strings in quotes, and leave the mode as it is',
     );
-  if (first === 'SET' && /^(?:NAMES|CHARSET|CHARACTER|.*CHARACTER_SET_CLIENT.*)$/.test(charsetSetting(words)) && words.some((word) => OTHER_ENDS.test(word)))
-    refuse('a character set that the file is not in', 'take it out: files are read, and sent, as UTF-8');
+  if (
+    first === 'SET' &&
+    words.some((word) => /^(?:NAMES|CHARSET|CHARACTER|CHARACTER_SET_CLIENT)$/.test(word)) &&
+    words.some((word) => OTHER_ENDS.test(word))
+  )
+    refuse('a character set in which strings may end elsewhere', 'take it out: files are read, and sent, as UTF-8');
 }
 
 /** In these a backslash or a quote may be the second half of a character, and the server would find other ends of strings than we do. */

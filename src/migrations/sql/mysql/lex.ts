@@ -11,8 +11,8 @@ export interface MysqlLexer {
 }
 
 const SPACE = /[ \t\n\r\f\v]+/y;
-/** Two dashes are a comment only where white space, or nothing, follows. */
-const LINE_COMMENT = /(?:#|--(?=[\s\p{Cc}]|$))[^\n]*/uy;
+/** Two dashes are a comment only where a blank or a control character of ASCII, or nothing, follows. */
+const LINE_COMMENT = /(?:#|--(?=[ \p{Cc}]|$)(?![\u0080-\u009F]))[^\n]*/uy;
 /** What is in it is run by the servers that it is for; told apart as if it were run. */
 const EXECUTABLE_START = /\/\*M?!\d*/y;
 const FLOAT = /(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?/y;
@@ -67,6 +67,19 @@ export function createMysqlLexer(sql: string): MysqlLexer {
       return token(NUMBER.test(sql.slice(at, end)) ? 'number' : 'word', at, end);
     },
   };
+}
+
+/** Where a comment that is run ends for a server that it isn't for: such a one knows no strings in it, only comments. */
+export function endOfSkipped(sql: string, bodyStart: number): number | null {
+  for (let at = bodyStart; ; ) {
+    const close = sql.indexOf('*/', at);
+    const inner = sql.indexOf('/*', at);
+    if (close < 0) return null;
+    if (inner < 0 || inner > close) return close + 2;
+    const innerClose = sql.indexOf('*/', inner + 2);
+    if (innerClose < 0) return null;
+    at = innerClose + 2;
+  }
 }
 
 function endOf(pattern: RegExp, sql: string, at: number): number | null {

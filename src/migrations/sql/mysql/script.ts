@@ -1,13 +1,16 @@
 import type { SqlToken } from '../lex.js';
 import type { SqlScript, SqlStatement, UnfinishedSql } from '../script.js';
 import { createBodyTracker } from './body.js';
-import { createMysqlLexer } from './lex.js';
+import { createMysqlLexer, endOfSkipped } from './lex.js';
 
 const NAMES: Partial<Record<SqlToken['type'], string>> = {
   comment: 'a /* comment that is never closed',
   string: 'a string that is never closed',
   quoted: 'a `name` that is never closed',
 };
+
+/** A body with none of these is one statement, which ends at the first semicolon, whatever the delimiter: the server takes what follows for the next. */
+const BLOCK = /^(?:BEGIN|IF|CASE|LOOP|WHILE|REPEAT|PACKAGE)$/;
 
 const DELIMITER = /delimiter[ \t]+(\S+)[^\n]*/iy;
 
@@ -25,6 +28,7 @@ export function parseMysqlScript(sql: string): SqlScript {
   let openBody: UnfinishedSql | null = null;
   let tracker = createBodyTracker();
   let executable: SqlToken | null = null;
+  let ambiguous: UnfinishedSql | null = null;
   let end = 0;
   /** A word is judged when the one behind it is known. */
   let pending: SqlToken | null = null;
@@ -43,6 +47,7 @@ export function parseMysqlScript(sql: string): SqlScript {
     start = -1;
     tracker = createBodyTracker();
   };
+  const hasBlocks = (statement: readonly SqlToken[]): boolean => statement.some((token) => BLOCK.test(wordOf(token)));
   for (let at = 0; at < sql.length; ) {
     if (start < 0) {
       DELIMITER.lastIndex = at;
@@ -63,7 +68,11 @@ export function parseMysqlScript(sql: string): SqlScript {
       const text = sql.slice(token.start, token.end);
       if (/^\/\*M?!/.test(text)) executable = token;
       else if (text !== '*/') continue;
-      else executable = null;
+      else {
+        if (executable !== null && endOfSkipped(sql, executable.end) !== token.end)
+          ambiguous ??= { offset: executable.start, what: 'a comment that is run, and that ends elsewhere where it is not run' };
+        executable = null;
+      }
       if (start < 0) start = token.start;
       end = token.end;
       continue;
@@ -71,7 +80,7 @@ export function parseMysqlScript(sql: string): SqlScript {
     const text = sql.slice(token.start, token.end);
     if (token.type === 'symbol' && (text === delimiter || text === ';')) {
       settle(token);
-      const isInside = executable !== null || tracker.depth > 0 || (delimiter !== ';' && tracker.isRoutine);
+      const isInside = executable !== null || tracker.depth > 0 || (delimiter !== ';' && tracker.isRoutine && hasBlocks(current));
       if (text === delimiter && (delimiter !== ';' || !isInside)) {
         openBody ??= unfinishedBody(tracker.depth, tracker.openedAt);
         finish();
@@ -89,7 +98,7 @@ export function parseMysqlScript(sql: string): SqlScript {
   }
   settle(null);
   openBody ??= unfinishedBody(tracker.depth, tracker.openedAt);
-  const unfinished = findUnfinished(sql, tokens, executable, openBody);
+  const unfinished = findUnfinished(sql, tokens, executable, openBody) ?? ambiguous;
   finish();
   return { sql, tokens, statements, unfinished };
 }
