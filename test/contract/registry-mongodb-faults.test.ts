@@ -6,6 +6,7 @@ import type { OutcomeRecord, Registry } from '../../src/registry/registry.js';
 import { createMongodbProxy, type MongodbProxy, type ProxiedCommand } from '../rig/mongodb-proxy.js';
 import { createMongodbSubject, type MongodbSubject } from './registry-mongodb-rig.js';
 import { change, lease, newTenant, register } from './registry-rig.js';
+import { type FaultsPlace, testConnections } from './registry-suite-faults.js';
 
 const ends: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -22,6 +23,12 @@ async function open({ applicationName }: MongodbSubject, url: string, create = f
   const registry = await openRegistry({ url, create, applicationName, maxConnections: 2 });
   ends.push(() => registry.close());
   return registry;
+}
+
+async function makePlace(): Promise<FaultsPlace> {
+  const subject = await makeSubject();
+  const { url, assertNoConnections } = subject;
+  return { url, open: (to, create) => open(subject, to, create), assertNoConnections };
 }
 
 interface Line {
@@ -50,30 +57,7 @@ function settle(tenant: string, owner: string, fence: number): OutcomeRecord {
 }
 
 describe('connections', () => {
-  test('are never more than were asked for, and none after closing', async () => {
-    const subject = await makeSubject();
-    const { proxy } = await makeLine(subject.url);
-    const registry = await open(subject, proxy.url, true);
-    await register(registry, 'acme');
-    await Promise.all(Array.from({ length: 60 }, () => registry.findTenant('acme')));
-    expect(proxy.peakConnectionCount).toBe(2);
-    await registry.close();
-    await subject.assertNoConnections();
-  });
-
-  test('that went silent do not hold up closing', async () => {
-    const subject = await makeSubject();
-    const { proxy } = await makeLine(subject.url);
-    const registry = await open(subject, proxy.url, true);
-    proxy.setBlackHole(true);
-    const lost = registry.findTenant('acme');
-    lost.catch(() => undefined);
-    const start = performance.now();
-    await registry.close();
-    await expect(lost).rejects.toMatchObject({ code: 'TENANCY_REGISTRY_UNREACHABLE' });
-    expect(performance.now() - start).toBeLessThan(4_000);
-    await expect(registry.findTenant('acme')).rejects.toThrow('closed');
-  });
+  testConnections(makePlace, async (url) => (await makeLine(url)).proxy);
 
   test('that are cut are made again, in the middle of the work', async () => {
     const subject = await makeSubject();

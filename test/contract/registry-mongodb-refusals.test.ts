@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { MongoClient } from 'mongodb';
 import { afterEach, expect, test } from 'vitest';
-import { TenancyError, type TenancyErrorCode } from '../../src/errors.js';
 import { openRegistry } from '../../src/registry/index.js';
 import type { Registry } from '../../src/registry/registry.js';
 import { startStandIn } from '../rig/mongodb/server.js';
 import { mongoUrl } from '../rig/mongodb.js';
 import { createMongodbSubject, type MongodbSubject } from './registry-mongodb-rig.js';
+import { expectNobodyListens, expectUrlRejected, refusal } from './registry-refusals-rig.js';
 import { change, register } from './registry-rig.js';
 
 const ends: (() => Promise<void>)[] = [];
@@ -35,21 +35,6 @@ async function makeSubject(): Promise<Subject> {
   return { ...subject, client, open };
 }
 
-/** What opening says; with a password in it nothing may say. */
-async function refusal(url: string, create = true): Promise<TenancyError<TenancyErrorCode>> {
-  const error: unknown = await openRegistry({ url, create, applicationName: 'tenancy-refused' }).then(
-    async (registry) => {
-      await registry.close();
-      return new Error('it opened');
-    },
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof TenancyError)) throw error;
-  expect(`${error.message} ${error.hint} ${JSON.stringify(error.details)}`).not.toMatch(/canary|s3cr3t/);
-  expect(error.hint).toBeTruthy();
-  return error as TenancyError<TenancyErrorCode>;
-}
-
 async function makeUser({ client, mongo, database }: Subject, roles: readonly object[]): Promise<string> {
   const user = `${mongo.namePrefix}_user`;
   await client.db(database).command({ createUser: user, pwd: 's3cr3t-of-user', roles });
@@ -73,15 +58,8 @@ test('a missing password is asked for', async () => {
 });
 
 test('a server that does not listen is worth trying again, and told at once', async () => {
-  const listener = net.createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const { port } = listener.address() as net.AddressInfo;
-  listener.close();
-  await once(listener, 'close');
   const start = performance.now();
-  const error = await refusal(`mongodb://u:s3cr3t-x@127.0.0.1:${port}/app`);
-  expect(error).toMatchObject({ code: 'TENANCY_REGISTRY_UNREACHABLE', exitCode: 6, isRetryable: true });
-  expect(error.message).toBe(`the registry at 127.0.0.1:${port}/app can't be reached: nothing listens there`);
+  await expectNobodyListens('mongodb');
   expect(performance.now() - start).toBeLessThan(3_000);
 });
 
@@ -96,11 +74,7 @@ test.each([
   ['mongodb://u:s3cr3t-x@host/db?tls=maybe', 'tls'],
   ['mongodb://u:s3cr3t-x@host/db?nonsense=1', 'nonsense'],
   ['mongodb://u:s3cr3t-x@host/admin', "the server's own; name another, with ?authSource=admin"],
-])('the URL %s is refused', async (url, reason) => {
-  const error = await refusal(url);
-  expect(error).toMatchObject({ code: 'TENANCY_REGISTRY_URL_REJECTED', exitCode: 2 });
-  expect(error.message).toContain(reason);
-});
+])('the URL %s is refused', expectUrlRejected);
 
 test('a server without TLS is told from one that is away', async () => {
   // What mongod does with a TLS greeting that it doesn't expect.

@@ -10,6 +10,7 @@ import { withDatabase } from '../rig/postgres.js';
 import { startPrivateMariadb } from '../rig/private-mariadb.js';
 import { describeOn } from '../rig/require.js';
 import { change, lease, newTenant, register } from './registry-rig.js';
+import { describeSqlCuts, type SqlFaultsPlace, testConnections, testSqlOpening } from './registry-suite-faults.js';
 
 const ends: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -34,15 +35,13 @@ async function makeProxy(url: string): Promise<MysqlProxy> {
   return proxy;
 }
 
-/** Cuts the connection once at the next request that writes what the pattern tells, before or after it is carried out. */
-function cutOnce(proxy: MysqlProxy, phase: 'before' | 'after', sql: RegExp): { cuts: number } {
-  const seen = { cuts: 0 };
-  proxy.judge = (request) => {
-    if (seen.cuts > 0 || request.phase !== phase || !sql.test(request.sql)) return 'forward';
-    seen.cuts++;
-    return 'drop';
+async function makePlace(): Promise<SqlFaultsPlace> {
+  const database = await makeDatabase();
+  const readOtherEvents = async (): Promise<readonly string[]> => {
+    const rows = await database.query<{ type: string }>('SELECT type FROM tenancy_events WHERE tenant IS NULL ORDER BY sequence');
+    return rows.map(({ type }) => type);
   };
-  return seen;
+  return { url: database.url, open, readOtherEvents, assertNoConnections: () => database.assertNoConnections() };
 }
 
 /** Until so many transactions wait for a row of this database. */
@@ -59,13 +58,8 @@ async function untilWaiting(database: TestMysql, count: number): Promise<void> {
 
 describeOn('mariadb', () => {
   describe('connections', () => {
-    test('opening one that is up to date takes one request', async () => {
-      const database = await makeDatabase();
-      await open(database.url, true);
-      const proxy = await makeProxy(database.url);
-      await open(proxy.url);
-      expect(proxy).toMatchObject({ requestCount: 1, connectionCount: 1 });
-    });
+    testSqlOpening(makePlace, makeProxy);
+    testConnections(makePlace, makeProxy);
 
     test('each call takes one request, whatever the size of its batch', async () => {
       const database = await makeDatabase();
@@ -102,19 +96,6 @@ describeOn('mariadb', () => {
       expect(await count(() => registry.breakLease('t1'))).toBe(1);
     });
 
-    test('there are never more than were asked for, and none after closing', async () => {
-      const database = await makeDatabase();
-      const proxy = await makeProxy(database.url);
-      const registry = await open(proxy.url, true);
-      await register(registry, 'acme');
-      const before = proxy.connectionCount;
-      await Promise.all(Array.from({ length: 60 }, () => registry.findTenant('acme')));
-      expect(proxy.peakConnectionCount).toBe(2);
-      expect(proxy.connectionCount - before).toBeLessThanOrEqual(2);
-      await registry.close();
-      await database.assertNoConnections();
-    });
-
     test('that the server ended are made again, in the middle of the work', async () => {
       const database = await makeDatabase();
       const registry = await open(database.url, true);
@@ -131,21 +112,6 @@ describeOn('mariadb', () => {
         for (const { id } of threads) await database.query('KILL ?', [id]).catch(() => undefined);
         for (const [grant] of await work) expect(grant?.status).toBe('granted');
       }
-    });
-
-    test('that went silent do not hold up closing', async () => {
-      const database = await makeDatabase();
-      const proxy = await makeProxy(database.url);
-      const registry = await open(proxy.url, true);
-      proxy.setBlackHole(true);
-      const lost = registry.findTenant('acme');
-      lost.catch(() => undefined);
-      const start = performance.now();
-      await registry.close();
-      await expect(lost).rejects.toMatchObject({ code: 'TENANCY_REGISTRY_UNREACHABLE' });
-      expect(performance.now() - start).toBeLessThan(4_000);
-      await expect(registry.findTenant('acme')).rejects.toThrow('closed');
-      proxy.reset();
     });
 
     test('need nothing of the server that answers: another time zone, mode, charset and isolation, and no triggers', async () => {
@@ -183,67 +149,7 @@ describeOn('mariadb', () => {
     });
   });
 
-  describe.each(['before', 'after'] as const)('a connection cut %s the statements were carried out', (phase) => {
-    test('changes nothing about the answer, nor about what is kept', async () => {
-      const database = await makeDatabase();
-      await open(database.url, true);
-      const proxy = await makeProxy(database.url);
-      const registry = await open(proxy.url);
-      const cut = async <T>(sql: RegExp, call: () => Promise<T>): Promise<T> => {
-        const seen = cutOnce(proxy, phase, sql);
-        const answer = await call();
-        expect(seen.cuts, String(sql)).toBe(1);
-        proxy.judge = null;
-        return answer;
-      };
-      const write = /INSERT|UPDATE ten|UPDATE JSON|DELETE/;
-
-      expect(await cut(write, () => registry.registerTenants([newTenant('acme')]))).toMatchObject([{ isNew: true }]);
-      const fence = await cut(write, () => lease(registry, 'acme', 'me'));
-      expect(await cut(write, () => registry.renewLeases('me', 15_000))).toEqual(['acme']);
-      const activated = await cut(write, () =>
-        registry.updateTenants([change('acme', fence, { to: 'active', event: 'tenant.activated' })]),
-      );
-      expect(activated).toMatchObject([{ id: 'acme', status: 'active' }]);
-      const protectedNow = await cut(write, () =>
-        registry.updateTenants([change('acme', null, { from: ['active'], set: { isProtected: true }, event: 'tenant.protected' })]),
-      );
-      expect(protectedNow).toMatchObject([{ isProtected: true }]);
-
-      const step = { operationId: 'op', tenant: 'acme', step: 'create', state: 'started', error: null, operation: 'provision' } as const;
-      await cut(write, () => registry.recordSteps([step]));
-      expect(await registry.readSteps('op')).toMatchObject([{ attempt: 1 }]);
-      await cut(write, () =>
-        registry.createRun({ id: 'run', command: 'migrate', owner: 'me', host: 'h', target: null, options: {}, selected: 1 }),
-      );
-      const outcome = { tenant: 'acme', cluster: 'main', outcome: 'applied', attempts: 1, from: null, to: '1', ms: 1 } as const;
-      const version = { schemaVersion: '1', migrationsHash: 'h' };
-      await cut(write, () => registry.recordOutcomes('run', [{ outcome, owner: 'me', fence, version, lastError: null }]));
-      expect(await registry.findTenant('acme')).toMatchObject({ schemaVersion: '1', lease: null });
-
-      await lease(registry, 'acme', 'me');
-      expect(await cut(write, () => registry.breakLease('acme'))).toMatchObject({ owner: 'me', since: expect.any(Date) });
-      expect(await cut(/INSERT INTO tenancy_clusters/, () => registry.checkCluster('main', 'x', { accept: true }))).toMatchObject({
-        status: phase === 'before' ? 'new' : 'same',
-      });
-      const counts = { applied: 1 } as never;
-      await cut(write, () => registry.finishRun('run', { status: 'finished', counts, exitCode: 0, notStarted: 0 }));
-      await register(registry, 'other');
-      const otherFence = await lease(registry, 'other', 'me');
-      expect(await cut(write, () => registry.forgetTenant('other', otherFence))).toBe(true);
-
-      const events = await registry.listEvents('acme', { after: 0, limit: 50 });
-      expect(events.map(({ type }) => type)).toEqual([
-        'tenant.registered',
-        'tenant.activated',
-        'tenant.protected',
-        'tenant.settled',
-        'lease.broken',
-      ]);
-      const others = await database.query<{ type: string }>('SELECT type FROM tenancy_events WHERE tenant IS NULL ORDER BY sequence');
-      expect(others.map(({ type }) => type)).toEqual(['run.started', 'cluster.accepted', 'run.finished']);
-    });
-  });
+  describeSqlCuts(makePlace, makeProxy);
 
   test('a deadlock is tried again, and nobody hears of it', async () => {
     const database = await makeDatabase();

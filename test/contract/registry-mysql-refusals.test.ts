@@ -1,13 +1,11 @@
-import { once } from 'node:events';
-import net from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { TenancyError, type TenancyErrorCode } from '../../src/errors.js';
 import { openRegistry } from '../../src/registry/index.js';
 import { REGISTRY_TABLES } from '../../src/registry/mysql/damage.js';
 import { createTestMysql, queryMysql, type TestMysql } from '../rig/mysql.js';
 import { withDatabase } from '../rig/postgres.js';
 import { startPrivateMariadb } from '../rig/private-mariadb.js';
 import { describeOn } from '../rig/require.js';
+import { expectNobodyListens, expectUrlRejected, refusal, withUser } from './registry-refusals-rig.js';
 
 const ends: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -18,28 +16,6 @@ async function makeDatabase(): Promise<TestMysql> {
   const database = await createTestMysql();
   ends.push(() => database.drop());
   return database;
-}
-
-/** What opening says; with a password in it nothing may say. */
-async function refusal(url: string, create = true): Promise<TenancyError<TenancyErrorCode>> {
-  const error: unknown = await openRegistry({ url, create, applicationName: 'tenancy-test' }).then(
-    async (registry) => {
-      await registry.close();
-      return new Error('it opened');
-    },
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof TenancyError)) throw error;
-  expect(`${error.message} ${error.hint} ${JSON.stringify(error.details)}`).not.toMatch(/canary|s3cr3t/);
-  expect(error.hint).toBeTruthy();
-  return error as TenancyError<TenancyErrorCode>;
-}
-
-function withUser(url: string, user: string, password: string): string {
-  const changed = new URL(url);
-  changed.username = user;
-  changed.password = password;
-  return changed.href;
 }
 
 async function makeUser(database: TestMysql): Promise<string> {
@@ -71,14 +47,7 @@ describeOn('mariadb', () => {
   });
 
   test('a server that does not listen is worth trying again', async () => {
-    const listener = net.createServer().listen(0, '127.0.0.1');
-    await once(listener, 'listening');
-    const { port } = listener.address() as net.AddressInfo;
-    listener.close();
-    await once(listener, 'close');
-    const error = await refusal(`mysql://u:s3cr3t-x@127.0.0.1:${port}/app`);
-    expect(error).toMatchObject({ code: 'TENANCY_REGISTRY_UNREACHABLE', exitCode: 6, isRetryable: true });
-    expect(error.message).toBe(`the registry at 127.0.0.1:${port}/app can't be reached: nothing listens there`);
+    await expectNobodyListens('mysql');
   });
 
   test.each([
@@ -86,11 +55,7 @@ describeOn('mariadb', () => {
     ['mysql://u:s3cr3t-x@127.0.0.1/db?ssl-mode=maybe', 'its ssl-mode is not one of'],
     ['mysql://u:s3cr3t-x@127.0.0.1/db?multipleStatements=true', 'its option multipleStatements is not known'],
     ['mysql://u:s3cr3t-x@127.0.0.1/db?ssl-ca=/no/such/ca.pem', '/no/such/ca.pem'],
-  ])('the URL %s is refused', async (url, reason) => {
-    const error = await refusal(url);
-    expect(error).toMatchObject({ code: 'TENANCY_REGISTRY_URL_REJECTED', exitCode: 2 });
-    expect(error.message).toContain(reason);
-  });
+  ])('the URL %s is refused', expectUrlRejected);
 
   test('a server without TLS is told from one that is away, and is used where TLS is only preferred', async () => {
     const { url } = await makeDatabase();

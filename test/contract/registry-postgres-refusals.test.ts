@@ -1,10 +1,8 @@
-import { once } from 'node:events';
-import net from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { TenancyError, type TenancyErrorCode } from '../../src/errors.js';
 import { openRegistry } from '../../src/registry/index.js';
 import { REGISTRY_RELATIONS } from '../../src/registry/postgres/damage.js';
 import { createTestDatabase, type TestDatabase, withDatabase } from '../rig/postgres.js';
+import { expectNobodyListens, expectUrlRejected, refusal, withUser } from './registry-refusals-rig.js';
 
 const databases: TestDatabase[] = [];
 afterEach(async () => {
@@ -15,28 +13,6 @@ async function makeDatabase(): Promise<TestDatabase> {
   const database = await createTestDatabase();
   databases.push(database);
   return database;
-}
-
-/** What opening says; with a password in it nothing may say. */
-async function refusal(url: string, create = true): Promise<TenancyError<TenancyErrorCode>> {
-  const error: unknown = await openRegistry({ url, create, applicationName: 'tenancy-test' }).then(
-    async (registry) => {
-      await registry.close();
-      return new Error('it opened');
-    },
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof TenancyError)) throw error;
-  expect(`${error.message} ${error.hint} ${JSON.stringify(error.details)}`).not.toMatch(/canary|s3cr3t/);
-  expect(error.hint).toBeTruthy();
-  return error as TenancyError<TenancyErrorCode>;
-}
-
-function withUser(url: string, user: string, password: string): string {
-  const changed = new URL(url);
-  changed.username = user;
-  changed.password = password;
-  return changed.href;
 }
 
 async function makeRole(database: TestDatabase): Promise<string> {
@@ -61,25 +37,14 @@ test('an unknown database is named', async () => {
 });
 
 test('a server that does not listen, or does not answer, is worth trying again', async () => {
-  const listener = net.createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const { port } = listener.address() as net.AddressInfo;
-  listener.close();
-  await once(listener, 'close');
-  const error = await refusal(`postgres://u:s3cr3t-x@127.0.0.1:${port}/app`);
-  expect(error).toMatchObject({ code: 'TENANCY_REGISTRY_UNREACHABLE', exitCode: 6, isRetryable: true });
-  expect(error.message).toBe(`the registry at 127.0.0.1:${port}/app can't be reached: nothing listens there`);
+  await expectNobodyListens('postgres');
 });
 
 test.each([
   ['redis://u:s3cr3t-x@host/db', 'redis: is not a kind of registry'],
   ['not a url', 'it is no URL'],
   ['postgres://u:s3cr3t-x@host:port/db', 'not a well-formed URL'],
-])('the URL %s is refused', async (url, reason) => {
-  const error = await refusal(url);
-  expect(error).toMatchObject({ code: 'TENANCY_REGISTRY_URL_REJECTED', exitCode: 2 });
-  expect(error.message).toContain(reason);
-});
+])('the URL %s is refused', expectUrlRejected);
 
 test('a server without TLS is told from one that is away', async () => {
   const { url } = await makeDatabase();
