@@ -157,7 +157,7 @@ describe('the drop of a MongoDB database', () => {
     const next = { ...target, marker: markerOf('globex') };
     let isReplaced = false;
     const proxy = await createMongodbProxy(homes.mongo.url, {
-      onCommand: async ({ name, phase }) => {
+      onCommand: async ({ name, phase }): Promise<'forward'> => {
         if (isReplaced || name !== 'drop' || phase !== 'after') return 'forward';
         isReplaced = true;
         await homes.driver.drop(target, never);

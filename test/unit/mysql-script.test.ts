@@ -22,6 +22,12 @@ describe('a script for MySQL', () => {
       'CREATE TABLE t (a int) /*!50100 COMMENT="x;" */; SELECT 1',
       ['CREATE TABLE t (a int) /*!50100 COMMENT="x;" */', 'SELECT 1'],
     ],
+    ['minus minus before a blank of Unicode', 'SELECT 1 --\u00A0; SELECT 2', ['SELECT 1 --\u00A0', 'SELECT 2']],
+    [
+      'a body of one statement, whatever the delimiter',
+      'DELIMITER //\nCREATE PROCEDURE p() SELECT 1; DROP TABLE t //\nCREATE TRIGGER tr AFTER INSERT ON t FOR EACH ROW IF 1 THEN SELECT 1; END IF //',
+      ['CREATE PROCEDURE p() SELECT 1', 'DROP TABLE t', 'CREATE TRIGGER tr AFTER INSERT ON t FOR EACH ROW IF 1 THEN SELECT 1; END IF'],
+    ],
     ['names with $', 'SELECT $$ FROM a$b; SELECT 2', ['SELECT $$ FROM a$b', 'SELECT 2']],
     ['a byte order mark', '\uFEFFSELECT 1;', ['SELECT 1']],
   ])('is split beside %s', (_, sql, expected) => {
@@ -83,6 +89,8 @@ describe('a script for MySQL', () => {
     ['SELECT 1 /*!40000 abc', 9, /comment/],
     ['CREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2;', 21, /without its END/],
     ['SELECT \0', 7, /NUL/],
+    ["SELECT 1 /*!99999 ' */; DROP TABLE t; /* ' */", 9, /ends elsewhere where it is not run/],
+    ["SELECT 1 /*M!999999 ' */; DROP TABLE t; /* ' */", 9, /ends elsewhere where it is not run/],
   ])('%j is unfinished', (sql, offset, what) => {
     expect(parseMysqlScript(sql).unfinished).toEqual({ offset, what: expect.stringMatching(what) });
   });

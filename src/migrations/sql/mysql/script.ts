@@ -9,8 +9,8 @@ const NAMES: Partial<Record<SqlToken['type'], string>> = {
   quoted: 'a `name` that is never closed',
 };
 
-/** A body with none of these is one statement, which ends at the first semicolon, whatever the delimiter: the server takes what follows for the next. */
-const BLOCK = /^(?:BEGIN|IF|CASE|LOOP|WHILE|REPEAT|PACKAGE)$/;
+/** A body with none of these is one statement, which ends at its semicolon, whatever the delimiter: the server takes what follows for the next. */
+const BLOCK = /\b(?:BEGIN|IF|CASE|LOOP|WHILE|REPEAT|PACKAGE|END)\b/i;
 
 const DELIMITER = /delimiter[ \t]+(\S+)[^\n]*/iy;
 
@@ -47,7 +47,10 @@ export function parseMysqlScript(sql: string): SqlScript {
     start = -1;
     tracker = createBodyTracker();
   };
-  const hasBlocks = (statement: readonly SqlToken[]): boolean => statement.some((token) => BLOCK.test(wordOf(token)));
+  const hasBlocks = (from: number): boolean => {
+    const to = sql.indexOf(delimiter, from);
+    return BLOCK.test(sql.slice(from, to < 0 ? undefined : to));
+  };
   for (let at = 0; at < sql.length; ) {
     if (start < 0) {
       DELIMITER.lastIndex = at;
@@ -80,7 +83,7 @@ export function parseMysqlScript(sql: string): SqlScript {
     const text = sql.slice(token.start, token.end);
     if (token.type === 'symbol' && (text === delimiter || text === ';')) {
       settle(token);
-      const isInside = executable !== null || tracker.depth > 0 || (delimiter !== ';' && tracker.isRoutine && hasBlocks(current));
+      const isInside = executable !== null || tracker.depth > 0 || (delimiter !== ';' && tracker.isRoutine && hasBlocks(start));
       if (text === delimiter && (delimiter !== ';' || !isInside)) {
         openBody ??= unfinishedBody(tracker.depth, tracker.openedAt);
         finish();
