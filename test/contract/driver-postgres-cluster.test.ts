@@ -196,11 +196,11 @@ describe('a connection', () => {
       const driver = engine.driver('postgres-schema');
       const home = { name: 'ended', marker: markerOf('ended') };
       await driver.create(home, new AbortController().signal);
-      const work = failure(driver.withSession(home, sessionOptions(), ({ db }) => db.query('SELECT pg_sleep(30)')));
+      const work = failure(driver.withSession(home, sessionOptions(), ({ db }) => db.query('SELECT pg_sleep(33)')));
       await expect
         .poll(() =>
           database.query(
-            `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid()`,
+            `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(33)%' AND pid <> pg_backend_pid()`,
           ),
         )
         .not.toEqual([]);
