@@ -41,8 +41,8 @@ export const driverErrors = {
     message: ({ name, kind, owner }) => `the ${kind} ${name} is already there, and ${owner}; it was left alone`,
     hint: ({ name, kind, owner, unmark = `COMMENT ON ${kind.toUpperCase()} ${JSON.stringify(name)} IS NULL` }) =>
       owner.includes('another registry')
-        ? `choose another name in \`placement\`; if that registry is gone for good, take its mark off (\`${unmark}\`) and bring it in with \`tenancy registry adopt\``
-        : `choose another name in \`placement\`; a ${kind} that tenancy did not make can be taken over with \`tenancy registry adopt\``,
+        ? `free the id (\`tenancy tenant deprovision <id>\` leaves the ${kind} alone) and choose another name in \`placement\`; if that registry is gone for good, take its mark off (\`${unmark}\`) and bring it in with \`tenancy registry adopt\``
+        : `free the id (\`tenancy tenant deprovision <id>\` leaves the ${kind} alone), then choose another name in \`placement\`, or take over a ${kind} that tenancy did not make with \`tenancy registry adopt\``,
   }),
   TENANCY_HOME_NOT_OURS: defineError<{ tenant: string; name: string; kind: string; owner: string }>({
     exit: EXIT.refused,

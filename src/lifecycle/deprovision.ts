@@ -35,6 +35,7 @@ export async function deprovisionTenant(scope: TenantScope, operation: TenantOpe
   const context = () => createHookContext(scope, { from: tenant.schemaVersion, to: null });
 
   let isGone = false;
+  let isLeftAlone = false;
   // Not journaled: it is what begins the operation that the journal belongs to, and is repeated by every attempt.
   await runStep({ ...scope, steps: noJournal }, 'guard', async () => {
     const presence = await driver.probe(target);
@@ -44,6 +45,13 @@ export async function deprovisionTenant(scope: TenantScope, operation: TenantOpe
       warnGone(scope);
     }
     if (presence.status === 'other' || presence.status === 'unmarked') {
+      isLeftAlone = await wasNeverMade(scope);
+      if (isLeftAlone) {
+        isGone = true;
+        warnLeftAlone(scope);
+        await begin(scope, operation);
+        return;
+      }
       throw new TenancyError('TENANCY_DEPROVISION_REFUSED', {
         reason: `${tenant.name} on cluster ${tenant.cluster} doesn't carry ${tenant.id}'s marker, so it isn't ours to drop`,
         next: `look at it by hand; \`tenancy tenant show ${tenant.id}\` has what the registry knows`,
@@ -77,6 +85,7 @@ export async function deprovisionTenant(scope: TenantScope, operation: TenantOpe
   }
 
   await runStep(scope, 'drop', async () => {
+    if (isLeftAlone) return { status: 'done-before' };
     let detail: string = 'dropped';
     await withHooks(scope, 'Drop', context, async () => {
       await passPointOfNoReturn(scope, canCallOff ? () => callOff(scope, operation) : async () => undefined);
@@ -87,6 +96,7 @@ export async function deprovisionTenant(scope: TenantScope, operation: TenantOpe
   });
 
   await runStep(scope, 'verify', async () => {
+    if (isLeftAlone) return;
     const presence = await driver.probe(target);
     if (presence.status !== 'absent') {
       throw new TenancyError('TENANCY_STEP_FAILED', {
@@ -119,6 +129,20 @@ async function refuseRenamed({ tenant, driver, target }: TenantScope): Promise<v
     after = page.at(-1)?.name ?? null;
     if (page.length < PAGE) return;
   }
+}
+
+/** Its provisioning never got to a home of its own, since somebody else's had the name: that one is not the tenant's, and the id can be freed. */
+async function wasNeverMade({ run, tenant }: TenantScope): Promise<boolean> {
+  const { operation } = tenant;
+  const isUnfinished = operation?.type === 'provision' || (operation?.type === 'deprovision' && operation.cameFrom === 'failed');
+  if (!isUnfinished) return false;
+  const steps = await run.registry.readSteps(tenant.homeOperationId);
+  return !steps.some(({ step, state }) => step === 'create' && state === 'done');
+}
+
+function warnLeftAlone({ run, tenant }: TenantScope): void {
+  const message = `${tenant.name} on cluster ${tenant.cluster} was never ${tenant.id}'s, and is left alone`;
+  run.emit({ type: 'run.warned', code: 'TENANCY_NAME_TAKEN', message, tenant: tenant.id });
 }
 
 function warnGone({ run, tenant }: TenantScope): void {

@@ -17,6 +17,8 @@ export function checkProgress(
   isApplied: boolean,
   sent: readonly string[] | null,
 ): void {
+  // As if it had never been begun: its file may go, or have another name.
+  if (!hasBegun(progress)) return;
   if (isApplied && direction === 'up') {
     refuse(progress, 'that was its rollback', 'finish it with `tenancy tenant rollback` first');
   }
@@ -27,7 +29,7 @@ export function checkProgress(
     const turn = next === null ? 'no migration is left to run' : `${next.name} would run first now`;
     refuse(progress, turn, `bring its file back into its old place, then run the same command again`);
   }
-  if (sent !== null && !sent.includes(progress.checksum) && hasBegun(progress)) {
+  if (sent !== null && !sent.includes(progress.checksum)) {
     const { type, file } = (direction === 'down' ? next.down : null) ?? next.up;
     const what = type === 'sql' ? 'the statements that were run were edited since' : 'its file was edited since';
     refuse(progress, what, `put them back as they were in ${file}: what comes behind them may be mended`);

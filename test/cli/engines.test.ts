@@ -120,6 +120,13 @@ function describeStory(createScene: () => Promise<EngineScene>): void {
     const refused = readJsonRun(await stranger.run(['--json', 'tenant', 'provision', 'mine']));
     expect(refused.finished.failed[0]?.error?.code ?? refused.finished.error?.code, refused.stdout).toBe('TENANCY_NAME_TAKEN');
     expect(await scene.countAccounts(home)).toBe(1);
+    // The id is free again, and what was never its home is there still.
+    const freed = readJsonRun(await stranger.run(['--json', 'tenant', 'deprovision', 'mine', '--skip-backup', '--confirm', 'mine']));
+    expect(freed.exitCode, freed.stdout).toBe(0);
+    expect(freed.of('run.warned').map(({ code }) => code)).toContain('TENANCY_NAME_TAKEN');
+    expect(await scene.countAccounts(home)).toBe(1);
+    const kept = await project.json(['tenant', 'migrate', 'mine', '--force-verify']);
+    expect(kept.finished, kept.stdout).toMatchObject({ exitCode: 0, counts: { 'up-to-date': 1 } });
   });
 
   test('the registry itself is never adopted, to be dropped as a tenant', async () => {

@@ -149,7 +149,7 @@ describe('a migration of MySQL that is interrupted', () => {
 
   it('does rows that were under way again, and none twice', async () => {
     const target = await begun();
-    const rows = sqlMigration('b', "INSERT INTO counts VALUES ('b', 1);\nSELECT SLEEP(0.5);\nINSERT INTO counts VALUES ('b2', 1);");
+    const rows = sqlMigration('b', "INSERT INTO counts VALUES ('b', 1);\nSELECT SLEEP(2);\nINSERT INTO counts VALUES ('b2', 1);");
     const { failed } = await start(target, rows, 'SLEEP');
     relay.cut();
     await failed;
@@ -160,7 +160,7 @@ describe('a migration of MySQL that is interrupted', () => {
   it('asks a person where nothing tells, and takes either answer', async () => {
     const call = sqlMigration(
       'b',
-      "CREATE PROCEDURE slow() BEGIN INSERT INTO counts VALUES ('slow', 1); DO SLEEP(0.5); END;\nCALL slow();\nINSERT INTO counts VALUES ('b', 1);",
+      "CREATE PROCEDURE slow() BEGIN INSERT INTO counts VALUES ('slow', 1); DO SLEEP(2); END;\nCALL slow();\nINSERT INTO counts VALUES ('b', 1);",
     );
     for (const [answer, expected] of [
       ['applied', ['a', 'b', 'slow']],
@@ -185,7 +185,7 @@ describe('a migration of MySQL that is interrupted', () => {
     await query(target, 'CREATE TABLE @@plain (name varchar(20)) ENGINE = MyISAM');
     const rows = sqlMigration(
       'b',
-      "INSERT INTO counts VALUES ('b', 1);\nINSERT INTO plain SELECT CONCAT('x', SLEEP(0.5));\nINSERT INTO counts VALUES ('b2', 1);",
+      "INSERT INTO counts VALUES ('b', 1);\nINSERT INTO plain SELECT CONCAT('x', SLEEP(2));\nINSERT INTO counts VALUES ('b2', 1);",
     );
     const { id, failed } = await start(target, rows, 'SLEEP');
     await tenants.database.query(`KILL ${id}`);

@@ -232,6 +232,7 @@ describe('an interrupted migration', () => {
 
   test('may be edited while none of it has run', () => {
     expect(show(plan('1_a 2_b.ts=x', '1_a', { progress: { name: '2_b.ts', statementsDone: 0 } }))).toBe('1_a -> 2_b.ts: 2_b.ts');
+    expect(show(plan('1_a 2_renamed', '1_a', { progress: { name: '2_b', statementsDone: 0 } }))).toBe('1_a -> 2_renamed: 2_renamed');
   });
 
   test('may be edited behind what of a script has run, which its engine looks at', () => {
