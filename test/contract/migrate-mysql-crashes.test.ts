@@ -79,7 +79,7 @@ describe('a migration of MySQL that is interrupted', () => {
     readonly failed: Promise<unknown>;
   }
   /** Through the relay; resolves when the server shows the text as what it is at. */
-  async function start(target: TenantTarget, migration: LocalMigration, shown: string): Promise<Started> {
+  async function start(target: TenantTarget, migration: LocalMigration, shown: RegExp): Promise<Started> {
     let id = 0;
     const signal = new AbortController().signal;
     const running = relayed.driver('mysql-database').withSession(target, { ...options, signal }, async (session) => {
@@ -87,7 +87,7 @@ describe('a migration of MySQL that is interrupted', () => {
       await session.applyMigrations([migration], afterFirst());
     });
     const failed = running.catch((error: unknown) => error);
-    while (!(await processInfo(id))?.includes(shown)) await delay(5);
+    while (!shown.test((await processInfo(id)) ?? '')) await delay(5);
     return { id, failed };
   }
   /** As the next command does it: on a history that has moved it plans anew, and finds it done. */
@@ -125,7 +125,7 @@ describe('a migration of MySQL that is interrupted', () => {
   it('waits for the ALTER that a dead client has left running, and goes on behind it', async () => {
     const target = await begun();
     await fill(target);
-    const { failed } = await start(target, altering, 'ALTER TABLE big');
+    const { failed } = await start(target, altering, /ALTER TABLE big/);
     relay.cut();
     expect(await failed).toBeInstanceOf(Error);
     await expect(again(target, altering, { lockTimeoutMs: 1 })).rejects.toMatchObject({ code: 'TENANCY_TENANT_BUSY' });
@@ -137,7 +137,7 @@ describe('a migration of MySQL that is interrupted', () => {
   it('sends an ALTER again that was killed on its way', async () => {
     const target = await begun();
     await fill(target);
-    const { id, failed } = await start(target, altering, 'ALTER TABLE big');
+    const { id, failed } = await start(target, altering, /ALTER TABLE big/);
     await tenants.database.query(`KILL ${id}`);
     expect(await failed).toBeInstanceOf(Error);
     await withSession(target, async (session) =>
@@ -150,7 +150,7 @@ describe('a migration of MySQL that is interrupted', () => {
   it('does rows that were under way again, and none twice', async () => {
     const target = await begun();
     const rows = sqlMigration('b', "INSERT INTO counts VALUES ('b', 1);\nSELECT SLEEP(2);\nINSERT INTO counts VALUES ('b2', 1);");
-    const { failed } = await start(target, rows, 'SLEEP');
+    const { failed } = await start(target, rows, /SLEEP/);
     relay.cut();
     await failed;
     await converge(target, rows);
@@ -167,7 +167,8 @@ describe('a migration of MySQL that is interrupted', () => {
       ['rerun', ['a', 'b', 'slow', 'slow']],
     ] as const) {
       const target = await begun();
-      const { id, failed } = await start(target, call, 'SLEEP');
+      // Not the statement that makes the procedure, whose text has it too.
+      const { id, failed } = await start(target, call, /^DO SLEEP/);
       await tenants.database.query(`KILL ${id}`);
       await failed;
       await expect(again(target, call)).rejects.toMatchObject({
@@ -187,7 +188,7 @@ describe('a migration of MySQL that is interrupted', () => {
       'b',
       "INSERT INTO counts VALUES ('b', 1);\nINSERT INTO plain SELECT CONCAT('x', SLEEP(2));\nINSERT INTO counts VALUES ('b2', 1);",
     );
-    const { id, failed } = await start(target, rows, 'SLEEP');
+    const { id, failed } = await start(target, rows, /SLEEP/);
     await tenants.database.query(`KILL ${id}`);
     await failed;
     await expect(again(target, rows)).rejects.toMatchObject({ code: 'TENANCY_MIGRATION_UNKNOWN', details: { line: 2 } });
