@@ -165,9 +165,9 @@ export interface ApplyOptions {
 /**
  * What the fleet does with an error:
  * `transaction`, `busy`, `catalog-race`, `connection`: tried again, with capped and jittered back-off.
- * `resources`: stop starting tenants. `timeout`: one of our own limits; fails. `exists`, `fatal`: one attempt.
+ * `resources`: stop starting tenants. `timeout`: one of our own limits; fails. `denied`: the login lacks a right; like `exists` and `fatal` one attempt.
  */
-export type ErrorClass = 'transaction' | 'busy' | 'catalog-race' | 'exists' | 'connection' | 'resources' | 'timeout' | 'fatal';
+export type ErrorClass = 'transaction' | 'busy' | 'catalog-race' | 'exists' | 'connection' | 'resources' | 'timeout' | 'denied' | 'fatal';
 
 /** One server (or set of servers) that a config names, with its strict budget of connections. */
 export interface ClusterEngine {

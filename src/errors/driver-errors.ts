@@ -7,11 +7,16 @@ export const driverErrors = {
     hint: ({ cluster }) => `check clusters.${cluster}.url and that the server is up, then run the same command again`,
     isRetryable: true,
   }),
-  TENANCY_CLUSTER_READ_ONLY: defineError<{ cluster: string; where: string; reason: string }>({
+  TENANCY_CLUSTER_READ_ONLY: defineError<{
+    cluster: string;
+    where: string;
+    reason: string /** Of the server, which makes it so. */;
+    setting: string;
+  }>({
     exit: EXIT.unreachable,
     message: ({ cluster, where, reason }) => `cluster ${cluster} at ${where} takes no writes: ${reason}`,
-    hint: ({ cluster }) =>
-      `point clusters.${cluster}.url at the primary, or take default_transaction_read_only back, then run the same command again`,
+    hint: ({ cluster, setting }) =>
+      `point clusters.${cluster}.url at the primary, or take ${setting} back, then run the same command again`,
     isRetryable: true,
   }),
   TENANCY_CLUSTER_URL_REJECTED: defineError<{ cluster: string; reason: string }>({

@@ -72,7 +72,8 @@ export const lifecycleErrors = {
     exit: EXIT.refused,
     message: ({ cluster, known, found }) =>
       `cluster ${cluster} is another server than the one its tenants were made on (known: ${known}, found: ${found})`,
-    hint: ({ cluster }) => `check clusters.${cluster}.url; if the server was replaced on purpose, add --accept-cluster ${cluster}`,
+    hint: ({ cluster, found }) =>
+      `check clusters.${cluster}.url${isWeakIdentity(found) ? ', and that its login may read the id of the set (clusterMonitor)' : ''}; if the server was replaced on purpose, add --accept-cluster ${cluster}`,
   }),
   TENANCY_HOOK_FAILED: defineError<{ tenant: string; hook: string; reason: string }>({
     exit: EXIT.tenantsFailed,
@@ -83,6 +84,12 @@ export const lifecycleErrors = {
     exit: EXIT.tenantsFailed,
     message: ({ tenant, step, reason }) => `${tenant}: ${step} failed: ${reason}`,
     hint: () => 'run the same command again: it continues at this step',
+  }),
+  TENANCY_RIGHT_MISSING: defineError<{ tenant: string; step: string; cluster: string; reason: string }>({
+    exit: EXIT.tenantsFailed,
+    message: ({ tenant, step, cluster, reason }) =>
+      `${tenant}: ${step} failed, as the login of cluster ${cluster} lacks a right: ${reason}`,
+    hint: () => 'grant it (`tenancy doctor` says what each driver needs), then run the same command again: it continues at this step',
   }),
   TENANCY_TIMEOUT_REACHED: defineError<{ tenant: string; timeoutMs: number }>({
     exit: EXIT.tenantsFailed,
@@ -165,3 +172,8 @@ export const lifecycleErrors = {
     hint: () => 'move it away, or run init in another directory',
   }),
 };
+
+/** MongoDB's, as a login sees it that may read no better one: perhaps it isn't the server that has changed. */
+function isWeakIdentity(found: string): boolean {
+  return found.startsWith('replica set named ');
+}

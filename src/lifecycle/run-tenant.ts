@@ -131,5 +131,9 @@ function toTenancyError(
     const where = engine?.where ?? tenant.cluster;
     return new TenancyError('TENANCY_CLUSTER_UNREACHABLE', { cluster: tenant.cluster, where, reason }, { cause: error });
   }
+  if (errorClass === 'denied') {
+    const details = { tenant: tenant.id, step: step ?? 'start', cluster: tenant.cluster, reason };
+    return new TenancyError('TENANCY_RIGHT_MISSING', details, { cause: error });
+  }
   return new TenancyError('TENANCY_STEP_FAILED', { tenant: tenant.id, step: step ?? 'start', reason }, { cause: error });
 }

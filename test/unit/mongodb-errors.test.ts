@@ -19,7 +19,8 @@ describe('an error of MongoDB', () => {
     [48, 'exists'],
     [14031, 'resources'],
     [50, 'timeout'],
-    ...[11, 13, 18, 20, 26, 59, 85, 86, 121, 11000, 13297].map((code) => [code, 'fatal'] as const),
+    [13, 'denied'],
+    ...[11, 18, 20, 26, 59, 85, 86, 121, 11000, 13297].map((code) => [code, 'fatal'] as const),
   ])('is told by its code: %i is %s', (code, type) => {
     expect(classifyMongodbError(serverError(code))).toBe(type);
   });

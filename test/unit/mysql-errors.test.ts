@@ -15,7 +15,8 @@ describe('classifyMysqlError', () => {
     ['connection', [1040, 1053, 1203, 1927, 2003, 2006, 2013]],
     ['resources', [1021, 1041, 1114]],
     ['timeout', [1317, 1969, 3024]],
-    ['fatal', [1044, 1045, 1049, 1062, 1064, 1142, 1146, 1242]],
+    ['denied', [1044, 1142, 1143, 1227, 1370]],
+    ['fatal', [1045, 1049, 1062, 1064, 1146, 1242]],
   ] as const)('takes for %s: %j', (type, numbers) => {
     expect(numbers.map((number) => [number, classifyMysqlError(server(number))])).toEqual(numbers.map((number) => [number, type]));
   });
@@ -41,6 +42,19 @@ describe('describeUnreachable', () => {
     [socket('ENOENT', { syscall: 'open', path: '/no/ca.pem' }), /there is no file \/no\/ca.pem/],
   ])('says of %s what it is', (error, words) => {
     expect(describeUnreachable('main', 'mysql://h', error)?.message).toMatch(words);
+  });
+
+  it('tells a server that takes no writes by what keeps it from them', () => {
+    const described = (error: Error) => describeUnreachable('main', 'mysql://h', error);
+    const byOption = described(
+      server(1290, 'The MariaDB server is running with the --read-only option so it cannot execute this statement'),
+    );
+    expect(byOption).toMatchObject({ code: 'TENANCY_CLUSTER_READ_ONLY', hint: expect.stringContaining('take read_only back') });
+    expect(described(server(1290, 'The MySQL server is running with the --super-read-only option'))?.code).toBe(
+      'TENANCY_CLUSTER_READ_ONLY',
+    );
+    expect(described(server(1792))?.hint).toContain('tx_read_only');
+    expect(described(server(1290, 'The MySQL server is running with the --secure-file-priv option'))).toBeNull();
   });
 
   it('says nothing of what a statement fails with', () => {

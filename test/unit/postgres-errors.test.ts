@@ -31,10 +31,8 @@ describe('classifyPostgresError', () => {
     ],
     ['resources', ['53100', '53200']],
     ['timeout', ['57014']],
-    [
-      'fatal',
-      ['42601', '42501', '3D000', '28P01', '28000', '22012', '23502', '23503', '25006', '08P01', 'XX001', 'ENOENT', 'ERR_MODULE_NOT_FOUND'],
-    ],
+    ['denied', ['42501']],
+    ['fatal', ['42601', '3D000', '28P01', '28000', '22012', '23502', '23503', '25006', '08P01', 'XX001', 'ENOENT', 'ERR_MODULE_NOT_FOUND']],
   ] as const)('takes for %s: %j', (type, codes) => {
     expect(codes.map((code) => [code, classifyPostgresError(server(code))])).toEqual(codes.map((code) => [code, type]));
   });

@@ -28,6 +28,7 @@ const BY_CODE: Readonly<Record<number, ErrorClass>> = {
   13436: 'connection', // NotPrimaryOrSecondary
   14031: 'resources', // OutOfDiskSpace
   50: 'timeout', // MaxTimeMSExpired
+  13: 'denied', // Unauthorized
 };
 
 const AUTHENTICATION_FAILED = 18;

@@ -35,6 +35,11 @@ const BY_NUMBER: Readonly<Record<number, ErrorClass>> = {
   1317: 'timeout', // ER_QUERY_INTERRUPTED: by a KILL QUERY of ours, since an abort is told apart by its signal
   1969: 'timeout', // ER_STATEMENT_TIMEOUT of MariaDB
   3024: 'timeout', // ER_QUERY_TIMEOUT
+  1044: 'denied', // ER_DBACCESS_DENIED_ERROR
+  1142: 'denied', // ER_TABLEACCESS_DENIED_ERROR
+  1143: 'denied', // ER_COLUMNACCESS_DENIED_ERROR
+  1227: 'denied', // ER_SPECIFIC_ACCESS_DENIED_ERROR
+  1370: 'denied', // ER_PROCACCESS_DENIED_ERROR
 };
 
 /** mysql2's own codes. */

@@ -6,7 +6,7 @@ import type { ServerConnection } from './connection.js';
 import type { EngineContext } from './engine-context.js';
 import { withHomeLock } from './home-lock.js';
 import { type HomeState, MARKER_TYPE, presenceOf, readHome } from './home-state.js';
-import { createForbidden, ensureLedger, FORBIDDEN, forgetHome, ownRow, writeLedger } from './ledger.js';
+import { ensureLedger, forgetHome, namingMissingRight, ownRow, writeLedger } from './ledger.js';
 import { formatMarker, parseMarker } from './marker.js';
 import { createHistoryTables } from './migrate/history-tables.js';
 import { quoteName, quoteText } from './quote.js';
@@ -26,7 +26,7 @@ const EXISTS = 1007;
  */
 export async function createDatabase(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<'created' | 'adopted'> {
   return withHomeLock(context, target, signal, async (connection) => {
-    const home = await readHome(connection, target);
+    const home = await namingMissingRight(connection, target.name, () => readHome(connection, target));
     const presence = presenceOf(home, target);
     if (presence.status === 'ours') {
       if (ownRow(home.ledger, target)?.state === 'creating') await writeLedger(connection, home.key, target.marker, 'made');
@@ -36,15 +36,12 @@ export async function createDatabase(context: EngineContext, target: TenantTarge
     if (presence.status !== 'absent' && !isBegun(connection, home, target))
       throw nameTaken(target, describeOwner(home.marker, target.marker));
     await ensureLedger(context, connection);
-    try {
+    await namingMissingRight(connection, target.name, async () => {
       // An earlier home of that name went behind our back: whoever had rights on it must not have them on this one.
       if (!home.exists && home.ledger !== null && ownRow(home.ledger, target) === null) await dropRights(connection, home.key);
       if (!home.exists) await createEmpty(connection, home, target);
       await writeMarker(connection, target);
-    } catch (error) {
-      if (!FORBIDDEN.has(numberOf(error))) throw error;
-      throw await createForbidden(connection, target.name, error);
-    }
+    });
     await writeLedger(connection, home.key, target.marker, 'made');
     return home.exists ? 'adopted' : 'created';
   });

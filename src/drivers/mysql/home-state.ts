@@ -61,7 +61,23 @@ async function readSchema(connection: ServerConnection, name: string, isFolded: 
     [name],
   );
   // The catalogue's own comparison may be without case where the server's is not.
-  return rows.find((row) => row.name === name || (isFolded && row.name.toLowerCase() === name.toLowerCase())) ?? null;
+  const found = rows.find((row) => row.name === name || (isFolded && row.name.toLowerCase() === name.toLowerCase()));
+  if (found === undefined) await refuseHidden(connection, name);
+  return found ?? null;
+}
+
+/**
+ * The catalogue leaves out what the login has no rights on, so that a tenant's database would be taken for gone, and the tenant for deprovisioned.
+ * Asked for by its name, the server says that there is none to those alone who may know.
+ * @throws its ER_DBACCESS_DENIED_ERROR otherwise.
+ */
+async function refuseHidden(connection: ServerConnection, name: string): Promise<void> {
+  try {
+    await connection.send(`SHOW CREATE DATABASE ${quoteName(name)}`);
+  } catch (error) {
+    // ER_BAD_DB_ERROR
+    if (numberOf(error) !== 1049) throw error;
+  }
 }
 
 /** Null where there is none; where there is a database without our tables. */

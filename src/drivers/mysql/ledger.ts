@@ -35,25 +35,34 @@ export interface LedgerRow extends Marker {
 /** ER_BAD_DB_ERROR, ER_NO_SUCH_TABLE */
 const ABSENT = new Set([1049, 1146]);
 /** ER_DBACCESS_DENIED_ERROR, ER_TABLEACCESS_DENIED_ERROR, ER_SPECIFIC_ACCESS_DENIED_ERROR */
-export const FORBIDDEN: ReadonlySet<number> = new Set([1044, 1142, 1227]);
+const FORBIDDEN: ReadonlySet<number> = new Set([1044, 1142, 1227]);
 
 /** @throws TenancyError `TENANCY_CREATE_FORBIDDEN` */
 export async function ensureLedger(context: EngineContext, connection: ServerConnection): Promise<void> {
   if (context.ledger.isEnsured) return;
-  try {
+  await namingMissingRight(connection, LEDGER, async () => {
     const found = await readRow(connection, `SELECT id FROM ${LEDGER}.server WHERE one = 1`).catch(() => undefined);
-    if (found === undefined) {
-      const id = await readServerId(connection);
-      await connection.send([...CREATE_LEDGER, `INSERT IGNORE INTO ${LEDGER}.server VALUES (1, ${quoteText(id)})`].join('; '));
-    }
-  } catch (error) {
-    if (!FORBIDDEN.has(numberOf(error))) throw error;
-    throw await createForbidden(connection, LEDGER, error);
-  }
+    if (found !== undefined) return;
+    const id = await readServerId(connection);
+    await connection.send([...CREATE_LEDGER, `INSERT IGNORE INTO ${LEDGER}.server VALUES (1, ${quoteText(id)})`].join('; '));
+  });
   context.ledger.isEnsured = true;
 }
 
-export async function createForbidden(connection: ServerConnection, name: string, cause: unknown): Promise<TenancyError> {
+/**
+ * Runs what creates a database, or looks whether it can be created; where the server forbids it, the error says which right takes that.
+ * @throws TenancyError `TENANCY_CREATE_FORBIDDEN`
+ */
+export async function namingMissingRight<T>(connection: ServerConnection, name: string, create: () => Promise<T>): Promise<T> {
+  try {
+    return await create();
+  } catch (error) {
+    if (!FORBIDDEN.has(numberOf(error))) throw error;
+    throw await createForbidden(connection, name, error);
+  }
+}
+
+async function createForbidden(connection: ServerConnection, name: string, cause: unknown): Promise<TenancyError> {
   const row = await readRow<{ login: string }>(connection, 'SELECT CURRENT_USER() AS login');
   const login = row?.login ?? '';
   const grantee = login.replace(/^(.*)@(.*)$/, (_, user: string, host: string) => `${quoteText(user)}@${quoteText(host)}`);

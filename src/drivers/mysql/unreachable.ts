@@ -14,13 +14,29 @@ const REFUSALS: Readonly<Record<number, string>> = {
   4151: 'the account is locked',
 };
 
-/**
- * For a command about one tenant: turns an error that means "the cluster can't be talked to" into a sentence of its own.
- * Null for every other error.
- */
-export function describeUnreachable(cluster: string, where: string, error: unknown): TenancyError<'TENANCY_CLUSTER_UNREACHABLE'> | null {
+/** ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, ER_READ_ONLY_MODE, ER_INNODB_READ_ONLY */
+const READ_ONLY: ReadonlySet<number> = new Set([1792, 1836, 1874]);
+/** Of read_only and super_read_only among others: its words tell which. */
+const OPTION_PREVENTS = 1290;
+
+/** Turns an error that means "the cluster can't be talked to", or written to, into a sentence of its own. Null for every other error. */
+export function describeUnreachable(
+  cluster: string,
+  where: string,
+  error: unknown,
+): TenancyError<'TENANCY_CLUSTER_UNREACHABLE'> | TenancyError<'TENANCY_CLUSTER_READ_ONLY'> | null {
+  const readOnly = causesOf(error).find(isReadOnly);
+  if (readOnly) {
+    const setting = numberOf(readOnly) === OPTION_PREVENTS ? 'read_only' : 'tx_read_only (transaction_read_only)';
+    return new TenancyError('TENANCY_CLUSTER_READ_ONLY', { cluster, where, reason: readOnly.message, setting }, { cause: error });
+  }
   const reason = tlsFailureOf(error) ?? refusalOf(error) ?? (isConnectionError(error) ? describeRootCause(error) : null);
   return reason === null ? null : new TenancyError('TENANCY_CLUSTER_UNREACHABLE', { cluster, where, reason }, { cause: error });
+}
+
+function isReadOnly(error: Error): boolean {
+  const number = numberOf(error);
+  return READ_ONLY.has(number) || (number === OPTION_PREVENTS && /read[_-]only/.test(error.message));
 }
 
 function tlsFailureOf(error: unknown): string | null {

@@ -21,6 +21,7 @@ const BY_STATE: Readonly<Record<string, ErrorClass>> = {
   '53300': 'connection', // too_many_connections
   '53100': 'resources', // disk_full
   '53200': 'resources', // out_of_memory, also of the lock table
+  '42501': 'denied', // insufficient_privilege
   '57014': 'timeout', // query_canceled: by our own statement_timeout, since an abort is told apart by its signal
 };
 

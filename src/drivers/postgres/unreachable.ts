@@ -16,7 +16,10 @@ export function describeUnreachable(
   error: unknown,
 ): TenancyError<'TENANCY_CLUSTER_UNREACHABLE'> | TenancyError<'TENANCY_CLUSTER_READ_ONLY'> | null {
   const readOnly = causesOf(error).find((link) => (link as { code?: unknown }).code === '25006');
-  if (readOnly) return new TenancyError('TENANCY_CLUSTER_READ_ONLY', { cluster, where, reason: readOnly.message }, { cause: error });
+  if (readOnly) {
+    const details = { cluster, where, reason: readOnly.message, setting: 'default_transaction_read_only' };
+    return new TenancyError('TENANCY_CLUSTER_READ_ONLY', details, { cause: error });
+  }
   const reason =
     tlsFailureOf(error) ?? refusalOf(error, where.split(/[/?]/)[3] ?? '') ?? (isConnectionError(error) ? describeRootCause(error) : null);
   return reason === null ? null : new TenancyError('TENANCY_CLUSTER_UNREACHABLE', { cluster, where, reason }, { cause: error });

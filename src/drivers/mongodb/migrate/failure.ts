@@ -16,6 +16,8 @@ export function moduleFailure({ scope }: MigrateContext, { tenant, migration, fi
     return new TenancyError('TENANCY_STATEMENT_TIMED_OUT', { tenant, migration, file, limitMs, statement: expired }, { cause: thrown });
   }
   if (isConnectionError(thrown)) return thrown;
+  // It could not be loaded, or exports nothing to run: that is a sentence already.
+  if (isTenancyError(thrown, 'TENANCY_MIGRATION_MODULE_REJECTED')) return thrown;
   const advice = isTenancyError(thrown) && thrown.hint !== undefined ? { advice: thrown.hint } : {};
   return new TenancyError('TENANCY_MIGRATION_FAILED', { tenant, migration, file, reason: explain(thrown), ...advice }, { cause: thrown });
 }

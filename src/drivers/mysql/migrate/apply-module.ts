@@ -42,6 +42,8 @@ export async function applyModule(
     if (thrown instanceof Error && numberOf(thrown) > 0 && !isStatementError(thrown)) throw thrown;
     // After an abort it may be running on: then what it has done by the end isn't known.
     if (!context.deps.options.signal.aborted) await connection.send(isTransaction ? 'ROLLBACK' : saveNotDone(run, thrown));
+    // It could not be loaded, or exports nothing to run: that is a sentence already.
+    if (isTenancyError(thrown, 'TENANCY_MIGRATION_MODULE_REJECTED')) throw thrown;
     const reason = explainThrown(thrown);
     throw createModuleFailure({ tenant, migration: run.migration.name, file: script.file, reason }, context.deps.options, thrown);
   }
