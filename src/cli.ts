@@ -53,9 +53,8 @@ async function run(argv: readonly string[]): Promise<ExitCode> {
   process.stderr.on('error', () => undefined);
   // What a config or a hook logs is no result: on stdout it would be a line of its own among those of `--json`.
   globalThis.console = new Console(process.stderr, process.stderr);
-  const { refuseExits } = await import('./exits.js');
+  const { refuseExits, createInterrupts, TenancyError } = await import('./command-process.js');
   endProcess = refuseExits(process);
-  const { createInterrupts } = await import('./interrupts.js');
   const output = fatalOutput(flags);
   let isEndTold = false;
   const exit = async (code: ExitCode): Promise<void> => {
@@ -74,7 +73,6 @@ async function run(argv: readonly string[]): Promise<ExitCode> {
     await tellFatal(error, output === 'json' && isEndTold ? 'plain' : output, isColorful(flags, process.env));
     endProcess(error.exitCode);
   };
-  const { TenancyError } = await import('./errors.js');
   process.on(
     'uncaughtException',
     (error) => void fail(new TenancyError('TENANCY_ERROR_ESCAPED', { reason: locate(error) }, { cause: error })),
@@ -110,7 +108,7 @@ function createContext(
   env: CommandContext['env'],
 ): Omit<CommandContext, 'takeSignals' | 'noteRun' | 'closeAtExit'> {
   return {
-    stdin: process.stdin,
+    stdin: () => process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     cwd,
@@ -159,7 +157,7 @@ async function readGlobals(flags: GlobalFlags, env: CommandContext['env']): Prom
     isVerbose: isOn(flags.verbose, 'TENANCY_VERBOSE'),
     isColorful: isColorful(flags, env),
     isYes: isOn(flags.yes, 'TENANCY_YES'),
-    canAsk: !isInputOff && Boolean(process.stdin.isTTY) && Boolean(process.stderr.isTTY),
+    canAsk: !isInputOff && Boolean(process.stderr.isTTY) && (await import('node:tty')).isatty(0),
     acceptCluster: flags.acceptCluster ?? nonEmpty(env['TENANCY_ACCEPT_CLUSTER'])?.split(',') ?? [],
   };
 }

@@ -5,7 +5,7 @@ import type { CommandContext } from './context.js';
 async function ask(context: CommandContext, question: string, unasked: { readonly what: string; readonly flag: string }): Promise<string> {
   if (!context.globals.canAsk) throw new TenancyError('TENANCY_CONFIRMATION_MISSING', unasked);
   const { createInterface } = await import('node:readline/promises');
-  const terminal = createInterface({ input: context.stdin, output: context.stderr });
+  const terminal = createInterface({ input: context.stdin(), output: context.stderr });
   const controller = new AbortController();
   // Ctrl-C, and an input that ends, answer nothing; the question is then not left hanging.
   terminal.once('SIGINT', () => controller.abort());

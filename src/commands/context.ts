@@ -4,7 +4,8 @@ import type { RunSignals } from '../runs/execute-run.js';
 
 /** What a command may touch of the world outside: handed down by `cli.ts`, which alone knows the process. */
 export interface CommandContext {
-  readonly stdin: Readable & { readonly isTTY?: boolean };
+  /** Opened when it is first asked for, which costs more than it looks. */
+  stdin(): Readable;
   readonly stdout: Writable;
   readonly stderr: Writable;
   /** Absolute. */

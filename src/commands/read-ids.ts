@@ -5,7 +5,7 @@ import type { CommandContext } from './context.js';
 export async function readIds(context: CommandContext, named: readonly string[]): Promise<readonly string[]> {
   if (!named.includes('-')) return named;
   let text = '';
-  for await (const chunk of context.stdin) text += String(chunk);
+  for await (const chunk of context.stdin()) text += String(chunk);
   const lines = text
     .replace(/^\uFEFF/, '')
     .split(/\r?\n/)

@@ -1,4 +1,4 @@
-import { access, stat } from 'node:fs/promises';
+import { access, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { TenancyError } from '../errors.js';
@@ -28,6 +28,19 @@ export interface FoundConfig {
  * @throws TenancyError `TENANCY_CONFIG_NOT_FOUND`, `TENANCY_CONFIG_UNREADABLE`.
  */
 export async function findConfig(cwd: string): Promise<FoundConfig> {
+  return (await readFirstPlace(cwd)) ?? searchUpwards(cwd);
+}
+
+/** Where nearly every config is, a search would end at once: it costs more than all else that is read. */
+async function readFirstPlace(cwd: string): Promise<FoundConfig | null> {
+  const file = path.join(cwd, SEARCH_PLACES[0] as string);
+  return readFile(file, 'utf8').then(
+    (text) => describeFound(file, text),
+    () => null,
+  );
+}
+
+async function searchUpwards(cwd: string): Promise<FoundConfig> {
   const root = await findProjectRoot(cwd);
   const explorer = await createExplorer();
   for (const directory of foldersBetween(cwd, root)) {
@@ -43,7 +56,6 @@ export async function findConfig(cwd: string): Promise<FoundConfig> {
  * @throws TenancyError `TENANCY_CONFIG_UNREADABLE`.
  */
 export async function readConfigAt(cwd: string, configPath: string): Promise<FoundConfig> {
-  const { readFile } = await import('node:fs/promises');
   const file = path.resolve(cwd, configPath);
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new TenancyError('TENANCY_CONFIG_UNREADABLE', { file, reason: explainReadError(cause) }, { cause });

@@ -43,7 +43,7 @@ async function answer(
     acceptCluster: [],
   } as const;
   const context: CommandContext = {
-    stdin,
+    stdin: () => stdin,
     stdout,
     stderr,
     cwd: directory,

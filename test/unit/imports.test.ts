@@ -54,7 +54,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
   program: [...words, 'commands'],
   interrupts: [...words, 'src/runs/execute-run.ts'],
-  cli: [...words, 'program', 'commands', 'reporters', 'interrupts', 'exits', 'src/config/env-file.ts'],
+  cli: [...words, 'program', 'commands', 'reporters', 'command-process', 'src/config/env-file.ts'],
+  'command-process': [...words, 'interrupts', 'exits'],
   exits: [],
   index: [...words, 'config', 'migrations', 'fleet', 'runs', 'tenancy', 'create-tenancy'],
 };

@@ -17,7 +17,7 @@ export type Ask = <Answer>(question: Question<Answer>) => Promise<Answer>;
  */
 export async function withTerminal<T>({ stdin, stderr }: CommandContext, use: (ask: Ask) => Promise<T>): Promise<T> {
   const { createInterface } = await import('node:readline/promises');
-  const terminal = createInterface({ input: stdin, output: stderr });
+  const terminal = createInterface({ input: stdin(), output: stderr });
   const controller = new AbortController();
   const stop = (): void => controller.abort();
   terminal.once('SIGINT', stop).once('close', stop);
