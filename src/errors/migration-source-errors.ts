@@ -1,6 +1,14 @@
 import { defineError, EXIT } from './define.js';
 
 /** What can be wrong with the folder of migrations, before any tenant is looked at. */
+/** A folder of hundreds may be wrong in one way throughout: a few show which. */
+const MAX_CLASHES = 3;
+
+function listFiles(files: readonly string[]): string {
+  const rest = files.length - MAX_CLASHES;
+  return rest > 0 ? `${files.slice(0, MAX_CLASHES).join(', ')} and ${rest} more` : files.join(' and ');
+}
+
 export const migrationSourceErrors = {
   TENANCY_MIGRATIONS_DIRECTORY_REJECTED: defineError<{ directory: string; reason: string; advice: string }>({
     exit: EXIT.usage,
@@ -14,7 +22,11 @@ export const migrationSourceErrors = {
   }),
   TENANCY_MIGRATION_NAME_TAKEN: defineError<{ clashes: readonly { readonly files: readonly string[]; readonly reason: string }[] }>({
     exit: EXIT.usage,
-    message: ({ clashes }) => clashes.map(({ files, reason }) => `${files.join(' and ')} ${reason}`).join('; '),
+    message: ({ clashes }) =>
+      [
+        ...clashes.slice(0, MAX_CLASHES).map(({ files, reason }) => `${listFiles(files)} ${reason}`),
+        ...(clashes.length > MAX_CLASHES ? [`and ${clashes.length - MAX_CLASHES} more of the kind`] : []),
+      ].join('; '),
     hint: () => 'rename the one that no tenant has yet: the order of migrations has to be beyond doubt',
   }),
   TENANCY_MIGRATION_DIRECTIVE_UNKNOWN: defineError<{ file: string; line: number; directive: string; suggestion: string | null }>({

@@ -1,9 +1,12 @@
 /** Compares the names of migrations of one folder: negative where `a` is older. Total: zero only for the same name. */
 export type NameOrder = (a: string, b: string) => number;
 
-/** The digits that a name begins with; null where it begins with something else. */
+/** `2024-03-06-170000_sso`, `2024_03_06_add_sso`: Diesel and Laravel name theirs so, and in the order of their names. */
+const DATE = /^(?:19|20)\d\d([-_.])(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\d)/;
+
+/** The digits that a name begins with; null where it begins with something else, or with a date in parts, whose year is no number of its own. */
 export function leadingNumber(name: string): bigint | null {
-  const digits = /^\d+/.exec(name)?.[0];
+  const digits = DATE.test(name) ? undefined : /^\d+/.exec(name)?.[0];
   return digits === undefined ? null : BigInt(digits);
 }
 

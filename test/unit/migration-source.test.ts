@@ -58,6 +58,16 @@ describe('the order of files', () => {
     expect(names(local)).toEqual(['10_a', '9_b', 'Zoo', 'apple', 'ärger']);
   });
 
+  test('is by name where they begin with a date in parts, of which a year is no number', async () => {
+    const local = await loadFiles({
+      '2024-03-06-170000_c.sql': one,
+      '2024-01-12-210182_b.sql': one,
+      '2024_01_02_a.sql': one,
+      '2023_12_31_a.sql': one,
+    });
+    expect(names(local)).toEqual(['2023_12_31_a', '2024-01-12-210182_b', '2024-03-06-170000_c', '2024_01_02_a']);
+  });
+
   test('mixes SQL and modules', async () => {
     const local = await loadFiles({ '2_b.ts': 'export const up = () => {}', '1_a.sql': one, '3_c.mjs': 'export const up = () => {}' });
     expect(local.map(({ name, up }) => [name, up.type])).toEqual([
@@ -74,6 +84,10 @@ describe('the order of files', () => {
     ],
     [{ '1_a.sql': one, '1_a.ts': one }, '1_a.sql and 1_a.ts have names that differ at most in case'],
     [{ 'Users.sql': one, 'users.sql': one }, 'Users.sql and users.sql have names that differ at most in case'],
+    [
+      Object.fromEntries(['a', 'b', 'c', 'd', 'e'].flatMap((name) => [1, 2, 3, 4, 5].map((n) => [`${n}_${name}.sql`, one]))),
+      '1_a.sql, 1_b.sql, 1_c.sql and 2 more have the same number; 2_a.sql, 2_b.sql, 2_c.sql and 2 more have the same number; 3_a.sql, 3_b.sql, 3_c.sql and 2 more have the same number; and 2 more of the kind',
+    ],
   ])("refuses what can't be told apart: %o", async (files, message) => {
     expect(await explainRefusal(files)).toContain(message);
   });
