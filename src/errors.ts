@@ -5,6 +5,7 @@ import { embeddedErrors } from './errors/embedded-errors.js';
 import { hookErrors } from './errors/hook-errors.js';
 import { lifecycleErrors } from './errors/lifecycle-errors.js';
 import { migrationErrors } from './errors/migration-errors.js';
+import { planErrors } from './errors/plan-errors.js';
 import { registryErrors } from './errors/registry-errors.js';
 import { scaffoldErrors } from './errors/scaffold-errors.js';
 import { redact } from './util/redact.js';
@@ -17,6 +18,7 @@ const definitions = {
   ...driverErrors,
   ...migrationErrors,
   ...lifecycleErrors,
+  ...planErrors,
   ...hookErrors,
   ...scaffoldErrors,
 };

@@ -61,6 +61,34 @@ export type StepName =
   | 'mark'
   | 'repair';
 
+/** Tenants of one cluster and driver whose history is the same, so that the same is to be done to each of them. */
+export interface PlannedGroup {
+  readonly cluster: string;
+  readonly driver: DriverName;
+  readonly from: string | null;
+  /** Digest of what they have, as the registry records it. */
+  readonly hash: string | null;
+  readonly to: string | null;
+  /** In the order in which they would be run. */
+  readonly migrations: readonly string[];
+  readonly tenants: number;
+  /** The first few, where they were looked at one by one. */
+  readonly sample: readonly string[];
+  /** Who says what they have: the registry's record, or their own history, which was read. */
+  readonly knownBy: 'registry' | 'tenant';
+}
+
+/** What a run would do on one cluster. */
+export interface PlannedCluster {
+  readonly cluster: string;
+  /** With something to do. */
+  readonly tenants: number;
+  readonly cap: number;
+  /** Median of what a tenant took in earlier runs; null where there is none to go by. */
+  readonly tenantMs: number | null;
+  readonly estimateMs: number | null;
+}
+
 /** Everything that can happen; the core emits these, reporters put them into words. */
 export type RunEvent =
   | {
@@ -87,6 +115,18 @@ export type RunEvent =
       readonly to: string | null;
       readonly steps: readonly StepName[];
       readonly migrations: readonly string[];
+    }
+  | {
+      /** The end of a dry run of migrate or rollback: the plan as a whole, in a size that doesn't grow with the fleet. */
+      readonly type: 'run.planned';
+      /** Of the selected, how many are at each version now. */
+      readonly versions: readonly { readonly schemaVersion: string | null; readonly tenants: number; readonly upToDate: number }[];
+      readonly groups: readonly PlannedGroup[];
+      readonly clusters: readonly PlannedCluster[];
+      /** How long it would take, going by what `sampled` tenants took in these runs; null where no earlier run tells. */
+      readonly estimate: { readonly ms: number; readonly sampled: number; readonly runs: readonly string[] } | null;
+      /** The file that the plan was written to. */
+      readonly saved: string | null;
     }
   | { readonly type: 'step.started'; readonly tenant: string; readonly step: StepName }
   | {

@@ -97,15 +97,19 @@ function addTenantCommands(tenant: Command, choose: Choose): void {
     .option('--max-failures <n|p%>', 'start no more tenants once more than this many have failed')
     .option('--dry-run', 'say who would go from where to where; writes nothing')
     .option('--exit-code', 'with --dry-run: exit 3 where something is pending')
+    .option('--save <file>', 'with --dry-run: keep the plan, for --plan')
+    .option('--plan <file>', 'carry out a plan that was saved, unless something has moved since')
     .option('--allow-out-of-order', 'apply a migration older than the newest applied')
     .option('--force-verify', "read every tenant's own history, also where the registry says that there is nothing to do")
     .action((ids, flags) => choose(async (context) => (await import('./commands/migrate.js')).runMigrate(context, 'migrate', ids, flags)));
 
   addSelection(addRunOptions(tenant.command('rollback')))
     .description('run down migrations')
-    .requiredOption('--to <version>', 'the migration that is to be the newest afterwards; none takes all back')
+    .option('--to <version>', 'the migration that is to be the newest afterwards; none takes all back')
     .option('--max-failures <n|p%>', 'start no more tenants once more than this many have failed')
     .option('--dry-run', 'say who would go from where to where; writes nothing')
+    .option('--save <file>', 'with --dry-run: keep the plan, for --plan')
+    .option('--plan <file>', 'carry out a plan that was saved, unless something has moved since')
     .option('--confirm <n>', 'how many tenants there are, where nobody can be asked')
     .action((ids, flags) => choose(async (context) => (await import('./commands/migrate.js')).runMigrate(context, 'rollback', ids, flags)));
 

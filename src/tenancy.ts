@@ -9,6 +9,7 @@ import type { DeprovisionOptions } from './runs/deprovision-run.js';
 import type { RunSignals } from './runs/execute-run.js';
 import { readTenants } from './runs/lanes.js';
 import type { MigrateOptions } from './runs/migrate-run.js';
+import type { PlannedRunOptions } from './runs/planned-run.js';
 import type { ProvisionOptions } from './runs/provision-run.js';
 import type { RunReport } from './runs/report.js';
 import { requireTenant } from './runs/require-tenant.js';
@@ -34,6 +35,8 @@ export interface Tenancy {
   migrate(selection: TenantSelection, options?: Loose<MigrateOptions>): Promise<RunReport>;
   /** `to` stays applied; `none` takes everything back. */
   rollback(selection: TenantSelection, options: Loose<MigrateOptions> & { readonly to: string }): Promise<RunReport>;
+  /** Carries out a plan that a dry run saved (`save`): exactly that, and only where nothing has moved since. */
+  carryOut(command: 'migrate' | 'rollback', file: string, options?: Loose<PlannedRunOptions>): Promise<RunReport>;
   /** Removes one tenant and its data for good. `confirm` has to be the same id again. */
   deprovision(
     id: string,
@@ -88,6 +91,8 @@ export function openTenancy(config: ResolvedConfig, options: TenancyOptions = {}
       (await import('./runs/migrate-run.js')).migrateTenants(workspace, 'migrate', selection, withSignals(asked)),
     rollback: async (selection, asked) =>
       (await import('./runs/migrate-run.js')).migrateTenants(workspace, 'rollback', selection, withSignals(asked)),
+    carryOut: async (command, file, asked = {}) =>
+      (await import('./runs/planned-run.js')).migratePlanned(workspace, command, file, withSignals(asked)),
     deprovision: async (id, { confirm, ...asked }) =>
       (await import('./runs/deprovision-run.js')).deprovisionOne(workspace, [id], {
         ...withSignals(asked),

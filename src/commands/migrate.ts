@@ -1,4 +1,6 @@
+import path from 'node:path';
 import { EXIT, type ExitCode } from '../errors/define.js';
+import { TenancyError } from '../errors.js';
 import { parseFailureBudget } from '../fleet/failure-budget.js';
 import { confirmTyped } from './ask.js';
 import type { CommandContext } from './context.js';
@@ -13,6 +15,8 @@ export interface MigrateFlags extends RunFlags, SelectionFlags {
   readonly allowOutOfOrder?: boolean;
   readonly forceVerify?: boolean;
   readonly confirm?: string;
+  readonly save?: string;
+  readonly plan?: string;
 }
 
 export async function runMigrate(
@@ -21,7 +25,7 @@ export async function runMigrate(
   ids: readonly string[],
   flags: MigrateFlags,
 ): Promise<ExitCode> {
-  const selection = await parseSelectionFlags(context, ids, flags);
+  const { globals, cwd } = context;
   const options = {
     maxFailures: flags.maxFailures === undefined ? null : parseFailureBudget(flags.maxFailures),
     dryRun: flags.dryRun ?? false,
@@ -29,16 +33,38 @@ export async function runMigrate(
     allowOutOfOrder: flags.allowOutOfOrder ?? false,
     forceVerify: flags.forceVerify ?? false,
     signals: context.takeSignals(),
+    ...(command === 'rollback' && { confirm: (selected: number) => confirmCount(context, selected, flags.confirm) }),
+  };
+  if (flags.plan !== undefined) {
+    refuseBesidePlan(ids, flags);
+    const file = flags.plan;
+    return withRun(context, `tenant ${command}`, flags, (tenancy) => tenancy.carryOut(command, path.resolve(cwd, file), options));
+  }
+  if (command === 'rollback' && flags.to === undefined) {
+    throw new TenancyError('TENANCY_COMMAND_LINE_REJECTED', { reason: "required option '--to <version>' not specified" });
+  }
+  const selection = await parseSelectionFlags(context, ids, flags);
+  const asked = {
+    ...options,
+    save: flags.save === undefined ? null : path.resolve(cwd, flags.save),
+    listsTenants: globals.output === 'json' || globals.isVerbose,
   };
   return withRun(context, `tenant ${command}`, flags, (tenancy) =>
     command === 'migrate'
-      ? tenancy.migrate(selection, { ...options, to: flags.to ?? null })
-      : tenancy.rollback(selection, {
-          ...options,
-          to: flags.to ?? '',
-          confirm: (selected) => confirmCount(context, selected, flags.confirm),
-        }),
+      ? tenancy.migrate(selection, { ...asked, to: flags.to ?? null })
+      : tenancy.rollback(selection, { ...asked, to: flags.to ?? '' }),
   );
+}
+
+/** What the plan says already. */
+const PLANNED = ['all', 'label', 'cluster', 'status', 'exclude', 'to', 'allowOutOfOrder', 'save'] as const;
+
+function refuseBesidePlan(ids: readonly string[], flags: MigrateFlags): void {
+  const given = PLANNED.find((name) => flags[name] !== undefined);
+  const option = ids.length > 0 ? ids[0] : given?.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  if (option === undefined) return;
+  const reason = `--plan says already which tenants go from where to where: leave out ${ids.length > 0 ? option : `--${option}`}`;
+  throw new TenancyError('TENANCY_COMMAND_LINE_REJECTED', { reason });
 }
 
 /** More than one tenant at once is asked for: by typing how many. */

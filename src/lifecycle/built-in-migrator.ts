@@ -2,6 +2,7 @@ import { importModule } from '../config/import-config.js';
 import type { ResolvedConfig, SqlMigrations } from '../config/types.js';
 import type { TenantSession } from '../drivers/driver.js';
 import { isTenancyError } from '../errors.js';
+import { checksumOf } from '../migrations/checksum.js';
 import { historyDigest } from '../migrations/history-digest.js';
 import type { LocalMigration, TenantHistory, TenantMigrationPlan } from '../migrations/migration.js';
 import { findNewest, recogniseOrder } from '../migrations/order.js';
@@ -12,7 +13,7 @@ import { remember } from '../util/remember.js';
 import { checkScripts } from './check-scripts.js';
 import { createHookContext, withHooks } from './hook-context.js';
 import { refuseLostHistory } from './lost-history.js';
-import type { DriverMigrator, MigrationOutline, MigratorOptions, OnVersion } from './migrator.js';
+import type { DriverMigrator, MigrationOutline, MigratorOptions, OnVersion, RecordedHistory } from './migrator.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { sessionOptions } from './session-options.js';
 
@@ -49,7 +50,7 @@ export async function createBuiltInMigrator(
     const guess = planUnread(isNew && isUnrecorded ? { schemaVersion: null, migrationsHash: known.emptyDigest } : scope.tenant);
     if (guess && guess.steps.length > 0) {
       try {
-        return await applyOver(scope, session, guess, local.slice(0, local.indexOf(guess.steps[0] as LocalMigration)), onVersion, publicTo);
+        return await carryOutPlan(scope, session, guess, local.slice(0, local.indexOf(guess.steps[0] as LocalMigration)), onVersion);
       } catch (error) {
         if (!isTenancyError(error, 'TENANCY_HISTORY_MOVED')) throw error;
       }
@@ -58,7 +59,18 @@ export async function createBuiltInMigrator(
     refuseLostHistory(scope.tenant, history);
     const plan = planFor(history);
     warnAhead(scope, plan);
-    return applyOver(scope, session, plan, history.applied, onVersion, publicTo);
+    return carryOutPlan(scope, session, plan, history.applied, onVersion);
+  }
+
+  async function carryOutPlan(
+    scope: TenantScope,
+    session: TenantSession,
+    plan: TenantMigrationPlan,
+    before: readonly { readonly name: string; readonly checksum: string }[],
+    onVersion: OnVersion,
+  ): Promise<WorkResult> {
+    options.admit?.(scope.tenant, outline(plan));
+    return applyOver(scope, session, plan, before, onVersion, publicTo);
   }
 
   return {
@@ -67,6 +79,15 @@ export async function createBuiltInMigrator(
     targetDigest: options.direction === 'down' ? null : historyDigest(local.slice(0, targetIndex + 1)),
     declared: local.slice(0, targetIndex + 1),
     lockScope: 'tenant',
+    identity: publicTo === null ? 'the built-in migrator' : "the built-in migrator, public read as the tenant's schema",
+    contents:
+      options.direction === 'up'
+        ? local.slice(0, targetIndex + 1).map(({ name, checksum }) => ({ name, digest: checksum }))
+        : local.map((migration) => ({ name: migration.name, digest: digestBothWays(migration) })),
+    planRecorded: (recorded) => {
+      const count = options.forceVerify ? null : known.countOf(recorded);
+      return count === null ? null : outline(planFor(beginningOf(local, count)));
+    },
     describe: (applied) => ({
       schemaVersion: findNewest(
         applied.map(({ name }) => name),
@@ -76,14 +97,11 @@ export async function createBuiltInMigrator(
     }),
     check: (driver) => remember(checked, driver, () => checkScripts(local, driver, publicTo)),
     plan: async (scope) => {
-      const guess = planUnread(scope.tenant);
-      const plan =
-        guess ??
-        (await scope.driver.withSession(scope.target, sessionOptions(scope), async (session) => {
-          const history = await session.readHistory();
-          refuseLostHistory(scope.tenant, history);
-          return planFor(history);
-        }));
+      const plan = await scope.driver.withSession(scope.target, sessionOptions(scope), async (session) => {
+        const history = await session.readHistory();
+        refuseLostHistory(scope.tenant, history);
+        return planFor(history);
+      });
       warnAhead(scope, plan);
       return outline(plan);
     },
@@ -190,7 +208,14 @@ function createKnownHistories(local: readonly LocalMigration[]): {
   };
 }
 
-interface RecordedHistory {
-  readonly schemaVersion: string | null;
-  readonly migrationsHash: string | null;
+/** The history of a tenant that has the first few local files, unedited, and nothing half done. */
+function beginningOf(local: readonly LocalMigration[], count: number): TenantHistory {
+  const appliedAt = new Date(0);
+  const applied = local.slice(0, count).map(({ name, checksum }) => ({ name, checksum, appliedAt, durationMs: 0, runId: null }));
+  return { applied, seeds: [], progress: null, fence: 0 };
+}
+
+/** Of the file, and of what takes it back where that is a file of its own. */
+function digestBothWays({ checksum, down }: LocalMigration): string {
+  return down?.type === 'sql' ? checksumOf(`${checksum}\n${down.sql}`) : checksum;
 }

@@ -59,6 +59,13 @@ export async function createForeignMigrator(
     targetDigest,
     declared: (versions ?? []).map((name) => ({ name, checksum: '' })),
     lockScope: migrator.lockScope ?? 'tenant',
+    identity: migrator.name,
+    contents: (versions ?? (target === null ? [] : [target])).map((name) => ({ name, digest: '' })),
+    // What a tenant lacks only its own tool can say; that it lacks nothing the registry can know.
+    planRecorded: ({ schemaVersion, migrationsHash }) =>
+      !options.forceVerify && targetDigest !== null && schemaVersion === target && migrationsHash === targetDigest
+        ? { from: target, to: target, migrations: [] }
+        : null,
     check: async () => undefined,
     describe: (applied) => toVersion(applied.at(-1)?.name ?? null),
     plan: async (scope) => {
@@ -69,6 +76,7 @@ export async function createForeignMigrator(
       const before = await read(scope, createHookContext(scope));
       const from = before.version;
       if (isDone(before)) return { outcome: 'up-to-date', from, to: from, version: versionWhenDone(from) };
+      options.admit?.(scope.tenant, { from, to: target, migrations: before.pending ?? [] });
       const context = (): HookContext => createHookContext(scope, { from, to: target });
       // A migrator of the user's knows no fence.
       await scope.run.leases.confirm(scope.tenant.id);

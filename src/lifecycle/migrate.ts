@@ -1,4 +1,6 @@
 import { TenancyError } from '../errors.js';
+import type { RunCommand } from '../events.js';
+import type { Tenant } from '../tenant.js';
 import type { OnVersion } from './migrator.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { runStep } from './steps.js';
@@ -7,11 +9,7 @@ import { MIGRATABLE } from './transitions.js';
 /** Brings an active (or suspended) tenant to the run's target; `rollback` is the same with a migrator that goes down. */
 export async function migrateTenant(scope: TenantScope, onVersion: OnVersion): Promise<WorkResult> {
   const { run, tenant } = scope;
-  if (!MIGRATABLE.includes(tenant.status)) {
-    const next = `finish it first: \`tenancy tenant ${tenant.operation?.type === 'deprovision' ? 'deprovision' : 'provision'} ${tenant.id}\``;
-    const command = run.command === 'rollback' ? 'rolled back' : 'migrated';
-    throw new TenancyError('TENANCY_STATE_REFUSED', { tenant: tenant.id, status: tenant.status, command, next });
-  }
+  if (!MIGRATABLE.includes(tenant.status)) throw refuseStatus(tenant, run.command);
   await run.migrator.check(tenant.driver);
   let result: WorkResult | null = null;
   await runStep(scope, run.command === 'rollback' ? 'rollback' : 'migrate', async () => {
@@ -21,6 +19,13 @@ export async function migrateTenant(scope: TenantScope, onVersion: OnVersion): P
     return result.outcome === 'up-to-date' ? { status: 'done-before' } : { detail: result.to ?? 'nothing' };
   });
   return result as unknown as WorkResult;
+}
+
+/** Why a tenant that isn't active (or suspended) can't be migrated. */
+export function refuseStatus({ id, status, operation }: Tenant, command: RunCommand): TenancyError {
+  const next = `finish it first: \`tenancy tenant ${operation?.type === 'deprovision' ? 'deprovision' : 'provision'} ${id}\``;
+  const done = command === 'rollback' ? 'rolled back' : 'migrated';
+  return new TenancyError('TENANCY_STATE_REFUSED', { tenant: id, status, command: done, next });
 }
 
 /** An error of the engine's own may only mean that there is no such schema or database; then that is what is said. */

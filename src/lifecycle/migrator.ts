@@ -1,7 +1,7 @@
 import type { AnyMigrateHook, ResolvedConfig } from '../config/types.js';
 import { historyDigest } from '../migrations/history-digest.js';
 import type { LocalMigration } from '../migrations/migration.js';
-import type { DriverName } from '../tenant.js';
+import type { DriverName, Tenant } from '../tenant.js';
 import { createBuiltInMigrator } from './built-in-migrator.js';
 import { combineMigrators } from './combine-migrators.js';
 import { createForeignMigrator } from './foreign-migrator.js';
@@ -21,7 +21,16 @@ export interface DriverMigrator {
   check(driver: DriverName): Promise<void>;
   /** What the registry is to say of a tenant with this history. */
   describe(applied: readonly { readonly name: string; readonly checksum: string }[]): NonNullable<WorkResult['version']>;
-  /** What would be done, without writing anything. */
+  /** What it is, in a word or two: by this a saved plan knows it again. */
+  readonly identity: string;
+  /** Digests of all that a run could carry out or count on, for the same. */
+  readonly contents: readonly { readonly name: string; readonly digest: string }[];
+  /**
+   * What would be done to a tenant that the registry records like this, without asking it; null where only the tenant can say.
+   * Throws what `plan` would.
+   */
+  planRecorded(recorded: RecordedHistory): MigrationOutline | null;
+  /** What would be done, read from the tenant itself, without writing anything. */
   plan(scope: TenantScope): Promise<MigrationOutline>;
   /** `isNew`: the tenant was just created, so its history is expected to be empty. */
   migrate(scope: TenantScope, options: { readonly isNew: boolean; readonly onVersion: OnVersion }): Promise<WorkResult>;
@@ -35,6 +44,11 @@ export interface RunMigrator extends DriverMigrator {
 /** What the registry says of a tenant that is where this migrator would bring it; null where it can't know. */
 export function targetOf({ target, targetDigest }: DriverMigrator): NonNullable<WorkResult['version']> | null {
   return targetDigest === null ? null : { schemaVersion: target, migrationsHash: targetDigest };
+}
+
+export interface RecordedHistory {
+  readonly schemaVersion: string | null;
+  readonly migrationsHash: string | null;
 }
 
 export interface MigrationOutline {
@@ -52,6 +66,8 @@ export interface MigratorOptions {
   readonly allowOutOfOrder: boolean;
   /** Reads every tenant's own history, also where the registry knows better. */
   readonly forceVerify: boolean;
+  /** Told what is about to be done to a tenant; throws where the run may not do that, and then nothing was done. @default anything may be done */
+  readonly admit?: (tenant: Tenant, outline: MigrationOutline) => void;
 }
 
 export async function createRunMigrator(config: ResolvedConfig, options: MigratorOptions): Promise<RunMigrator> {
@@ -79,6 +95,9 @@ export const noMigrator: RunMigrator = forEveryDriver({
   targetDigest: null,
   declared: [],
   lockScope: 'none',
+  identity: 'no migrator',
+  contents: [],
+  planRecorded: () => ({ from: null, to: null, migrations: [] }),
   check: async () => undefined,
   describe: (applied) => ({ schemaVersion: applied.at(-1)?.name ?? null, migrationsHash: historyDigest(applied) }),
   plan: async () => ({ from: null, to: null, migrations: [] }),

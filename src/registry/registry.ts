@@ -106,6 +106,8 @@ export interface TenantFilter {
   readonly labels?: Readonly<Record<string, string>>;
   /** Leaves out tenants whose recorded version and hash are these and that have no last error: nothing to do there. */
   readonly notAt?: { readonly schemaVersion: string | null; readonly migrationsHash: string };
+  /** Tenants that are recorded with one of these versions and hashes. */
+  readonly at?: readonly { readonly schemaVersion: string | null; readonly migrationsHash: string | null }[];
   readonly hasError?: boolean;
   /** Tenants of a run with one of these outcomes. */
   readonly ofRun?: { readonly runId: string; readonly outcomes: readonly TenantOutcomeType[] };

@@ -118,6 +118,8 @@ export function describeEvent(event: RunEvent, command: RunCommand): string {
       return `${event.tenant}: started on ${event.cluster}`;
     case 'tenant.planned':
       return `${event.tenant}: ${commandWords[command].verb}${describeVersions(event.from, event.to)}, ${formatCount(event.migrations.length, 'migration')}`;
+    case 'run.planned':
+      return describePlan(event);
     case 'step.started':
       return `${event.tenant}: ${stepWords[event.step]} …`;
     case 'step.finished':
@@ -146,6 +148,12 @@ function describeStart(event: Extract<RunEvent, { type: 'run.started' }>): strin
   const nothing = upToDate === 0 ? '' : `, ${formatNumber(upToDate)} ${commandWords[command].nothing}`;
   const atOnce = selected - upToDate > 1 && !dryRun ? `, ${concurrency} at once` : '';
   return `${dryRun ? 'dry run: ' : ''}${commandWords[command].verb} ${formatCount(selected, 'tenant')}${where}${target === null ? '' : ` to ${target}`}${nothing}${atOnce}`;
+}
+
+function describePlan({ groups, estimate, saved }: Extract<RunEvent, { type: 'run.planned' }>): string {
+  const tenants = groups.reduce((total, group) => total + group.tenants, 0);
+  const time = estimate === null ? '' : `, in about ${formatDuration(estimate.ms)}`;
+  return `planned ${formatCount(tenants, 'tenant')} in ${formatCount(groups.length, 'group')}${time}${saved === null ? '' : `; saved as ${saved}`}`;
 }
 
 function describeStepEnd(event: Extract<RunEvent, { type: 'step.finished' }>): string {

@@ -52,7 +52,10 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
           return;
         return say(printTenantLine(event, tally, palette));
       case 'tenant.planned':
-        if (tally.started?.dryRun) plans.add(event);
+        if (tally.started?.dryRun) for (const line of plans.add(event, tally.command, isVerbose)) results.write(`${line}\n`);
+        return;
+      case 'run.planned':
+        plans.complete(event);
         return;
       case 'tenant.located':
         if (tally.started?.selected === 1) located = event;

@@ -56,7 +56,10 @@ export async function createTtyReporter(options: ReporterOptions): Promise<Repor
       case 'run.draining':
         return warn(event);
       case 'tenant.planned':
-        if (tally.started?.dryRun) plans.add(event);
+        if (tally.started?.dryRun) for (const line of plans.add(event, tally.command, options.isVerbose)) results.write(`${line}\n`);
+        return;
+      case 'run.planned':
+        plans.complete(event);
         return;
       case 'tenant.located':
         if (tally.started?.selected === 1) located = event;

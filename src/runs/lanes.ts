@@ -5,7 +5,8 @@ import { type RunMigrator, targetOf } from '../lifecycle/migrator.js';
 import type { Registry, TenantFilter, TenantSummary } from '../registry/registry.js';
 import type { DriverName, Tenant } from '../tenant.js';
 
-const PAGE = 200;
+/** Tenants that are read from the registry at a time. */
+export const PAGE = 200;
 
 /** The tenants of a run: how many, how many of them need nothing, and a lane for each cluster with work. */
 export interface RunPlan {
@@ -14,6 +15,12 @@ export interface RunPlan {
   readonly lanes: readonly FleetLane<Tenant>[];
   readonly concurrency: number;
   readonly clusters: Readonly<Record<string, { readonly tenants: number; readonly cap: number }>>;
+}
+
+/** The same with what the registry counted. */
+export interface FleetPlan extends RunPlan {
+  readonly filter: TenantFilter;
+  readonly summary: readonly TenantSummary[];
 }
 
 export interface PlanRunOptions {
@@ -27,7 +34,7 @@ export interface PlanRunOptions {
 }
 
 /** One query over the registry, whatever the size of the fleet; tenants themselves are read page by page as the run goes. */
-export async function planRun({ config, registry, filter, skipsKnown, concurrency, migrator }: PlanRunOptions): Promise<RunPlan> {
+export async function planRun({ config, registry, filter, skipsKnown, concurrency, migrator }: PlanRunOptions): Promise<FleetPlan> {
   const summary = await registry.summarize(filter);
   const selected = sum(summary, ({ tenants }) => tenants);
   const isThere = ({ driver, schemaVersion, migrationsHash }: Recorded): boolean => {
@@ -48,7 +55,7 @@ export async function planRun({ config, registry, filter, skipsKnown, concurrenc
     cap,
     tenants: leaveOut(readTenants(registry, { ...pending, clusters: [name] }), (tenant) => isThere(tenant) && tenant.lastError === null),
   }));
-  return { selected, upToDate, lanes, clusters, concurrency: decideConcurrency(config, concurrency, clusters) };
+  return { filter, summary, selected, upToDate, lanes, clusters, concurrency: decideConcurrency(config, concurrency, clusters) };
 }
 
 /** The lanes for tenants that are at hand already, as after registering them. */
@@ -82,7 +89,7 @@ export async function* readTenants(registry: Registry, filter: TenantFilter): As
   }
 }
 
-async function* leaveOut(tenants: AsyncGenerator<Tenant>, isDone: (tenant: Tenant) => boolean): AsyncGenerator<Tenant> {
+export async function* leaveOut(tenants: AsyncIterable<Tenant>, isDone: (tenant: Tenant) => boolean): AsyncGenerator<Tenant> {
   for await (const tenant of tenants) if (!isDone(tenant)) yield tenant;
 }
 
@@ -93,12 +100,12 @@ async function* yieldAll<T>(items: readonly T[]): AsyncGenerator<T> {
 type Recorded = Pick<TenantSummary, 'driver' | 'schemaVersion' | 'migrationsHash'>;
 
 /** What is to be done on one cluster. */
-interface Working {
+export interface Working {
   tenants: number;
   readonly drivers: Set<DriverName>;
 }
 
-function addWork(working: Map<string, Working>, cluster: string, driver: DriverName, tenants: number): void {
+export function addWork(working: Map<string, Working>, cluster: string, driver: DriverName, tenants: number): void {
   if (tenants === 0) return;
   const known = working.get(cluster) ?? { tenants: 0, drivers: new Set() };
   known.tenants += tenants;
@@ -106,7 +113,7 @@ function addWork(working: Map<string, Working>, cluster: string, driver: DriverN
   working.set(cluster, known);
 }
 
-function capClusters(
+export function capClusters(
   config: ResolvedConfig,
   working: ReadonlyMap<string, Working>,
   migrator: RunMigrator,
@@ -126,7 +133,7 @@ function capOf(config: ResolvedConfig, cluster: string, { tenants, drivers }: Wo
   return isShared ? 1 : configured.concurrency;
 }
 
-function decideConcurrency(
+export function decideConcurrency(
   config: ResolvedConfig,
   asked: number | null,
   clusters: Readonly<Record<string, { readonly cap: number }>>,

@@ -13,7 +13,6 @@ import { announceRun, recordRun } from './begin-run.js';
 import { executeRun, type RunSignals } from './execute-run.js';
 import { findMissing } from './find-missing.js';
 import { planRun } from './lanes.js';
-import { planMigrateRun } from './plan-migrate-run.js';
 import { refuseChangedClusters } from './refuse-changed-clusters.js';
 import type { RunReport } from './report.js';
 import type { Workspace } from './workspace.js';
@@ -30,6 +29,10 @@ export interface MigrateOptions {
   readonly allowOutOfOrder?: boolean;
   /** Reads every tenant's own history, also where the registry says that there is nothing to do. */
   readonly forceVerify?: boolean;
+  /** In a dry run: the file that the plan is written to. */
+  readonly save?: string | null;
+  /** In a dry run: tell each tenant with something to do, and not only how many there are of each kind. @default true */
+  readonly listsTenants?: boolean;
   readonly signals: RunSignals;
   /** Asked once the tenants are counted and before anything is touched; throws to refuse. */
   readonly confirm?: (selected: number) => Promise<void>;
@@ -44,6 +47,11 @@ export async function migrateTenants(
 ): Promise<RunReport> {
   const filter = parseSelection(selection, command, MIGRATABLE);
   refuseUnknownClusters(workspace.config, filter);
+  if (options.save != null) {
+    if (!options.dryRun)
+      throw new TenancyError('TENANCY_OPTION_REJECTED', { option: '--save', value: options.save, expected: '--dry-run with it' });
+    await (await import('./plan/plan-file.js')).refuseToOverwrite(options.save);
+  }
   const migrator = await createRunMigrator(workspace.config, {
     direction: command === 'migrate' ? 'up' : 'down',
     to: options.to ?? null,
@@ -83,7 +91,7 @@ export async function migrateFiltered(
     });
     announceRun(run, plan, migrator.target);
     await refuseChangedClusters(run, plan.lanes);
-    if (options.dryRun) return planMigrateRun(run, plan, options);
+    if (options.dryRun) return (await import('./plan-migrate-run.js')).planMigrateRun(run, plan, options);
     await options.confirm?.(plan.selected);
     const asked = { filter: describeFilter(filter), to: options.to ?? null, allowOutOfOrder: options.allowOutOfOrder ?? false };
     await recordRun(run, plan, migrator.target, asked);
@@ -110,6 +118,6 @@ function refuseUnknownClusters({ clusters }: ResolvedConfig, filter: TenantFilte
 }
 
 /** Ids by the thousand are not kept with the run: its outcomes name those that matter. */
-function describeFilter(filter: TenantFilter): Readonly<Record<string, unknown>> {
+export function describeFilter(filter: TenantFilter): Readonly<Record<string, unknown>> {
   return { ...filter, ...(filter.ids && filter.ids.length > 1_000 ? { ids: null } : {}) };
 }

@@ -1,56 +1,71 @@
 import { EXIT } from '../errors/define.js';
-import type { TenantOutcome } from '../events.js';
+import type { PlannedGroup, TenantOutcome } from '../events.js';
 import { runFleet } from '../fleet/run-fleet.js';
 import { Tally } from '../fleet/tally.js';
-import type { RunContext, TenantScope } from '../lifecycle/run-context.js';
+import type { MigrationOutline } from '../lifecycle/migrator.js';
+import type { RunContext } from '../lifecycle/run-context.js';
 import { describeFailure } from '../lifecycle/run-tenant.js';
-import { noJournal } from '../lifecycle/steps.js';
 import type { Tenant } from '../tenant.js';
 import { elapsedMs, monotonicMs } from '../util/clock.js';
-import type { RunPlan } from './lanes.js';
+import type { FleetPlan } from './lanes.js';
 import type { MigrateOptions } from './migrate-run.js';
+import { announcePlan } from './plan/announce-plan.js';
+import { askTenant } from './plan/ask-tenant.js';
+import { composePlan } from './plan/compose-plan.js';
+import { isThere } from './plan/judge-tenants.js';
+import { PlanBook, toPlannedGroups } from './plan/plan-book.js';
+import { savePlan } from './plan/plan-file.js';
+import { surveyFleet } from './plan/survey-fleet.js';
 import { decideExitCode, type RunReport, readDrainReason } from './report.js';
 
-/** What a migrate would do: reads the tenants that the registry can't speak for, takes no lease, and writes nothing. */
-export async function planMigrateRun(
-  run: RunContext,
-  plan: RunPlan,
-  { signals, exitCodeOfPending = EXIT.ok }: MigrateOptions,
-): Promise<RunReport> {
+/**
+ * What a migrate would do: one query of the registry, and besides only the tenants that it can't speak for are read. Takes no
+ * lease, and writes nothing but the file that it was asked for.
+ */
+export async function planMigrateRun(run: RunContext, plan: FleetPlan, options: MigrateOptions): Promise<RunReport> {
+  const { signals, exitCodeOfPending = EXIT.ok, save = null, listsTenants = true } = options;
   const startedMs = monotonicMs();
+  const lists = listsTenants || run.config.hooks.onEvent !== undefined;
+  const survey = await surveyFleet(run, plan, { lists: lists || save !== null });
+  const tells = lists || survey.counted.every(({ isDone }) => isDone);
+  const book = new PlanBook({ keepsIds: save !== null });
   const tally = new Tally();
-  tally.count('up-to-date', plan.upToDate);
-  let pending = 0;
+
+  for (const { row, outline, isDone, tenants } of survey.counted) {
+    tally.count(isDone ? 'up-to-date' : 'not-started', tenants);
+    if (isDone) book.addVersion(row.schemaVersion, tenants, true);
+    else book.addCount({ ...row, ...outline, knownBy: 'registry' }, tenants);
+  }
 
   async function planOne(tenant: Tenant): Promise<TenantOutcome> {
     const base = { tenant: tenant.id, cluster: tenant.cluster, attempts: 0, from: tenant.schemaVersion, ms: 0 };
     try {
-      await run.migrator.check(tenant.driver);
-      const { from, to, migrations } = await run.migrator.plan(await openScope(run, tenant, signals.abort));
-      const isThere =
-        migrations.length === 0 && (run.migrator.forDriver(tenant.driver).type === 'built-in' || (to !== null && from === to));
-      if (isThere) return { ...base, outcome: 'up-to-date', to };
-      pending += 1;
-      const { driver, name, cluster } = tenant;
-      run.emit({
-        type: 'tenant.planned',
-        tenant: tenant.id,
-        cluster,
-        driver,
-        name,
-        from,
-        to,
-        steps: [run.command === 'rollback' ? 'rollback' : 'migrate'],
-        migrations,
-      });
-      return { ...base, outcome: 'not-started', to };
+      const verdict = survey.judge(tenant);
+      if (verdict.type === 'refused') throw verdict.error(tenant);
+      const isKnown = verdict.type === 'known' && tenant.lastError === null;
+      const outline = isKnown ? verdict.outline : await askTenant(run, tenant, signals.abort);
+      if (isThere(run, tenant.driver, outline)) {
+        book.addVersion(outline.from, 1, true);
+        return { ...base, outcome: 'up-to-date', to: outline.to };
+      }
+      note(tenant, outline, isKnown ? 'registry' : 'tenant');
+      return { ...base, outcome: 'not-started', to: outline.to };
     } catch (error) {
+      book.addVersion(tenant.schemaVersion, 1, false);
       return { ...base, outcome: 'failed', to: null, error: describeFailure(run, tenant, error, null) };
     }
   }
 
+  function note(tenant: Tenant, outline: MigrationOutline, knownBy: PlannedGroup['knownBy']): void {
+    const { id, cluster, driver, name, status, schemaVersion, migrationsHash } = tenant;
+    book.add({ cluster, driver, status, schemaVersion, migrationsHash, ...outline, knownBy }, tenant);
+    if (!tells) return;
+    const step = run.command === 'rollback' ? 'rollback' : 'migrate';
+    run.emit({ type: 'tenant.planned', tenant: id, cluster, driver, name, steps: [step], ...outline });
+  }
+
   await runFleet<Tenant>({
-    lanes: plan.lanes,
+    lanes: survey.lanes,
     concurrency: plan.concurrency,
     drain: signals.drain,
     run: planOne,
@@ -60,7 +75,14 @@ export async function planMigrateRun(
       if (outcome.outcome === 'failed') run.emit({ type: 'tenant.finished', ...outcome });
     },
   });
-  const ended = decideExitCode(plan.selected, tally.failed, signals.drain.aborted ? readDrainReason(signals.drain) : null);
+  const pending = book.groups.reduce((total, { tenants }) => total + tenants, 0);
+  const drained = signals.drain.aborted ? readDrainReason(signals.drain) : null;
+  // What was broken off in the middle is no plan.
+  if (drained === null) {
+    if (save !== null) await savePlan(save, await composePlan(run, { book, plan, options, counts: tally.counts }));
+    await announcePlan(run, { groups: toPlannedGroups(book.groups), versions: book.versions, plan, saved: save });
+  }
+  const ended = decideExitCode(plan.selected, tally.failed, drained);
   return {
     runId: run.runId,
     command: run.command,
@@ -70,19 +92,5 @@ export async function planMigrateRun(
     pending,
     ms: elapsedMs(startedMs),
     exitCode: ended === EXIT.ok && pending > 0 ? exitCodeOfPending : ended,
-  };
-}
-
-async function openScope(run: RunContext, tenant: Tenant, signal: AbortSignal): Promise<TenantScope> {
-  const engine = await run.clusters.engine(tenant.cluster, tenant.id);
-  return {
-    run,
-    tenant,
-    driver: engine.driver(tenant.driver),
-    target: { name: tenant.name, marker: { tenant: tenant.id, registry: run.registry.id, operation: tenant.homeOperationId } },
-    fence: tenant.fence,
-    signal,
-    steps: noJournal,
-    log: (text) => run.logs.write(tenant.id, text),
   };
 }

@@ -3,7 +3,7 @@ import type { RunContext } from '../lifecycle/run-context.js';
 
 /**
  * Another server behind the name of a cluster is no failure of its tenants: it ends the run before any is touched.
- * A cluster that can't be reached is left to them, who try again. @throws TenancyError `TENANCY_CLUSTER_CHANGED`
+ * A cluster that can't be reached is left to them, who try again; in a dry run, where they may not be asked, it is a warning. @throws TenancyError `TENANCY_CLUSTER_CHANGED`
  */
 export async function refuseChangedClusters(run: RunContext, lanes: readonly { readonly name: string }[]): Promise<void> {
   await Promise.all(
@@ -12,6 +12,7 @@ export async function refuseChangedClusters(run: RunContext, lanes: readonly { r
         await run.clusters.engine(name, run.command);
       } catch (error) {
         if (isTenancyError(error, 'TENANCY_CLUSTER_CHANGED')) throw error;
+        if (run.dryRun && isTenancyError(error)) run.emit({ type: 'run.warned', code: error.code, message: error.message });
       }
     }),
   );

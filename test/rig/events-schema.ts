@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { ValidateFunction } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { StampedRunEvent } from '../../src/events.js';
+import type { SavedPlan } from '../../src/runs/plan/saved-plan.js';
 
 interface EventsSchema {
   readonly oneOf: readonly { readonly $ref: string }[];
@@ -14,6 +15,7 @@ export const eventsSchema = readSchema('events.schema.json');
 const ajv = new Ajv2020({ strict: true, strictTypes: false, allowUnionTypes: true, validateFormats: false });
 ajv.addSchema(eventsSchema, 'events');
 ajv.addSchema(readSchema('documents.schema.json'), 'documents');
+ajv.addSchema(readSchema('plan.schema.json'), 'plan');
 
 /** Each line by the schema of its own type, whose errors are readable; an unknown type by none. */
 function validatorOf(type: unknown): ValidateFunction | undefined {
@@ -70,4 +72,12 @@ export function assertDocument<T = unknown>(name: DocumentName, stdout: string):
   if (validate === undefined) throw new Error(`no such document: ${name}`);
   if (!validate(value)) throw new Error(`${ajv.errorsText(validate.errors)} in ${stdout.slice(0, 2000)}`);
   return value;
+}
+
+/** Throws where a saved plan isn't one as `docs/plan.schema.json` publishes it. */
+export function assertPlan(json: string): SavedPlan {
+  const value = parseLine(json);
+  const validate = ajv.getSchema('plan');
+  if (!validate?.(value)) throw new Error(`${ajv.errorsText(validate?.errors)} in ${json.slice(0, 2000)}`);
+  return value as SavedPlan;
 }

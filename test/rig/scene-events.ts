@@ -1,4 +1,4 @@
-import type { OutcomeCounts, OutcomeError, RunEvent, StepName, TenantOutcome } from '../../src/events.js';
+import type { OutcomeCounts, OutcomeError, PlannedGroup, RunEvent, StepName, TenantOutcome } from '../../src/events.js';
 
 /** An event, and how long after the one before it. */
 export interface SceneEvent {
@@ -212,6 +212,45 @@ export function* fleetScene({
       exitCode: isDraining ? 130 : failed.length > 0 ? 1 : 0,
     },
   };
+}
+
+/** The dry run of a fleet whose tenants were counted and not listed. */
+export function* wholePlanScene(): Generator<SceneEvent> {
+  const to = '0008_index_lines';
+  const group = (cluster: string, applied: number, tenants: number, sample: readonly string[] = []): PlannedGroup => ({
+    cluster,
+    driver: 'postgres-schema',
+    from: MIGRATIONS[applied - 1] ?? null,
+    hash: `hash of ${applied}`,
+    to,
+    migrations: MIGRATIONS.slice(applied),
+    tenants,
+    sample,
+    knownBy: sample.length > 0 ? 'tenant' : 'registry',
+  });
+  const clusters = { eu: { tenants: 8_001, cap: 8 }, us: { tenants: 1_990, cap: 4 } };
+  const started = { command: 'migrate', selected: 10_001, upToDate: 10, target: to, concurrency: 12, clusters, dryRun: true } as const;
+  yield { afterMs: 1, event: { type: 'run.started', ...started } };
+  yield {
+    afterMs: 1,
+    event: {
+      type: 'run.planned',
+      versions: [
+        { schemaVersion: '0006_audit', tenants: 9_990, upToDate: 0 },
+        { schemaVersion: to, tenants: 10, upToDate: 10 },
+        { schemaVersion: null, tenants: 1, upToDate: 0 },
+      ],
+      groups: [group('eu', 6, 8_000), group('us', 6, 1_990), group('eu', 0, 1, ['stray'])],
+      clusters: [
+        { cluster: 'eu', tenants: 8_001, cap: 8, tenantMs: 120, estimateMs: 120_120 },
+        { cluster: 'us', tenants: 1_990, cap: 4, tenantMs: 95, estimateMs: 47_310 },
+      ],
+      estimate: { ms: 120_120, sampled: 2_000, runs: ['20261121-013012-k3x9', '20261120-013012-m2q4'] },
+      saved: '/srv/deploy/plan.json',
+    },
+  };
+  const counts = { ...NO_COUNTS, 'up-to-date': 10, 'not-started': 9_991 };
+  yield { afterMs: 1, event: { type: 'run.finished', command: 'migrate', counts, failed: [], ms: 90, exitCode: 0 } };
 }
 
 export function* planScene({ tenants }: { tenants: number }): Generator<SceneEvent> {

@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { OutcomeError, RunEvent, TenantOutcome } from '../../src/events.js';
 import { createPlainReporter, type PlainReporterOptions } from '../../src/reporters/plain.js';
-import { fleetScene, planScene, refusalScene, type SceneEvent, singleScene } from '../rig/scene-events.js';
+import { fleetScene, planScene, refusalScene, type SceneEvent, singleScene, wholePlanScene } from '../rig/scene-events.js';
 
 class Sink extends Writable {
   private text = '';
@@ -160,6 +160,41 @@ test('prints a dry run as one plan for each group of tenants, on stdout', async 
       0008_index_lines
     "
   `);
+});
+
+test('prints a large plan by its counts, with the time that earlier runs tell, and each tenant only with --verbose', async () => {
+  const { out } = await play(wholePlanScene());
+  expect(out).toMatchInlineSnapshot(`
+    "would migrate 9,991 tenants, 10 up to date; nothing was written
+
+      0006_audit        9,990
+      0008_index_lines     10  up to date
+      nothing               1
+
+    9,990 tenants  0006_audit → 0008_index_lines, 2 migrations
+      8,000 on eu, 1,990 on us
+      0007_backfill_totals
+      0008_index_lines
+
+    stray  nothing → 0008_index_lines, 8 migrations
+      0001_accounts
+      0002_members
+      0003_projects
+      0004_invoices
+      0005_invoice_lines
+      0006_audit
+      0007_backfill_totals
+      0008_index_lines
+
+    about 2 min, going by 2,000 tenants of the last 2 runs
+      eu: about 2 min (8,001 tenants, 8 at once, 120 ms each)
+      us: about 47.3 s (1,990 tenants, 4 at once, 95 ms each)
+
+    ✔ saved as /srv/deploy/plan.json: carry it out with --plan
+    "
+  `);
+  const verbose = await play(planScene({ tenants: 43 }), { isVerbose: true });
+  expect(verbose.out.split('\n').filter((line) => line.includes(': migrate, '))).toHaveLength(3);
 });
 
 test('words a refusal with its hint', async () => {

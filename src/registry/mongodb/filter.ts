@@ -16,6 +16,9 @@ function matchTenants(filter: TenantFilter, after: string | null = null): Filter
   // None means all of them here; `$all` would take it for none.
   if (labels.length > 0) conditions.push({ labels: { $all: labels } });
   if (filter.notAt !== undefined) conditions.push(isNotAt(filter.notAt));
+  // An empty $or is an error.
+  if (filter.at !== undefined)
+    conditions.push(filter.at.length === 0 ? { _id: { $in: [] } } : { $or: filter.at.map((each) => ({ ...each })) });
   if (filter.hasError !== undefined) conditions.push({ hasError: filter.hasError });
   return conditions.length === 0 ? {} : { $and: conditions };
 }

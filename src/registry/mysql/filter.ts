@@ -18,6 +18,7 @@ export function whereTenant(filter: TenantFilter): Condition {
   if (filter.clusters !== undefined) add('t.cluster IN (?)', listOf(filter.clusters));
   if (filter.labels !== undefined) add('JSON_CONTAINS(t.labels, ?)', toJson(filter.labels));
   if (filter.notAt !== undefined) conditions.push(isNotAt(filter.notAt));
+  if (filter.at !== undefined) conditions.push(isAt(filter.at));
   if (filter.hasError !== undefined) add('t.has_error = ?', filter.hasError ? 1 : 0);
   if (filter.ofRun !== undefined) {
     add(
@@ -51,4 +52,19 @@ function isNotAt({ schemaVersion, migrationsHash: hash }: NonNullable<TenantFilt
     }
   }
   return { sql: `(${ranges.join(' OR ')})`, params };
+}
+
+/** Null is compared by itself, so that an index answers each. */
+function isAt(versions: NonNullable<TenantFilter['at']>): Condition {
+  const params: Value[] = [];
+  const equals = (column: string, value: string | null): string => {
+    if (value === null) return `${column} IS NULL`;
+    params.push(value);
+    return `${column} = ?`;
+  };
+  const each = versions.map(
+    ({ schemaVersion, migrationsHash }) =>
+      `(${equals('t.migrations_hash', migrationsHash)} AND ${equals('t.schema_version', schemaVersion)})`,
+  );
+  return { sql: each.length === 0 ? 'FALSE' : `(${each.join(' OR ')})`, params };
 }

@@ -20,6 +20,7 @@ export function whereTenant(filter: TenantFilter, params: Params): string {
   if (filter.clusters !== undefined) conditions.push(`t.cluster = ANY (${params.add(filter.clusters, 'text[]')})`);
   if (filter.labels !== undefined) conditions.push(`t.labels @> ${params.add(JSON.stringify(filter.labels), 'jsonb')}`);
   if (filter.notAt !== undefined) conditions.push(isNotAt(filter.notAt, params));
+  if (filter.at !== undefined) conditions.push(isAt(filter.at, params));
   if (filter.hasError !== undefined) conditions.push(`t.last_error IS ${filter.hasError ? 'NOT NULL' : 'NULL'}`);
   if (filter.ofRun !== undefined) {
     const run = params.add(filter.ofRun.runId, 'text');
@@ -49,4 +50,15 @@ function isNotAt(target: NonNullable<TenantFilter['notAt']>, params: Params): st
     );
   }
   return `(${ranges.join(' OR ')})`;
+}
+
+/** Null is compared by itself: `IS NOT DISTINCT FROM` no index answers. */
+function isAt(versions: NonNullable<TenantFilter['at']>, params: Params): string {
+  const equals = (column: string, value: string | null): string =>
+    value === null ? `${column} IS NULL` : `${column} = ${params.add(value, 'text')}`;
+  const each = versions.map(
+    ({ schemaVersion, migrationsHash }) =>
+      `(${equals('t.migrations_hash', migrationsHash)} AND ${equals('t.schema_version', schemaVersion)})`,
+  );
+  return each.length === 0 ? 'false' : `(${each.join(' OR ')})`;
 }
