@@ -103,7 +103,11 @@ function printTenantLine(outcome: TenantOutcome, tally: RunTally, palette: Retur
 
 function printHeartbeat(tally: RunTally, elapsedMs: number): string {
   const [first] = tally.inFlight.values();
-  if (tally.total <= 1) return `… ${sanitizeLine(first?.tenant ?? 'waiting')}: ${first?.step ?? 'waiting'}, ${formatDuration(elapsedMs)}`;
+  if (tally.total <= 1) {
+    // Before its first step a tenant waits for its lease: of another command, or of one that has died.
+    const what = first === undefined ? 'waiting for its turn' : `${sanitizeLine(first.tenant)}: ${first.step ?? 'waiting'}`;
+    return `… ${what}, ${formatDuration(elapsedMs)}`;
+  }
   const left = estimateTimeLeft(tally.done, tally.total, elapsedMs);
   const failed = tally.failed === 0 ? '' : `, ${formatNumber(tally.failed)} failed`;
   return `… ${formatNumber(tally.done)} of ${formatNumber(tally.total)} done${failed}, ${tally.inFlight.size} in flight, ${formatDuration(elapsedMs)}${left === null ? '' : `, about ${formatDuration(left)} left`}`;

@@ -20,6 +20,8 @@ const MOST_LOGGED = 10_000_000;
 /** Of the error output, for the message of a failure. */
 const TAIL_LINES = 5;
 const TAIL_LENGTH = 1_000;
+/** Where an error of Node's passed through: what it says is above. The log has them. */
+const STACK_FRAME = /^\s+at .+:\d+:\d+\)?$/;
 /** How long the output has to be silent once the program has ended, where something that it started holds it open. */
 const SILENCE_MS = 100;
 /** What goes on talking is not waited for. */
@@ -105,7 +107,7 @@ function gatherOutput(onOutput: (text: string) => void) {
   const reader = (name: keyof typeof tails) =>
     createLineReader((lines) => {
       log(lines);
-      tails[name] = [...tails[name], ...lines.filter((line) => line.trim() !== '').slice(-TAIL_LINES)].slice(-TAIL_LINES);
+      tails[name] = [...tails[name], ...lines.filter(isTelling).slice(-TAIL_LINES)].slice(-TAIL_LINES);
     });
   const stdout = reader('stdout');
   const stderr = reader('stderr');
@@ -124,6 +126,10 @@ function gatherOutput(onOutput: (text: string) => void) {
       return `:\n${text.length > TAIL_LENGTH ? `… ${text.slice(-TAIL_LENGTH)}` : text}`;
     },
   };
+}
+
+function isTelling(line: string): boolean {
+  return line.trim() !== '' && !STACK_FRAME.test(line.trimEnd());
 }
 
 async function explainNoExit(file: string, cwd: string, { code, signal }: Ending): Promise<string> {

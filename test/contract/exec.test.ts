@@ -108,6 +108,15 @@ describe('what a program says', () => {
     expect((await node('process.exitCode = 1')).error).toBe('node exited with 1');
     expect((await node(`console.error('y'.repeat(5000)); process.exitCode = 1`)).error?.length).toBeLessThan(1_100);
   });
+
+  test('leaves out where an error passed through, so that what it says is among them; the log has it all', async () => {
+    const { error, logged } = await node(
+      `const nest = (n) => { if (n === 0) throw new Error('no table notes'); nest(n - 1); }; Error.stackTraceLimit = 30; nest(20)`,
+    );
+    expect(error).toMatch(/^node exited with 1:\n(.*\n)*Error: no table notes\nNode\.js v\d/);
+    expect(error).not.toMatch(/^\s+at /m);
+    expect(logged.join('\n').match(/^\s+at nest/gm)).toHaveLength(21);
+  });
 });
 
 describe('a program that is not run', () => {

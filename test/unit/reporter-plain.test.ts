@@ -245,4 +245,20 @@ describe('in a run that takes long', () => {
     expect(readErr()).toBe('');
     await reporter.finish();
   });
+
+  test('says of one tenant which step it is at, and before the first that it waits', async () => {
+    const { reporter, report, readErr } = open();
+    const events = [...singleScene({ isBroken: false })].map(({ event }) => event);
+    const started = events.findIndex(({ type }) => type === 'tenant.started');
+    for (const event of events.slice(0, started)) report(event);
+    readErr();
+    await vi.advanceTimersByTimeAsync(11_000);
+    expect(readErr()).toMatch(/^… waiting for its turn, 1\d(\.\d)? s\n$/);
+    const step = events.findIndex(({ type }) => type === 'step.started') + 1;
+    for (const event of events.slice(started, step)) report(event);
+    readErr();
+    await vi.advanceTimersByTimeAsync(11_000);
+    expect(readErr()).toMatch(/^… acme: register, /);
+    await reporter.finish();
+  });
 });
