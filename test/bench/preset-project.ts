@@ -18,7 +18,9 @@ export interface PresetProject {
 
 export interface PresetProjectOptions {
   readonly root: string;
+  /** Of the PostgreSQL with the registry, and with the tenants where the sample says nothing else. */
   readonly serverUrl: string;
+  readonly mongoUrl: string;
   readonly sample: PresetSample;
   readonly tenants: number;
   readonly concurrency: number;
@@ -26,7 +28,8 @@ export interface PresetProjectOptions {
 
 let made = 0;
 
-export async function createPresetProject({ root, serverUrl, sample, tenants, concurrency }: PresetProjectOptions): Promise<PresetProject> {
+export async function createPresetProject(options: PresetProjectOptions): Promise<PresetProject> {
+  const { root, serverUrl, mongoUrl, sample, tenants, concurrency } = options;
   made += 1;
   const name = `bench_presets_${process.pid}_${made}`;
   const url = withDatabase(serverUrl, name);
@@ -38,11 +41,16 @@ export async function createPresetProject({ root, serverUrl, sample, tenants, co
   for (const library of [...sample.packages, '.bin']) await symlink(path.join(root, 'node_modules', library), path.join(modules, library));
   await writeFile(path.join(directory, 'package.json'), '{ "type": "module" }\n');
 
+  const isMongo = sample.engine === 'mongodb';
+  const placement = isMongo
+    ? { cluster: 'main', driver: 'mongodb-database', name: `${name}_{id}` }
+    : { cluster: 'main', driver: 'postgres-schema', name: 'tenant_{id}' };
   const config = (migrator: string): string => `import { defineConfig } from 'tenancy-cli';
 import * as presets from 'tenancy-cli/hooks';
 export default defineConfig({
+  registry: { url: process.env.BENCH_REGISTRY_URL },
   clusters: { main: { url: process.env.BENCH_URL, concurrency: ${concurrency} } },
-  placement: { cluster: 'main', driver: 'postgres-schema', name: 'tenant_{id}' },
+  placement: ${JSON.stringify(placement)},
   hooks: { migrate: ${migrator} },
 });
 `;
@@ -54,7 +62,13 @@ export default defineConfig({
       ['-c', script, 'bash', process.execPath, path.join(root, 'bin/tenancy.js'), ...args],
       {
         cwd: directory,
-        env: { BENCH_URL: url, NODE_EXTRA_CA_CERTS: undefined, NODE_OPTIONS: undefined, NO_COLOR: '1' },
+        env: {
+          BENCH_REGISTRY_URL: url,
+          BENCH_URL: isMongo ? mongoUrl : url,
+          NODE_EXTRA_CA_CERTS: undefined,
+          NODE_OPTIONS: undefined,
+          NO_COLOR: '1',
+        },
         stdin: 'ignore',
         reject: false,
       },
@@ -67,7 +81,7 @@ export default defineConfig({
 
   await writeFile(path.join(directory, 'tenancy.config.mjs'), config(sample.migrator));
   for (const [file, text] of Object.entries(sample.files)) await writeFile(path.join(directory, file), text);
-  await sample.write(directory, 1, 'CREATE TABLE base (id bigint PRIMARY KEY)');
+  await sample.write(directory, 1, 'make');
   await run(['tenant', 'provision', ...Array.from({ length: tenants }, (_, index) => idOf(index)), '--quiet']);
   return {
     directory,

@@ -16,8 +16,8 @@ export interface MongoDeployment {
   stop(): Promise<void>;
 }
 
-/** That which TENANCY_TEST_MONGODB_URL names, a `mongod` that is installed, or the stand-in. */
-export async function startMongoDeployment(): Promise<MongoDeployment> {
+/** That which TENANCY_TEST_MONGODB_URL names, a `mongod` that is installed, or the stand-in. `main`: the stand-in's, for a bundle that is elsewhere. */
+export async function startMongoDeployment(main = fileURLToPath(new URL('main.ts', import.meta.url))): Promise<MongoDeployment> {
   const given = process.env['TENANCY_TEST_MONGODB_URL'];
   if (given !== undefined && given !== '') {
     return { url: given, label: 'MongoDB: that of TENANCY_TEST_MONGODB_URL', isStandIn: false, stop: () => Promise.resolve() };
@@ -27,15 +27,14 @@ export async function startMongoDeployment(): Promise<MongoDeployment> {
   if ((process.env['TENANCY_TEST_REQUIRE'] ?? '').split(',').some((name) => name.trim() === 'mongodb')) {
     throw new Error('TENANCY_TEST_REQUIRE names mongodb, and there is neither TENANCY_TEST_MONGODB_URL nor a mongod');
   }
-  return startStandInProcess();
+  return startStandInProcess(main);
 }
 
 /** In a process of its own, so that what keeps a test busy doesn't keep the server from answering. */
-async function startStandInProcess(): Promise<MongoDeployment> {
+async function startStandInProcess(main: string): Promise<MongoDeployment> {
   const jiti = createRequire(import.meta.url)
     .resolve('jiti/package.json')
     .replace('package.json', 'lib/jiti-cli.mjs');
-  const main = fileURLToPath(new URL('main.ts', import.meta.url));
   const { NODE_OPTIONS: _options, ...env } = process.env;
   const child = spawn(process.execPath, [jiti, main], {
     stdio: ['pipe', 'pipe', 'inherit'],

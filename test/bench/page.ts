@@ -1,0 +1,44 @@
+import os from 'node:os';
+import { type Figure, printFigures } from './figure.js';
+
+/** What a section of docs/benchmarks.md says beside its figures, by the benchmark's name. */
+const SECTIONS: Readonly<Record<string, { readonly title: string; readonly notes: string }>> = {
+  'start-up': { title: 'Start-up', notes: '`NODE_EXTRA_CA_CERTS` is unset: on Node 20 it costs every start 130 ms, on both sides.' },
+  migrate: {
+    title: 'Many migrations',
+    notes: `- **Bare script**: \`test/bench/rival.ts\`, the same SQL and a history row each over a \`pg\` pool, all twelve transactions of a tenant as one message; no
+  registry, no lease, no fence, no check of the history.
+- **Plain loop of umzug**: the same file, for each migration \`BEGIN\`, the file, the history row and \`COMMIT\` as a round trip each, at the same concurrency.
+- The delay comes from a TCP proxy in front of the server, for registry and tenants alike.`,
+  },
+  sleep: { title: 'Many tenants at once', notes: 'Start-up is the same command with nothing to do.' },
+  presets: {
+    title: 'Every migrator that runs in process',
+    notes: `Kysely alone takes 8.9 s for the forty, and node-pg-migrate fails 39 of them, as their own locks are for a whole database. In the second half, tenants that have everything
+are asked for what they have in process, and others of them by the tool's own program, started for each. Tenants in MongoDB are on the
+[stand-in](../CONTRIBUTING.md#tests) of the tests, where there is no \`mongod\`.`,
+  },
+};
+
+/** One benchmark's section, with what it was measured on: each may have been run on another day. */
+export function printSection(name: string, figures: readonly Figure[]): string {
+  const { title = name, notes = '' } = SECTIONS[name] ?? {};
+  const [cpu] = os.cpus();
+  return `## ${title}
+
+${printFigures(figures)}
+
+${notes}
+
+Measured on ${os.cpus().length} cores (${cpu?.model.trim() ?? 'unknown'}), ${os.platform()}, Node ${process.versions.node}.
+`;
+}
+
+/** The page with this benchmark's section in place of the one that it has. */
+export function replaceSection(page: string, name: string, section: string): string {
+  const heading = `## ${SECTIONS[name]?.title ?? name}\n`;
+  const start = page.indexOf(`\n${heading}`) + 1;
+  if (start === 0) return `${page.trimEnd()}\n\n${section}`;
+  const next = page.indexOf('\n## ', start + heading.length);
+  return `${page.slice(0, start)}${section}${next < 0 ? '' : page.slice(next)}`;
+}
