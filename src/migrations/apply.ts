@@ -5,6 +5,12 @@ export interface ApplyPlanOptions extends ApplyOptions {
   readonly signal: AbortSignal;
 }
 
+/** Also called ahead, so that it is loaded while servers answer. */
+export async function loadUmzug(): Promise<typeof import('umzug')> {
+  // In the bundle a CommonJS package has a default export alone.
+  return (await import('umzug')).default;
+}
+
 /**
  * Runs a plan over umzug, whose bookkeeping is the tenant's own history: which are executed was settled by the plan, and is checked by
  * `expectedDigest`; a row is written with the work it stands for, so nothing is left to log.
@@ -13,8 +19,7 @@ export interface ApplyPlanOptions extends ApplyOptions {
 export async function applyPlan(session: TenantSession, plan: TenantMigrationPlan, options: ApplyPlanOptions): Promise<void> {
   const { direction, steps } = plan;
   if (steps.length === 0) return;
-  // In the bundle a CommonJS package has a default export alone.
-  const { MigrationError, Umzug } = (await import('umzug')).default;
+  const { MigrationError, Umzug } = await loadUmzug();
   let sent: Promise<void> | null = null;
   const carryOut = (): Promise<void> => {
     sent ??= direction === 'up' ? session.applyMigrations(steps, options).then(() => {}) : session.revertMigrations(steps, options);

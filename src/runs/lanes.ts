@@ -4,6 +4,7 @@ import type { FleetLane } from '../fleet/run-fleet.js';
 import { type RunMigrator, targetOf } from '../lifecycle/migrator.js';
 import type { Registry, TenantFilter, TenantSummary } from '../registry/registry.js';
 import type { DriverName, Tenant } from '../tenant.js';
+import { readAhead } from '../util/read-ahead.js';
 
 /** Tenants that are read from the registry at a time. */
 export const PAGE = 200;
@@ -53,7 +54,10 @@ export async function planRun({ config, registry, filter, skipsKnown, concurrenc
   const lanes = Object.entries(clusters).map(([name, { cap }]) => ({
     name,
     cap,
-    tenants: leaveOut(readTenants(registry, { ...pending, clusters: [name] }), (tenant) => isThere(tenant) && tenant.lastError === null),
+    tenants: leaveOut(
+      readAhead(readTenants(registry, { ...pending, clusters: [name] })),
+      (tenant) => isThere(tenant) && tenant.lastError === null,
+    ),
   }));
   return { filter, summary, selected, upToDate, lanes, clusters, concurrency: decideConcurrency(config, concurrency, clusters) };
 }

@@ -6,6 +6,7 @@ import type { RunContext } from '../lifecycle/run-context.js';
  * A cluster that can't be reached is left to them, who try again; in a dry run, where they may not be asked, it is a warning. @throws TenancyError `TENANCY_CLUSTER_CHANGED`
  */
 export async function refuseChangedClusters(run: RunContext, lanes: readonly { readonly name: string }[]): Promise<void> {
+  if (lanes.length > 0 && run.migrator.type === 'built-in') loadAhead();
   await Promise.all(
     lanes.map(async ({ name }) => {
       try {
@@ -16,4 +17,9 @@ export async function refuseChangedClusters(run: RunContext, lanes: readonly { r
       }
     }),
   );
+}
+
+/** While the servers answer there is nothing else to do. Where it can't be loaded, whoever needs it says so. */
+function loadAhead(): void {
+  void import('../migrations/apply.js').then(({ loadUmzug }) => loadUmzug()).catch(() => undefined);
 }
