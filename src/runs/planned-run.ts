@@ -3,7 +3,7 @@ import { TenancyError } from '../errors.js';
 import type { PlannedGroup } from '../events.js';
 import { Tally } from '../fleet/tally.js';
 import { migrateTenant } from '../lifecycle/migrate.js';
-import { createRunMigrator, type MigrationOutline } from '../lifecycle/migrator.js';
+import { createRunMigrator, type MigrationOutline, type RunMigrator } from '../lifecycle/migrator.js';
 import type { RunContext } from '../lifecycle/run-context.js';
 import { noJournal } from '../lifecycle/steps.js';
 import type { Tenant } from '../tenant.js';
@@ -53,7 +53,7 @@ export async function migratePlanned(
     await checkPlan(run, { plan: saved, file, lanes: plan }, { asksAll: forceVerify, signals });
     if (dryRun) return tellPlan(run, saved, plan, { ...options, startedMs });
     await options.confirm?.(plan.selected);
-    await recordRun(run, plan, migrator.target, describeAsked(saved));
+    await recordRun(run, plan, migrator.target, describeAsked(saved, migrator));
     return executeRun(run, {
       ...plan,
       maxFailures: options.maxFailures ?? null,
@@ -78,10 +78,13 @@ function createGate(saved: SavedPlan): (tenant: Tenant, outline: MigrationOutlin
   };
 }
 
-/** For `run retry`: the plan's tenants, and its target rather than what is newest by then. */
-function describeAsked({ groups, target, to, allowOutOfOrder, createdAt }: SavedPlan): Readonly<Record<string, unknown>> {
+/** For `run retry`: the plan's tenants, and its target rather than what is newest by then, where the migrator can be told one. */
+function describeAsked(
+  { groups, to, allowOutOfOrder, createdAt }: SavedPlan,
+  { type, target }: RunMigrator,
+): Readonly<Record<string, unknown>> {
   const ids = groups.flatMap(({ tenants }) => Object.keys(tenants));
-  return { filter: describeFilter({ ids }), to: to ?? target, allowOutOfOrder, plan: createdAt };
+  return { filter: describeFilter({ ids }), to: to ?? (type === 'built-in' ? target : null), allowOutOfOrder, plan: createdAt };
 }
 
 async function tellPlan(

@@ -122,6 +122,35 @@ describe('a dry run', () => {
     expect(readPlan(scene.told())).toMatchObject({ estimate: null, clusters: [{ tenantMs: null, estimateMs: null }] });
   });
 
+  test('goes by what tenants took that went the same way, on the same cluster where there were any', async (scope) => {
+    const scene = await createPlanScene(scope);
+    const { url } = scene.database;
+    const tenancy = await scene.open({
+      clusters: { one: { url, concurrency: 2 }, two: { url, concurrency: 1 } },
+      placement: ({ id }) => ({ cluster: id.startsWith('two') ? 'two' : 'one', driver: 'postgres-schema', name: `tenant_${id}` }),
+    });
+    const ids = ['one1', 'one2', 'one3', 'one4', 'two1', 'two2'];
+    await tenancy.provision(ids);
+    await tenancy.rollback({ ids }, { to: '1' });
+    await tenancy.migrate({ ids: ['one1', 'one2', 'one3', 'two1'] });
+    await scene.database.query(
+      `UPDATE tenancy.run_tenants SET ms = CASE tenant WHEN 'one1' THEN 100 WHEN 'one2' THEN 200 WHEN 'one3' THEN 9000 ELSE 500 END
+        WHERE from_version = '0001_a' AND to_version = '0002_b'`,
+    );
+    await tenancy.rollback({ ids: ['one1', 'one2', 'two1'] }, { to: '1' });
+    scene.told();
+    await tenancy.migrate({ all: true }, { dryRun: true });
+    const { clusters, estimate } = readPlan(scene.told());
+    // Two turns of the median on the first, and two of the only one there was on the second.
+    expect([...clusters].sort((a, b) => (a.cluster < b.cluster ? -1 : 1))).toEqual([
+      { cluster: 'one', tenants: 3, cap: 2, tenantMs: 200, estimateMs: 400 },
+      { cluster: 'two', tenants: 2, cap: 1, tenantMs: 500, estimateMs: 1000 },
+    ]);
+    expect(estimate).toMatchObject({ ms: 1000, sampled: 4 });
+    await tenancy.migrate({ clusters: ['two'] }, { dryRun: true, concurrency: 1 });
+    expect(readPlan(scene.told()).estimate).toMatchObject({ ms: 1000 });
+  });
+
   test('names tenants that are in no state for it, as the run would', async (scope) => {
     const scene = await createBehind(scope);
     await scene.database.query(`UPDATE tenancy.tenants SET status = 'failed' WHERE id = 'acme'`);
@@ -242,6 +271,20 @@ describe('a saved plan', () => {
     const report = await tenancy.carryOut('rollback', planFile, { confirm: async (selected) => void asked.push(selected) });
     expect([report.exitCode, report.counts.applied, asked]).toEqual([0, 2, [2]]);
     expect((await tenancy.find('globex')).schemaVersion).toBeNull();
+  });
+
+  test('is retried to its own target, whatever is newest by then', async (scope) => {
+    const scene = await createBehind(scope);
+    const { planFile, database } = scene;
+    await (await scene.open()).migrate({ all: true }, { dryRun: true, save: planFile });
+    await database.query('CREATE TABLE tenant_globex.b (id int)');
+    const report = await (await scene.open()).carryOut('migrate', planFile);
+    expect([report.exitCode, report.counts.applied, report.counts.failed]).toEqual([1, 1, 1]);
+    await database.query('DROP TABLE tenant_globex.b');
+    await scene.write('0003_c.sql', 'CREATE TABLE c (id int);\n');
+    const tenancy = await scene.open();
+    expect(await tenancy.retryRun('last')).toMatchObject({ exitCode: 0, selected: 1, counts: { applied: 1 } });
+    expect((await tenancy.find('globex')).schemaVersion).toBe('0002_b');
   });
 
   test('reads again those whose own history made it, and all with --force-verify', async (scope) => {
