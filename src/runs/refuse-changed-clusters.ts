@@ -1,4 +1,4 @@
-import { isTenancyError } from '../errors.js';
+import { isTenancyError, TenancyError } from '../errors.js';
 import type { RunContext } from '../lifecycle/run-context.js';
 
 /**
@@ -13,10 +13,22 @@ export async function refuseChangedClusters(run: RunContext, lanes: readonly { r
         await run.clusters.engine(name, run.command);
       } catch (error) {
         if (isTenancyError(error, 'TENANCY_CLUSTER_CHANGED')) throw error;
-        if (run.dryRun && isTenancyError(error)) run.emit({ type: 'run.warned', code: error.code, message: error.message });
+        if (run.dryRun) warn(run, name, error);
       }
     }),
   );
+}
+
+function warn(run: RunContext, cluster: string, error: unknown): void {
+  const { code, message } = isTenancyError(error)
+    ? error
+    : (run.clusters.opened(cluster)?.describeUnreachable(error) ??
+      new TenancyError('TENANCY_CLUSTER_UNREACHABLE', {
+        cluster,
+        where: run.clusters.opened(cluster)?.where ?? cluster,
+        reason: error instanceof Error ? error.message : String(error),
+      }));
+  run.emit({ type: 'run.warned', code, message });
 }
 
 /** While the servers answer there is nothing else to do. Where it can't be loaded, whoever needs it says so. */

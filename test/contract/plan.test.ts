@@ -151,6 +151,18 @@ describe('a dry run', () => {
     expect(readPlan(scene.told()).estimate).toMatchObject({ ms: 1000 });
   });
 
+  test('plans by the registry for a cluster that is down, and warns of it', async (scope) => {
+    const scene = await createBehind(scope);
+    const proxy = await createTcpProxy(scene.database.url);
+    await proxy.close();
+    const tenancy = await scene.open({ registry: { url: scene.database.url }, clusters: { main: { url: proxy.url } } });
+    scene.told();
+    expect(await tenancy.migrate({ all: true }, { dryRun: true })).toMatchObject({ exitCode: 0, pending: 2 });
+    expect(scene.told().flatMap((event) => (event.type === 'run.warned' ? [event.code] : []))).toEqual(['TENANCY_CLUSTER_UNREACHABLE']);
+    const asked = await tenancy.migrate({ all: true }, { dryRun: true, forceVerify: true });
+    expect(asked.failed.map(({ error }) => error?.code)).toEqual(['TENANCY_CLUSTER_UNREACHABLE', 'TENANCY_CLUSTER_UNREACHABLE']);
+  });
+
   test('names tenants that are in no state for it, as the run would', async (scope) => {
     const scene = await createBehind(scope);
     await scene.database.query(`UPDATE tenancy.tenants SET status = 'failed' WHERE id = 'acme'`);
