@@ -98,6 +98,8 @@ export type RunEvent =
       readonly selected: number;
       /** Of these, how many need no work: counted, never listed one by one. */
       readonly upToDate: number;
+      /** Of a run that is gone on with: for how many of them it had an outcome before; in `upToDate` too. */
+      readonly doneBefore?: number;
       readonly target: string | null;
       readonly concurrency: number;
       readonly clusters: Readonly<Record<string, { readonly tenants: number; readonly cap: number }>>;
@@ -168,8 +170,21 @@ export type RunEvent =
     }
   | ({ readonly type: 'tenant.finished' } & TenantOutcome)
   | {
+      /** By `run pause`, from elsewhere: no more tenants are started until `run.resumed`. */
+      readonly type: 'run.paused';
+      readonly inFlight: number;
+      readonly notStarted: number;
+    }
+  | {
+      readonly type: 'run.resumed';
+      /** For how long it was paused. */
+      readonly ms: number;
+      readonly notStarted: number;
+    }
+  | {
       readonly type: 'run.draining';
-      readonly reason: 'interrupted' | 'terminated' | 'max-failures' | 'resources' | 'lease-lost';
+      /** `cancelled`: by `run cancel`, from elsewhere. */
+      readonly reason: 'interrupted' | 'terminated' | 'max-failures' | 'resources' | 'lease-lost' | 'cancelled';
       readonly inFlight: number;
       readonly notStarted: number | null;
     }

@@ -5,6 +5,7 @@ import type { StampedRunEvent } from './events.js';
 import type { TenantSelection } from './fleet/selection.js';
 import type { Run, TenantFilter, TenantSummary } from './registry/registry.js';
 import type { AdoptOptions } from './runs/adopt-run.js';
+import type { ControlAnswer } from './runs/control-run.js';
 import type { DeprovisionOptions } from './runs/deprovision-run.js';
 import type { RunSignals } from './runs/execute-run.js';
 import { readTenants } from './runs/lanes.js';
@@ -13,6 +14,7 @@ import type { PlannedRunOptions } from './runs/planned-run.js';
 import type { ProvisionOptions } from './runs/provision-run.js';
 import type { RunReport } from './runs/report.js';
 import { requireTenant } from './runs/require-tenant.js';
+import type { ResumedRun, ResumeOptions } from './runs/resume-run.js';
 import type { RetryOptions } from './runs/retry-run.js';
 import type { RepairOptions, TenantRunOptions } from './runs/tenant-runs.js';
 import { createWorkspace, type Workspace } from './runs/workspace.js';
@@ -59,6 +61,12 @@ export interface Tenancy {
   adopt(options: Loose<AdoptOptions>): Promise<RunReport>;
   findRun(id: string): Promise<Run>;
   retryRun(id: string, options?: Loose<RetryOptions>): Promise<RunReport>;
+  /** Has a run start no more tenants until it is resumed, in whichever process it is. */
+  pauseRun(id: string): Promise<ControlAnswer>;
+  /** Has a paused run go on; goes on here with one that was interrupted or whose process has gone, under its own id. */
+  resumeRun(id: string, options?: Loose<ResumeOptions>): Promise<ResumedRun>;
+  /** Drains a run, in whichever process it is; with `isNow` stops what is in flight too. */
+  cancelRun(id: string, options?: { readonly isNow?: boolean }): Promise<ControlAnswer>;
   /** For what has no method of its own; part of the program, not of the public API. @internal */
   readonly workspace: Workspace;
   /** Closes every connection, and stops an embedded server that nobody else uses. */
@@ -116,8 +124,11 @@ export function openTenancy(config: ResolvedConfig, options: TenancyOptions = {}
         ...withSignals(asked),
         confirm: asked.confirm ?? (async () => undefined),
       }),
-    findRun: async (id) => (await import('./runs/retry-run.js')).findRun(await workspace.registry(), id),
+    findRun: async (id) => (await import('./runs/find-run.js')).findRun(await workspace.registry(), id),
     retryRun: async (id, asked = {}) => (await import('./runs/retry-run.js')).retryRun(workspace, id, withSignals(asked)),
+    pauseRun: async (id) => (await import('./runs/control-run.js')).pauseRun(workspace, id),
+    resumeRun: async (id, asked = {}) => (await import('./runs/resume-run.js')).resumeRun(workspace, id, withSignals(asked)),
+    cancelRun: async (id, { isNow = false } = {}) => (await import('./runs/control-run.js')).cancelRun(workspace, id, { isNow }),
     close: () => workspace.close(),
   };
 }

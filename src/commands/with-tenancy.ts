@@ -29,7 +29,7 @@ export async function withRun(
   context: CommandContext,
   command: string,
   flags: RunFlags,
-  use: (tenancy: Tenancy) => Promise<RunReport>,
+  use: (tenancy: Tenancy) => Promise<Pick<RunReport, 'exitCode'>>,
 ): Promise<ExitCode> {
   const config = await loadProject(context, command, flags);
   const { globals } = context;

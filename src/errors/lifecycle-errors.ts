@@ -98,7 +98,7 @@ export const lifecycleErrors = {
   }),
   TENANCY_RUN_ABORTED: defineError<Record<string, never>>({
     exit: EXIT.interrupted,
-    message: () => 'stopped in flight by a second interrupt',
+    message: () => 'stopped in flight, by a second interrupt or `tenancy run cancel --now`',
     hint: () => 'run the same command again: it continues where it was',
     isRetryable: true,
   }),
@@ -134,10 +134,16 @@ export const lifecycleErrors = {
     exit: EXIT.refused,
     message: ({ expected, given }) => `the confirmation ${JSON.stringify(given)} is not ${JSON.stringify(expected)}; nothing was touched`,
   }),
-  TENANCY_RUN_NOT_FOUND: defineError<{ run: string }>({
+  TENANCY_RUN_NOT_FOUND: defineError<{ run: string; suggestion: string | null }>({
     exit: EXIT.usage,
-    message: ({ run }) => `there is no run ${run}`,
-    hint: () => 'see `tenancy run list`',
+    message: ({ run }) => (run === 'last' ? 'there has been no run yet' : `there is no run ${run}`),
+    hint: ({ suggestion }) =>
+      `${suggestion === null ? '' : `did you mean ${suggestion}? `}see \`tenancy run list\`; the newest goes by \`last\``,
+  }),
+  TENANCY_RUN_NOT_CONTROLLED: defineError<{ run: string; done: string; reason: string; next: string | null }>({
+    exit: EXIT.usage,
+    message: ({ run, done, reason }) => `run ${run} can't be ${done}: ${reason}`,
+    hint: ({ next, run }) => next ?? `see \`tenancy run show ${run}\``,
   }),
   TENANCY_RUN_NOT_RETRIABLE: defineError<{ run: string; reason: string }>({
     exit: EXIT.usage,

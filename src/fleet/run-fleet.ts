@@ -16,6 +16,8 @@ export interface FleetOptions<Item> {
   readonly concurrency: number;
   /** Handles one tenant. Must not reject: a failure is an outcome. */
   readonly run: (item: Item) => Promise<TenantOutcome>;
+  /** Awaited before each item is started, with its slot taken: a run that is paused admits none. */
+  readonly admit?: () => Promise<void>;
   /** Told each item that was never started, once `drain` has aborted. */
   readonly skip: (item: Item) => void | Promise<void>;
   /** Told each outcome before the next tenant may take its slot. */
@@ -45,6 +47,7 @@ async function runLane<Item>(lane: FleetLane<Item>, everywhere: LimitFunction, o
   function start(item: Item): void {
     const started = here(() =>
       everywhere(async () => {
+        await options.admit?.();
         // The signal may have come while the tenant waited for its slot.
         if (options.drain.aborted) return options.skip(item);
         options.settle(await options.run(item));

@@ -15,6 +15,12 @@ export class Tally {
     if (isFailure(outcome.outcome)) this.#failed.push(outcome);
   }
 
+  /** What the same run had come to before it was interrupted. */
+  takeUp({ counts, failed }: { readonly counts: OutcomeCounts; readonly failed: readonly TenantOutcome[] }): void {
+    for (const type of TENANT_OUTCOMES) this.count(type, counts[type]);
+    this.#failed.push(...failed);
+  }
+
   count(type: TenantOutcomeType, tenants: number): void {
     this.#counts[type] += tenants;
   }

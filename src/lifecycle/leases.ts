@@ -19,6 +19,7 @@ export interface LeaseKeeper {
   tryAcquire(ids: readonly string[]): Promise<readonly LeaseGrant[]>;
   /** Waits up to `waitMs` for a tenant that another holds. @throws TenancyError `TENANCY_LOCK_HELD`, `TENANCY_TENANT_NOT_FOUND`. */
   acquire(id: string, waitMs: number, signal: AbortSignal): Promise<Granted>;
+  holds(id: string): boolean;
   /** Aborts when the tenant's lease may have gone to somebody else. */
   watch(id: string): AbortSignal;
   /** Asks the registry whether the lease is still ours: before what no fence guards. @throws TenancyError `TENANCY_LEASE_LOST`. */
@@ -113,6 +114,7 @@ export function createLeaseKeeper(registry: Registry, identity: { readonly owner
         await sleep(Math.min(leftMs, 100 + Math.random() * Math.min(1_000, 100 * 2 ** attempt)), signal);
       }
     },
+    holds: (id) => held.has(id),
     watch: (id) => held.get(id)?.signal ?? AbortSignal.abort(new TenancyError('TENANCY_LEASE_LOST', { tenant: id })),
     confirm: async (id) => {
       const still = await registry.renewLeases(identity.owner, LEASE_MS);

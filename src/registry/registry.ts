@@ -77,18 +77,37 @@ export interface Registry {
       readonly counts: OutcomeCounts;
       readonly exitCode: number;
       readonly notStarted: number;
+      /** Of the process that ends it: where another has taken the run over, nothing is changed. */
+      readonly owner?: string;
+      /** Why it ended early. */
+      readonly reason?: string | null;
     },
   ): Promise<void>;
+  /** Asks something of a run whose process lives: a compare-and-set, with an entry in the audit trail. False where it did not match. */
+  controlRun(id: string, change: RunControlChange): Promise<boolean>;
+  /**
+   * Of the process that carries a run out: says that it lives and whether it holds, and is told what is asked of it.
+   * Null where the run is not this owner's any more, or has ended.
+   */
+  hearRun(id: string, hearing: { readonly owner: string; readonly ttlMs: number; readonly isHolding: boolean }): Promise<RunControl | null>;
+  /** Makes a run that was interrupted, or whose process has died, this owner's, to be gone on with. Of several who try, one is told true. */
+  takeOverRun(id: string, by: { readonly owner: string; readonly host: string }): Promise<boolean>;
   findRun(id: string): Promise<Run | null>;
   /** Newest first. `before`: a run's id. */
   listRuns(page: { readonly before: string | null; readonly limit: number }): Promise<readonly Run[]>;
-  /** Settles tenants of a run: outcome, version, last error and audit entry, and gives the lease back; one statement. */
+  /**
+   * Settles tenants of a run: outcome, version, last error and audit entry, and gives the lease back; one statement.
+   * What one who lost the lease says of a tenant never takes the place of what another said of it in the same run.
+   */
   recordOutcomes(runId: string, outcomes: readonly OutcomeRecord[]): Promise<void>;
   listOutcomes(
     runId: string,
     filter: { readonly outcomes?: readonly TenantOutcomeType[] },
     page: { readonly after: string | null; readonly limit: number },
   ): Promise<readonly TenantOutcome[]>;
+
+  /** How many tenants of a run have which outcome, of those that are recorded: none of those who had nothing to do. */
+  countOutcomes(runId: string): Promise<OutcomeCounts>;
 
   /** The audit trail of one tenant, oldest first. */
   listEvents(tenant: string, page: { readonly after: number; readonly limit: number }): Promise<readonly AuditEvent[]>;
@@ -198,9 +217,31 @@ export interface NewRun {
   readonly selected: number;
 }
 
+/** What is asked of a run, from another terminal or machine. `cancel`: drain it. `abort`: stop what is in flight too. */
+export type RunControl = 'go-on' | 'pause' | 'cancel' | 'abort';
+
+export interface RunControlChange {
+  readonly from: readonly RunControl[];
+  readonly to: RunControl;
+  /** The host that asks. */
+  readonly by: string;
+}
+
+export const RUN_STATUSES = ['running', 'paused', 'finished', 'interrupted', 'cancelled'] as const;
+
 export interface Run extends NewRun {
-  /** `interrupted` also where its process died: a running run whose heartbeat is older than the lease. */
-  readonly status: 'running' | 'finished' | 'interrupted';
+  /**
+   * `paused`: its process holds. `interrupted` also where its process died: a run whose heartbeat is older than the lease.
+   * `cancelled`: it was asked to end, from elsewhere.
+   */
+  readonly status: (typeof RUN_STATUSES)[number];
+  /** What is asked of it, and by which host. */
+  readonly control: RunControl;
+  readonly controlBy: string | null;
+  /** Since when its process holds. */
+  readonly pausedAt: Date | null;
+  /** Why it ended early: `interrupted`, `cancelled`, `max-failures`. */
+  readonly endReason: string | null;
   readonly counts: OutcomeCounts | null;
   readonly notStarted: number | null;
   readonly exitCode: number | null;

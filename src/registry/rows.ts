@@ -1,6 +1,7 @@
 import type { OutcomeCounts, OutcomeError, RunCommand, TenantOutcome, TenantOutcomeType } from '../events.js';
+import { TENANT_OUTCOMES } from '../events.js';
 import type { DriverName, TenantStatus } from '../tenant.js';
-import type { Run, StepRecord, TenantSummary } from './registry.js';
+import type { Run, RunControl, StepRecord, TenantSummary } from './registry.js';
 
 /** Whatever a statement answers; each caller names the columns it asked for. */
 export type Row = Record<string, unknown>;
@@ -76,6 +77,22 @@ export interface RunRow<Time, Json> extends Row {
   readonly exit_code: number | null;
   readonly started_at: Time;
   readonly finished_at: Time | null;
+  readonly has_died: boolean | number;
+  readonly control: string;
+  readonly control_by: string | null;
+  readonly paused_at: Time | null;
+  readonly end_reason: string | null;
+}
+
+/** What a run is, of what is recorded of it. */
+export function deriveRunStatus(run: {
+  readonly status: string;
+  readonly hasDied: boolean;
+  readonly isHolding: boolean;
+  readonly endReason: string | null;
+}): Run['status'] {
+  if (run.status === 'running') return run.hasDied ? 'interrupted' : run.isHolding ? 'paused' : 'running';
+  return run.status === 'interrupted' && run.endReason === 'cancelled' ? 'cancelled' : (run.status as Run['status']);
 }
 
 export function toRun<Time, Json>(row: RunRow<Time, Json>, { toDate, fromJson }: Reading<Time, Json>): Run {
@@ -87,13 +104,28 @@ export function toRun<Time, Json>(row: RunRow<Time, Json>, { toDate, fromJson }:
     target: row.target,
     options: fromJson(row.options),
     selected: row.selected,
-    status: row.status as Run['status'],
+    status: deriveRunStatus({
+      status: row.status,
+      hasDied: Boolean(row.has_died),
+      isHolding: row.paused_at !== null,
+      endReason: row.end_reason,
+    }),
+    control: row.control as RunControl,
+    controlBy: row.control_by,
+    pausedAt: orNull(row.paused_at, toDate),
+    endReason: row.end_reason,
     counts: orNull(row.counts, (counts) => fromJson<OutcomeCounts>(counts)),
     notStarted: row.not_started,
     exitCode: row.exit_code,
     startedAt: toDate(row.started_at),
     finishedAt: orNull(row.finished_at, toDate),
   };
+}
+
+/** Of all outcomes, also those that nobody had. */
+export function toCounts(rows: readonly { readonly outcome: string; readonly tenants: number }[]): OutcomeCounts {
+  const counted = new Map(rows.map(({ outcome, tenants }) => [outcome, Number(tenants)]));
+  return Object.fromEntries(TENANT_OUTCOMES.map((type) => [type, counted.get(type) ?? 0])) as Record<TenantOutcomeType, number>;
 }
 
 export interface OutcomeRow<Json> extends Row {

@@ -132,6 +132,10 @@ export function describeEvent(event: RunEvent, command: RunCommand): string {
       return `${event.tenant}: attempt ${event.attempt} in ${formatDuration(event.delayMs)}, after: ${event.error.message}`;
     case 'tenant.finished':
       return `${event.tenant}: ${describeOutcome(event, command)}`;
+    case 'run.paused':
+      return `paused by \`tenancy run pause\`: ${event.inFlight === 0 ? '' : `finishing ${formatCount(event.inFlight, 'tenant')} in flight, `}starting no more until \`tenancy run resume\` (${formatNumber(event.notStarted)} left)`;
+    case 'run.resumed':
+      return `going on after a pause of ${formatDuration(event.ms)} (${formatNumber(event.notStarted)} left)`;
     case 'run.draining':
       return describeDraining(event);
     case 'run.finished':
@@ -142,12 +146,14 @@ export function describeEvent(event: RunEvent, command: RunCommand): string {
 }
 
 function describeStart(event: Extract<RunEvent, { type: 'run.started' }>): string {
-  const { command, selected, upToDate, target, concurrency, clusters, dryRun } = event;
+  const { command, selected, upToDate, doneBefore, target, concurrency, clusters, dryRun } = event;
   const names = Object.keys(clusters);
   const where = names.length === 1 ? ` on ${names[0]}` : names.length > 1 ? ` on ${names.length} clusters` : '';
-  const nothing = upToDate === 0 ? '' : `, ${formatNumber(upToDate)} ${commandWords[command].nothing}`;
+  const idle = upToDate - (doneBefore ?? 0);
+  const before = doneBefore === undefined ? '' : `, ${formatNumber(doneBefore)} done before`;
+  const nothing = `${before}${idle === 0 ? '' : `, ${formatNumber(idle)} ${commandWords[command].nothing}`}`;
   const atOnce = selected - upToDate > 1 && !dryRun ? `, ${concurrency} at once` : '';
-  return `${dryRun ? 'dry run: ' : ''}${commandWords[command].verb} ${formatCount(selected, 'tenant')}${where}${target === null ? '' : ` to ${target}`}${nothing}${atOnce}`;
+  return `${dryRun ? 'dry run: ' : doneBefore === undefined ? '' : 'go on: '}${commandWords[command].verb} ${formatCount(selected, 'tenant')}${where}${target === null ? '' : ` to ${target}`}${nothing}${atOnce}`;
 }
 
 function describePlan({ groups, estimate, saved }: Extract<RunEvent, { type: 'run.planned' }>): string {
@@ -183,6 +189,8 @@ export function describeDraining(event: Extract<RunEvent, { type: 'run.draining'
       return `--max-failures reached: ${finishing}${left}`;
     case 'resources':
       return `a server is out of disk, memory or locks: ${finishing}${left}`;
+    case 'cancelled':
+      return `cancelled by \`tenancy run cancel\`: ${finishing}${left}; with --now they are aborted`;
     case 'lease-lost':
       return `another process took over this run's tenants: ${finishing}${left}`;
     default:

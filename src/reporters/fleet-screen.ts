@@ -42,11 +42,12 @@ export function drawFleet(facts: ScreenFacts): readonly string[] {
 }
 
 function drawTitle({ tally, palette }: ScreenFacts): string {
-  const { started, draining } = tally;
+  const { started, draining, isPaused } = tally;
   if (started === null) return '';
   const where = Object.keys(started.clusters);
   const on = where.length === 1 ? ` on ${sanitizeLine(where[0] ?? '')}` : ` on ${where.length} clusters`;
   const title = `${palette.bold(describeCommand(started.command).verb)}${started.target === null ? '' : ` to ${sanitizeLine(started.target)}`}${palette.dim(on)}`;
+  if (isPaused) return `${palette.yellow(tally.inFlight.size > 0 ? 'paused, finishing what is in flight' : 'paused')} · ${title}`;
   return draining === null ? title : `${palette.yellow('finishing what is in flight')} · ${title}`;
 }
 
@@ -76,7 +77,7 @@ function drawPace({ tally, nowMs, startedAtMs, rate, palette }: ScreenFacts): st
   if (rate !== null) {
     parts.push(`${rate < 10 ? rate.toFixed(1) : formatNumber(Math.round(rate))} a second`);
     const leftMs = (1000 * (tally.total - tally.done)) / rate;
-    if (tally.draining === null && leftMs >= 1000)
+    if (tally.draining === null && !tally.isPaused && leftMs >= 1000)
       parts.push(`about ${formatDuration(Math.ceil(leftMs / 1000) * 1000).replace('.0 s', ' s')} left`);
   }
   return palette.dim(parts.join(' · '));

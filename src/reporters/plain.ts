@@ -60,6 +60,8 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
       case 'tenant.located':
         if (tally.started?.selected === 1) located = event;
         return;
+      case 'run.paused':
+      case 'run.resumed':
       case 'run.draining':
         return say(`${palette.yellow('!')} ${sanitizeLine(describeEvent(event, tally.command))}`);
       case 'run.finished':
@@ -108,7 +110,8 @@ function printHeartbeat(tally: RunTally, elapsedMs: number): string {
     const what = first === undefined ? 'waiting for its turn' : `${sanitizeLine(first.tenant)}: ${first.step ?? 'waiting'}`;
     return `… ${what}, ${formatDuration(elapsedMs)}`;
   }
-  const left = estimateTimeLeft(tally.done, tally.total, elapsedMs);
+  const paused = tally.isPaused ? 'paused, ' : '';
+  const left = tally.isPaused ? null : estimateTimeLeft(tally.done, tally.total, elapsedMs);
   const failed = tally.failed === 0 ? '' : `, ${formatNumber(tally.failed)} failed`;
-  return `… ${formatNumber(tally.done)} of ${formatNumber(tally.total)} done${failed}, ${tally.inFlight.size} in flight, ${formatDuration(elapsedMs)}${left === null ? '' : `, about ${formatDuration(left)} left`}`;
+  return `… ${paused}${formatNumber(tally.done)} of ${formatNumber(tally.total)} done${failed}, ${tally.inFlight.size} in flight, ${formatDuration(elapsedMs)}${left === null ? '' : `, about ${formatDuration(left)} left`}`;
 }

@@ -16,6 +16,7 @@ const KEPT_FAILURES = 8;
 export class RunTally {
   started: Started | null = null;
   draining: Extract<RunEvent, { type: 'run.draining' }> | null = null;
+  isPaused = false;
   readonly counts: Record<keyof OutcomeCounts, number> = {
     applied: 0,
     'up-to-date': 0,
@@ -77,7 +78,10 @@ export class RunTally {
       this.retries += 1;
     } else if (event.type === 'tenant.finished') {
       this.settle(event);
+    } else if (event.type === 'run.paused' || event.type === 'run.resumed') {
+      this.isPaused = event.type === 'run.paused';
     } else if (event.type === 'run.draining') {
+      this.isPaused = false;
       this.draining = event;
     }
   }

@@ -53,6 +53,8 @@ export async function createTtyReporter(options: ReporterOptions): Promise<Repor
         warnings += 1;
         if (warnings <= MAX_WARNINGS) warn(event);
         return;
+      case 'run.paused':
+      case 'run.resumed':
       case 'run.draining':
         return warn(event);
       case 'tenant.planned':

@@ -1,22 +1,38 @@
+import { TenancyError } from '../errors.js';
 import type { RunContext } from '../lifecycle/run-context.js';
+import type { ContinuedRun } from './continued-run.js';
 import type { RunPlan } from './lanes.js';
 
-/** Tells that a run begins, and over what. */
-export function announceRun(run: RunContext, { selected, upToDate, concurrency, clusters }: RunPlan, target: string | null): void {
-  run.emit({ type: 'run.started', command: run.command, selected, upToDate, target, concurrency, clusters, dryRun: run.dryRun });
+/** Tells that a run begins, or is gone on with, and over what. */
+export function announceRun(
+  run: RunContext,
+  { selected, upToDate, concurrency, clusters }: RunPlan,
+  target: string | null,
+  continued: ContinuedRun | null = null,
+): void {
+  const before = continued === null ? {} : { doneBefore: continued.done };
+  run.emit({ type: 'run.started', command: run.command, selected, upToDate, ...before, target, concurrency, clusters, dryRun: run.dryRun });
 }
 
 /**
  * Keeps the run in the registry, unless there is nothing to do in it.
- * @param asked the selection and options, redacted; enough for `run retry`
+ * @param asked the selection and options, redacted; enough for `run retry` and `run resume`
  */
 export async function recordRun(
   run: RunContext,
   { selected, lanes }: RunPlan,
   target: string | null,
   asked: Readonly<Record<string, unknown>>,
+  continued: ContinuedRun | null = null,
 ): Promise<void> {
+  if (continued !== null) return takeOver(run);
   if (lanes.length === 0) return;
   const { runId: id, command, host, leases, registry } = run;
   await registry.createRun({ id, command, owner: leases.owner, host, target, options: asked, selected });
+}
+
+async function takeOver({ registry, runId, leases, host }: RunContext): Promise<void> {
+  if (await registry.takeOverRun(runId, { owner: leases.owner, host })) return;
+  const reason = 'another process has gone on with it in this moment';
+  throw new TenancyError('TENANCY_RUN_NOT_CONTROLLED', { run: runId, done: 'resumed', reason, next: null });
 }

@@ -1,5 +1,5 @@
 import { TenancyError } from '../errors.js';
-import type { RunCommand, StepName, TenantOutcome } from '../events.js';
+import type { OutcomeCounts, RunCommand, StepName, TenantOutcome } from '../events.js';
 import { type FailureBudget, isBudgetSpent } from '../fleet/failure-budget.js';
 import { type FleetLane, runFleet } from '../fleet/run-fleet.js';
 import { isFailure, Tally } from '../fleet/tally.js';
@@ -10,9 +10,10 @@ import { TRANSITIONS, type Transition } from '../lifecycle/transitions.js';
 import type { LeaseGrant } from '../registry/registry.js';
 import type { Tenant, TenantFailure } from '../tenant.js';
 import { elapsedMs, monotonicMs, wallClock } from '../util/clock.js';
+import { heedControl } from './heed-control.js';
 import { type LeasedTenant, leaseAhead } from './leased-ahead.js';
 import { createOutcomeWriter } from './outcome-writer.js';
-import { type DrainReason, decideExitCode, type RunReport, readDrainReason } from './report.js';
+import { type DrainReason, decideExitCode, INTERRUPTING, type RunReport, readDrainReason } from './report.js';
 
 /** What a command asks of a run: which tenants, and what to do to each. */
 export interface RunSpec {
@@ -26,8 +27,15 @@ export interface RunSpec {
   steps(tenant: Tenant): readonly StepName[];
   journal(tenant: Tenant): Promise<StepJournal>;
   work(scope: TenantScope, onVersion: OnVersion): Promise<WorkResult>;
+  /** Of a run that is gone on with: what became of its tenants before. */
+  readonly before?: RunBefore;
   /** What a tenant becomes whose work failed; left out where it stays what it is. */
   readonly failAs?: Transition;
+}
+
+export interface RunBefore {
+  readonly counts: OutcomeCounts;
+  readonly failed: readonly TenantOutcome[];
 }
 
 /** `drain`: start no more tenants; with the reason `terminated` it was SIGTERM. `abort`: stop those in flight too. */
@@ -40,7 +48,8 @@ export interface RunSignals {
 export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunReport> {
   const startedMs = monotonicMs();
   const tally = new Tally();
-  tally.count('up-to-date', spec.upToDate);
+  if (spec.before) tally.takeUp(spec.before);
+  else tally.count('up-to-date', spec.upToDate);
   const draining = new AbortController();
   let drained: DrainReason | null = null;
   let inFlight = 0;
@@ -50,20 +59,35 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     if (draining.signal.aborted) return;
     drained = reason;
     draining.abort(reason);
-    const notStarted = Math.max(0, spec.selected - spec.upToDate - started);
-    run.emit({ type: 'run.draining', reason, inFlight, notStarted });
+    run.emit({ type: 'run.draining', reason, ...countProgress() });
   }
+  const countProgress = () => ({ inFlight, notStarted: Math.max(0, spec.selected - spec.upToDate - started) });
   const onDrainAsked = (): void => drain(readDrainReason(spec.signals.drain));
   const aborting = new AbortController();
-  const onAbortAsked = (): void => {
-    drain('interrupted');
+  const abort = (reason: DrainReason): void => {
+    drain(reason);
     aborting.abort(new TenancyError('TENANCY_RUN_ABORTED', {}, { cause: spec.signals.abort.reason }));
   };
+  const onAbortAsked = (): void => abort('interrupted');
   const unlisten = [listen(spec.signals.drain, onDrainAsked), listen(spec.signals.abort, onAbortAsked)];
 
+  const ahead = new Set<string>();
+  let givingBack: Promise<unknown> = Promise.resolve();
+  const control = heedControl(run, {
+    draining: draining.signal,
+    countProgress,
+    giveBack: async () => {
+      givingBack = run.leases.release([...ahead].filter((id) => run.leases.holds(id)));
+      await givingBack;
+    },
+    onCancel: () => drain('cancelled'),
+    onAbort: () => abort('cancelled'),
+    onTakenOver: () => abort('lease-lost'),
+  });
   const writer = createOutcomeWriter(run.registry, run.runId, ({ tenant }) => run.leases.forget(tenant));
 
   async function runOne({ tenant, grant }: LeasedTenant): Promise<TenantOutcome> {
+    ahead.delete(tenant.id);
     inFlight += 1;
     started += 1;
     run.emit({ type: 'tenant.started', tenant: tenant.id, cluster: tenant.cluster, steps: spec.steps(tenant) });
@@ -92,7 +116,11 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     const ending = await runTenant(context, listed, signal, async (attempt) => {
       signal.throwIfAborted();
       // A further attempt takes the lease anew: it reads what the last one left, and its fence shuts out what that may still send.
-      if (attempt > 1 || grant.status !== 'granted') grant = await context.leases.acquire(listed.id, context.limits.leaseWaitMs, signal);
+      // So does a first one whose lease was given back while the run was paused.
+      if (attempt > 1 || grant.status !== 'granted' || !context.leases.holds(listed.id)) {
+        await givingBack.catch(() => undefined);
+        grant = await context.leases.acquire(listed.id, context.limits.leaseWaitMs, signal);
+      }
       tenant = grant.tenant;
       const engine = await context.clusters.engine(tenant.cluster, tenant.id);
       const driver = engine.driver(tenant.driver);
@@ -145,7 +173,8 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     ...lane,
     tenants: leaseAhead(lane.tenants, run.leases, {
       handful: 2 * Math.min(lane.cap, spec.concurrency),
-      isDraining: () => draining.signal.aborted,
+      isIdle: () => draining.signal.aborted || control.isHeld,
+      ahead,
     }),
   }));
 
@@ -154,9 +183,11 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
       lanes,
       concurrency: spec.concurrency,
       drain: draining.signal,
+      admit: control.admit,
       run: runOne,
       settle,
       skip: async ({ tenant, grant }) => {
+        ahead.delete(tenant.id);
         if (grant.status === 'granted') await run.leases.release([tenant.id]).catch(() => undefined);
         const outcome: TenantOutcome = {
           tenant: tenant.id,
@@ -173,6 +204,7 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     });
   } finally {
     for (const stop of unlisten) stop();
+    await control.close();
     await writer.drain();
   }
 
@@ -180,9 +212,11 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
   tally.count('up-to-date', Math.max(0, spec.selected - tally.total));
   const counts = tally.counts;
   const exitCode = decideExitCode(spec.selected, tally.failed, drained);
-  if (spec.lanes.length > 0)
+  if (spec.lanes.length > 0 || spec.before)
     await run.registry.finishRun(run.runId, {
-      status: drained === 'interrupted' || drained === 'terminated' ? 'interrupted' : 'finished',
+      status: drained !== null && INTERRUPTING.has(drained) ? 'interrupted' : 'finished',
+      owner: run.leases.owner,
+      reason: drained,
       counts,
       exitCode,
       notStarted: counts['not-started'],

@@ -15,7 +15,13 @@ export interface LeasedTenant {
 export async function* leaseAhead(
   tenants: AsyncIterable<Tenant>,
   leases: LeaseKeeper,
-  options: { readonly handful: number; readonly isDraining: () => boolean },
+  options: {
+    readonly handful: number;
+    /** None are taken while the run drains or is paused. */
+    readonly isIdle: () => boolean;
+    /** Those that were granted, until somebody takes them out. */
+    readonly ahead: Set<string>;
+  },
 ): AsyncGenerator<LeasedTenant> {
   let next: Promise<LeasedTenant[]> | null = null;
   const source = tenants[Symbol.asyncIterator]();
@@ -27,11 +33,12 @@ export async function* leaseAhead(
       if (done) break;
       taken.push(value);
     }
-    // Once the run drains nobody will work on these: they are passed on without a lease, to be counted.
-    if (taken.length === 0 || options.isDraining()) return taken.map((tenant) => ({ tenant, grant: { id: tenant.id, status: 'missing' } }));
+    // Nobody will work on these now: they are passed on without a lease, to be counted, or leased when their turn comes.
+    if (taken.length === 0 || options.isIdle()) return taken.map((tenant) => ({ tenant, grant: { id: tenant.id, status: 'missing' } }));
     const grants = await leases.tryAcquire(taken.map(({ id }) => id));
     return taken.map((tenant, index) => {
       const grant = grants[index] as LeaseGrant;
+      if (grant.status === 'granted') options.ahead.add(tenant.id);
       return { tenant: grant.status === 'granted' ? grant.tenant : tenant, grant };
     });
   }

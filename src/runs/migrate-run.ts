@@ -5,11 +5,12 @@ import type { FailureBudget } from '../fleet/failure-budget.js';
 import { parseSelection, type TenantSelection } from '../fleet/selection.js';
 import { migrateTenant } from '../lifecycle/migrate.js';
 import { createRunMigrator, type RunMigrator } from '../lifecycle/migrator.js';
-import type { RunLimits } from '../lifecycle/run-context.js';
+import type { RunContext, RunLimits } from '../lifecycle/run-context.js';
 import { noJournal } from '../lifecycle/steps.js';
 import { MIGRATABLE } from '../lifecycle/transitions.js';
 import type { Registry, TenantFilter } from '../registry/registry.js';
 import { announceRun, recordRun } from './begin-run.js';
+import { type ContinuedRun, planContinued } from './continued-run.js';
 import { executeRun, type RunSignals } from './execute-run.js';
 import { findMissing } from './find-missing.js';
 import { planRun } from './lanes.js';
@@ -70,18 +71,21 @@ export interface MigrateScope {
   readonly registry: Registry;
   readonly filter: TenantFilter;
   readonly migrator: RunMigrator;
+  /** Goes on with this run instead of beginning one. */
+  readonly continued?: ContinuedRun;
 }
 
 /** The same for a filter that has been made and checked before, as by `run retry`. */
 export async function migrateFiltered(
   workspace: Workspace,
   command: 'migrate' | 'rollback',
-  { registry, filter, migrator }: MigrateScope,
+  { registry, filter, migrator, continued }: MigrateScope,
   options: MigrateOptions,
 ): Promise<RunReport> {
   const { config } = workspace;
-  return workspace.withRun({ command, registry, migrator, limits: options.limits ?? {}, dryRun: options.dryRun ?? false }, async (run) => {
-    const plan = await planRun({
+  const { limits = {}, dryRun = false } = options;
+  return workspace.withRun({ command, registry, migrator, limits, dryRun, runId: continued?.id }, async (run) => {
+    const planned = await planRun({
       config,
       registry,
       filter,
@@ -89,12 +93,12 @@ export async function migrateFiltered(
       concurrency: options.concurrency ?? null,
       migrator,
     });
-    announceRun(run, plan, migrator.target);
+    const plan = continued ? planContinued(planned, continued, registry) : planned;
+    announceRun(run, plan, migrator.target, continued);
     await refuseChangedClusters(run, plan.lanes);
     if (options.dryRun) return (await import('./plan-migrate-run.js')).planMigrateRun(run, plan, options);
     await options.confirm?.(plan.selected);
-    const asked = { filter: describeFilter(filter), to: options.to ?? null, allowOutOfOrder: options.allowOutOfOrder ?? false };
-    await recordRun(run, plan, migrator.target, asked);
+    await recordRun(run, plan, migrator.target, describeAsked(run, filter, options), continued);
     return executeRun(run, {
       ...plan,
       maxFailures: options.maxFailures ?? null,
@@ -102,6 +106,7 @@ export async function migrateFiltered(
       steps: () => [command],
       journal: async () => noJournal,
       work: migrateTenant,
+      ...(continued ? { before: continued } : {}),
     });
   });
 }
@@ -115,6 +120,13 @@ function refuseUnknownClusters({ clusters }: ResolvedConfig, filter: TenantFilte
     value: unknown,
     expected: `one of ${Object.keys(clusters).join(', ')}`,
   });
+}
+
+/** What a retry or a resume has to know again. */
+function describeAsked({ limits, config }: RunContext, filter: TenantFilter, options: MigrateOptions): Readonly<Record<string, unknown>> {
+  const { to = null, allowOutOfOrder = false, forceVerify = false, maxFailures = null } = options;
+  const concurrency = options.concurrency ?? config.defaults.concurrency;
+  return { filter: describeFilter(filter), to, allowOutOfOrder, forceVerify, concurrency, maxFailures, limits };
 }
 
 /** Ids by the thousand are not kept with the run: its outcomes name those that matter. */

@@ -13,6 +13,7 @@ import { parseTenantId } from '../tenant.js';
 import { monotonicMs } from '../util/clock.js';
 import { createOperationId } from '../util/names.js';
 import { announceRun, recordRun } from './begin-run.js';
+import type { ContinuedRun } from './continued-run.js';
 import { dryReport } from './dry-report.js';
 import { executeRun, type RunSignals } from './execute-run.js';
 import { planListed } from './lanes.js';
@@ -27,6 +28,8 @@ export interface ProvisionOptions {
   readonly limits?: Partial<RunLimits>;
   readonly dryRun?: boolean;
   readonly signals: RunSignals;
+  /** Goes on with this run instead of beginning one. */
+  readonly continued?: ContinuedRun;
 }
 
 const BATCH = 500;
@@ -45,24 +48,29 @@ export async function provisionTenants(workspace: Workspace, rawIds: readonly st
 
   const registry = await workspace.registry({ create: true });
   const registered = await registerAll(registry, placed);
-  return workspace.withRun({ command: 'provision', registry, migrator, limits: options.limits ?? {}, dryRun: false }, async (run) => {
-    const working = registered.filter(({ status }) => status !== 'active');
-    const listed = planListed(config, working, options.concurrency ?? null, migrator);
-    const plan = { ...listed, selected: ids.length, upToDate: ids.length - working.length };
+  const { limits = {}, concurrency = null, maxFailures = null, continued } = options;
+  return workspace.withRun({ command: 'provision', registry, migrator, limits, dryRun: false, runId: continued?.id }, async (run) => {
+    const working = registered.filter(({ id, status }) => status !== 'active' && !continued?.ended.has(id));
+    const listed = planListed(config, working, concurrency, migrator);
+    const selected = Math.max(ids.length, continued?.selected ?? 0);
+    const plan = { ...listed, selected, upToDate: selected - working.length };
     await refuseChangedClusters(run, plan.lanes);
-    await recordRun(run, plan, migrator.target, { ids: ids.length > 1_000 ? null : ids, labels });
-    announceRun(run, plan, migrator.target);
+    const how = { concurrency: concurrency ?? config.defaults.concurrency, maxFailures, limits: run.limits };
+    const asked = { ids: ids.length > 1_000 ? null : ids, labels, ...how };
+    await recordRun(run, plan, migrator.target, asked, continued);
+    announceRun(run, plan, migrator.target, continued);
     warnLabels(run, registered, labels);
     const [only] = registered;
     if (working.length === 0 && registered.length === 1 && only) run.emit(await locateActive(run, only));
     return executeRun(run, {
       ...plan,
-      maxFailures: options.maxFailures ?? null,
+      maxFailures,
       signals: options.signals,
       steps: () => listSteps(config, migrator),
       journal: (tenant) => openJournal(run, tenant),
       work: (scope) => provisionTenant(scope),
       failAs: 'provision.fail',
+      ...(continued ? { before: continued } : {}),
     });
   });
 }

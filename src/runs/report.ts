@@ -17,7 +17,10 @@ export interface RunReport {
   readonly exitCode: ExitCode;
 }
 
-export type DrainReason = 'interrupted' | 'terminated' | 'max-failures' | 'resources' | 'lease-lost';
+export type DrainReason = 'interrupted' | 'terminated' | 'max-failures' | 'resources' | 'lease-lost' | 'cancelled';
+
+/** Those after which the run has not come to its own end. */
+export const INTERRUPTING: ReadonlySet<DrainReason> = new Set(['interrupted', 'terminated', 'lease-lost', 'cancelled']);
 
 /** What a signal asked for. A program may abort one with any reason, or none: that is an interrupt. */
 export function readDrainReason({ reason }: AbortSignal): 'interrupted' | 'terminated' {
@@ -26,7 +29,8 @@ export function readDrainReason({ reason }: AbortSignal): 'interrupted' | 'termi
 
 /** Where one tenant was asked for, the exit code says why it failed; a fleet only says that some did. */
 export function decideExitCode(selected: number, failed: readonly TenantOutcome[], drained: DrainReason | null): ExitCode {
-  if (drained === 'interrupted') return EXIT.interrupted;
+  if (drained === 'interrupted' || drained === 'cancelled') return EXIT.interrupted;
+  if (drained === 'lease-lost') return EXIT.locked;
   if (drained === 'terminated') return EXIT.terminated;
   const [first] = failed;
   if (!first) return EXIT.ok;

@@ -4,6 +4,7 @@ import { createRunMigrator } from '../lifecycle/migrator.js';
 import { MIGRATABLE } from '../lifecycle/transitions.js';
 import type { Registry, Run, TenantFilter } from '../registry/registry.js';
 import { TENANT_STATUSES } from '../tenant.js';
+import { findRun } from './find-run.js';
 import { readTenants } from './lanes.js';
 import { type MigrateOptions, migrateFiltered } from './migrate-run.js';
 import { type ProvisionOptions, provisionTenants } from './provision-run.js';
@@ -14,7 +15,7 @@ import type { Workspace } from './workspace.js';
 export const RETRIED_OUTCOMES: readonly TenantOutcomeType[] = ['failed', 'unverified', 'unknown', 'cancelled', 'not-started'];
 
 /** What was removed since is left in peace. */
-const STANDING = TENANT_STATUSES.filter((status) => status !== 'deprovisioned');
+export const STANDING = TENANT_STATUSES.filter((status) => status !== 'deprovisioned');
 
 export type RetryOptions = Omit<MigrateOptions, 'to' | 'allowOutOfOrder' | 'dryRun' | 'forceVerify'> & Pick<ProvisionOptions, 'limits'>;
 
@@ -25,7 +26,10 @@ export type RetryOptions = Omit<MigrateOptions, 'to' | 'allowOutOfOrder' | 'dryR
 export async function retryRun(workspace: Workspace, runId: string, options: RetryOptions): Promise<RunReport> {
   const registry = await workspace.registry();
   const run = await findRun(registry, runId);
-  if (run.status === 'running') throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', { run: run.id, reason: 'it is still running' });
+  if (run.status === 'running' || run.status === 'paused') {
+    const reason = run.status === 'running' ? 'it is still running' : `it is paused: \`tenancy run resume ${run.id}\` goes on with it`;
+    throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', { run: run.id, reason });
+  }
   switch (run.command) {
     case 'migrate':
     case 'rollback':
@@ -71,11 +75,11 @@ function readProvisionFilter({ id, options, counts }: Run): TenantFilter {
 }
 
 /** Placement may go by them. */
-function readLabels({ options }: Run): Readonly<Record<string, string>> {
+export function readLabels({ options }: Run): Readonly<Record<string, string>> {
   return (options['labels'] ?? {}) as Readonly<Record<string, string>>;
 }
 
-function readFilter({ id, options }: Run): TenantFilter {
+export function readFilter({ id, options }: Run): TenantFilter {
   const asked = options['filter'] as (TenantFilter & { readonly ids?: readonly string[] | null }) | undefined;
   if (!asked || asked.ids === null) {
     throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', {
@@ -84,11 +88,4 @@ function readFilter({ id, options }: Run): TenantFilter {
     });
   }
   return { statuses: MIGRATABLE, ...asked };
-}
-
-/** `last` is the newest run. @throws TenancyError `TENANCY_RUN_NOT_FOUND`. */
-export async function findRun(registry: Registry, id: string): Promise<Run> {
-  const run = id === 'last' ? ((await registry.listRuns({ before: null, limit: 1 }))[0] ?? null) : await registry.findRun(id);
-  if (!run) throw new TenancyError('TENANCY_RUN_NOT_FOUND', { run: id });
-  return run;
 }

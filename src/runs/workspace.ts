@@ -47,6 +47,8 @@ export interface RunOptions {
   readonly migrator: RunMigrator;
   readonly limits: Partial<RunLimits>;
   readonly dryRun: boolean;
+  /** Of a run that is gone on with. @default a new one */
+  readonly runId?: string | undefined;
 }
 
 export function createWorkspace(options: WorkspaceOptions): Workspace {
@@ -80,8 +82,7 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
       return opening;
     },
     registryDatabase: async () => databaseOfUrl((await servers.urlOf(config.registry.url, 'registry.url')).url),
-    withRun: async ({ command, registry, migrator, limits, dryRun }, use) => {
-      const runId = createRunId();
+    withRun: async ({ command, registry, migrator, limits, dryRun, runId = createRunId() }, use) => {
       const leases = createLeaseKeeper(registry, { owner: createOwnerId(), host: options.host });
       const logs = createTenantLogs(config.logsDirectory, runId);
       const emit = createEmitter(options, config, runId);

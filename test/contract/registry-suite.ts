@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { OpenRegistryOptions, Registry } from '../../src/registry/registry.js';
+import { describeRunControl } from './registry-suite-control.js';
 import { describeLeases } from './registry-suite-leases.js';
 import { describeRuns } from './registry-suite-runs.js';
 import { describeTenants } from './registry-suite-tenants.js';
@@ -76,5 +77,6 @@ export function describeRegistry(name: string, createSubject: () => Promise<Regi
     describeTenants(() => ({ registry, subject }));
     describeLeases(() => ({ registry, subject }));
     describeRuns(() => ({ registry, subject }));
+    describeRunControl(() => ({ registry, subject }));
   });
 }

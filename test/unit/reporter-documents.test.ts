@@ -271,6 +271,10 @@ describe('runs', () => {
     counts,
     notStarted: 0,
     exitCode: 1,
+    control: 'go-on',
+    controlBy: null,
+    pausedAt: null,
+    endReason: null,
     startedAt: at,
     finishedAt: new Date(at.getTime() + 12_300),
   };

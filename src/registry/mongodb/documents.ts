@@ -1,5 +1,6 @@
 import type { OutcomeCounts, OutcomeError } from '../../events.js';
 import type { TenantFailure, TenantOperation } from '../../tenant.js';
+import type { RunControl } from '../registry.js';
 
 // The shape of what migrations/registry/mongodb makes room for.
 
@@ -106,6 +107,10 @@ export interface RunDocument {
   /** Pushed on by the heartbeat; past it the process is taken for dead. */
   readonly aliveUntil: Date;
   readonly finishedAt: Date | null;
+  readonly control: RunControl;
+  readonly controlBy: string | null;
+  readonly pausedAt: Date | null;
+  readonly endReason: string | null;
 }
 
 export interface RunTenantDocument {

@@ -2,6 +2,7 @@ import type { ClientSession, Filter } from 'mongodb';
 import type { TenantOutcome, TenantOutcomeType } from '../../events.js';
 import { redact } from '../../util/redact.js';
 import type { OutcomeRecord, Registry } from '../registry.js';
+import { toCounts } from '../rows.js';
 import { IN_ONE_BATCH } from './collections.js';
 import type { RegistryConnection } from './connection.js';
 import type { RunTenantDocument, TenantDocument } from './documents.js';
@@ -9,7 +10,7 @@ import { recordEvents } from './events.js';
 import { toStored } from './stored.js';
 import { tick } from './tick.js';
 
-export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recordOutcomes' | 'listOutcomes'> {
+export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recordOutcomes' | 'listOutcomes' | 'countOutcomes'> {
   return {
     recordOutcomes: async (runId, outcomes) => {
       const records = [...new Map(outcomes.map((record) => [record.outcome.tenant, record])).values()].sort((a, b) =>
@@ -26,6 +27,11 @@ export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recor
       const found = await db.send(() => db.collections.runTenants.find(wanted, IN_ONE_BATCH).sort({ tenant: 1 }).limit(limit).toArray());
       return found.map(toOutcome);
     },
+    countOutcomes: async (runId) => {
+      const stages = [{ $match: { runId } }, { $group: { _id: '$outcome', tenants: { $sum: 1 } } }];
+      const rows = await db.send(() => db.collections.runTenants.aggregate<{ _id: string; tenants: number }>(stages).toArray());
+      return toCounts(rows.map(({ _id: outcome, tenants }) => ({ outcome, tenants })));
+    },
   };
 }
 
@@ -37,10 +43,12 @@ function toOutcome({ tenant, cluster, outcome, attempts, from, to, ms, error }: 
 const UNTOUCHED: ReadonlySet<TenantOutcomeType> = new Set(['not-started', 'skipped']);
 
 /** The run's own account is always written; the tenant's document only by who still holds its lease, with its newest fence. */
-async function record(db: RegistryConnection, session: ClientSession, runId: string, records: readonly OutcomeRecord[]): Promise<void> {
+async function record(db: RegistryConnection, session: ClientSession, runId: string, told: readonly OutcomeRecord[]): Promise<void> {
   const { tenants, runTenants } = db.collections;
-  const found = await tenants.find({ _id: { $in: records.map(({ outcome }) => outcome.tenant) } }, { ...IN_ONE_BATCH, session }).toArray();
+  const found = await tenants.find({ _id: { $in: told.map(({ outcome }) => outcome.tenant) } }, { ...IN_ONE_BATCH, session }).toArray();
   const known = new Map(found.map((document) => [document._id, document]));
+  const records = await leaveOutUnheard(db, session, runId, told, known);
+  if (records.length === 0) return;
   const touched = records.filter(({ outcome }) => !UNTOUCHED.has(outcome.outcome));
   const ticked = await tick(db, records.length);
   await runTenants.bulkWrite(
@@ -69,6 +77,26 @@ async function record(db: RegistryConnection, session: ClientSession, runId: str
     data: describeOutcome(each, known.get(each.outcome.tenant), isSettled.has(each.outcome.tenant)),
   }));
   await recordEvents(db, session, ticked, events);
+}
+
+/** One who lost the lease has nothing to say where another has said how it ended. */
+async function leaveOutUnheard(
+  { collections }: RegistryConnection,
+  session: ClientSession,
+  runId: string,
+  records: readonly OutcomeRecord[],
+  known: ReadonlyMap<string, TenantDocument>,
+): Promise<readonly OutcomeRecord[]> {
+  const isStale = (each: OutcomeRecord): boolean => {
+    const before = known.get(each.outcome.tenant);
+    return before === undefined || !holdsLease(each, before);
+  };
+  const stale = records.filter(isStale).map(({ outcome }) => outcome.tenant);
+  if (stale.length === 0) return records;
+  const ended = { runId, tenant: { $in: stale }, outcome: { $nin: ['not-started', 'cancelled'] } };
+  const rows = await collections.runTenants.find(ended, { ...IN_ONE_BATCH, session }).toArray();
+  const said = new Set(rows.map(({ tenant }) => tenant));
+  return records.filter(({ outcome }) => !said.has(outcome.tenant));
 }
 
 function holdsLease({ owner, fence }: OutcomeRecord, { lease, fence: newest }: TenantDocument): boolean {

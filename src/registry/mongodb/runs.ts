@@ -1,6 +1,7 @@
 import type { ClientSession } from 'mongodb';
 import type { RunCommand } from '../../events.js';
 import type { NewRun, Registry, Run } from '../registry.js';
+import { deriveRunStatus } from '../rows.js';
 import type { RegistryConnection } from './connection.js';
 import type { RunDocument } from './documents.js';
 import { recordEvents } from './events.js';
@@ -36,8 +37,10 @@ export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun
 
 function toRun(document: ReadRun): Run {
   const { _id: id, command, owner, host, target, options, selected, counts, notStarted, exitCode, startedAt, finishedAt } = document;
-  const hasDied = document.status === 'running' && document.aliveUntil < document.now;
-  const status = hasDied ? 'interrupted' : (document.status as Run['status']);
+  // One that a former version of ours wrote has nothing of these.
+  const { control = 'go-on', controlBy = null, pausedAt = null, endReason = null } = document as Partial<ReadRun>;
+  const hasDied = document.aliveUntil < document.now;
+  const status = deriveRunStatus({ status: document.status, hasDied, isHolding: pausedAt !== null, endReason });
   return {
     id,
     command: command as RunCommand,
@@ -47,6 +50,10 @@ function toRun(document: ReadRun): Run {
     options: fromStored(options),
     selected,
     status,
+    control,
+    controlBy,
+    pausedAt,
+    endReason,
     counts,
     notStarted,
     exitCode,
@@ -78,6 +85,10 @@ async function create(db: RegistryConnection, session: ClientSession, run: NewRu
       startedAt: ticked.now,
       aliveUntil: new Date(ticked.now.getTime() + FIRST_BREATH_MS),
       finishedAt: null,
+      control: 'go-on',
+      controlBy: null,
+      pausedAt: null,
+      endReason: null,
     },
     { session },
   );
@@ -90,11 +101,14 @@ async function finish(
   db: RegistryConnection,
   session: ClientSession,
   id: string,
-  { status, counts, exitCode, notStarted }: Parameters<Registry['finishRun']>[1],
+  { status, counts, exitCode, notStarted, owner, reason = null }: Parameters<Registry['finishRun']>[1],
 ): Promise<void> {
   const { runs } = db.collections;
-  if ((await runs.findOne({ _id: id, status: 'running' }, { session })) === null) return;
+  const ours = { _id: id, status: 'running', ...(owner === undefined ? {} : { owner }) };
+  if ((await runs.findOne(ours, { session })) === null) return;
   const ticked = await tick(db, 1);
-  await runs.updateOne({ _id: id }, { $set: { status, counts, notStarted, exitCode, finishedAt: ticked.now } }, { session });
-  await recordEvents(db, session, ticked, [{ runId: id, type: 'run.finished', data: { status, exitCode, counts } }]);
+  const end = { status, counts, notStarted, exitCode, finishedAt: ticked.now, endReason: reason, pausedAt: null };
+  await runs.updateOne({ _id: id }, { $set: end }, { session });
+  const data = { status, exitCode, counts, ...(reason === null ? {} : { reason }) };
+  await recordEvents(db, session, ticked, [{ runId: id, type: 'run.finished', data }]);
 }

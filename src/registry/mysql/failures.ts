@@ -115,6 +115,11 @@ export function isTriggerRefused(error: unknown): boolean {
   return [1419, 1142, 1227, 1044].includes(serverNumberOf(error) ?? 0);
 }
 
+/** Of an ALTER TABLE that was carried out and not heard of. */
+export function isColumnThere(error: unknown): boolean {
+  return serverNumberOf(error) === 1060;
+}
+
 /** Whether the server itself said so, and goes on talking: else the connection is of no use any more. */
 export function isOfServer(error: unknown): boolean {
   return numberOf(error) !== undefined && !isConnectionFailure(error);

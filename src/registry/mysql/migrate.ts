@@ -5,7 +5,7 @@ import { TenancyError } from '../../errors.js';
 import { listMigrationFiles, type RegistryMigration } from '../migration-files.js';
 import type { RegistryConnection } from './connection.js';
 import { damaged, REGISTRY_TABLES, refuseRemains } from './damage.js';
-import { isMissingDatabase, isMissingTable, isTriggerRefused } from './failures.js';
+import { isColumnThere, isMissingDatabase, isMissingTable, isTriggerRefused } from './failures.js';
 import type { MysqlSession } from './session.js';
 
 const LOCK_TIMEOUT_S = 10;
@@ -109,7 +109,9 @@ async function apply(session: MysqlSession, { version, name, file }: RegistryMig
   await session.send([{ sql: record, params: [version, name] }]);
   for (const sql of splitStatements(await readFile(file, 'utf8'))) {
     await session.send([{ sql }]).catch((error: unknown) => {
-      if (!/^(CREATE|DROP) TRIGGER/.test(sql) || !isTriggerRefused(error)) throw error;
+      const isDone = /^ALTER TABLE \S+\s+ADD COLUMN/.test(sql) && isColumnThere(error);
+      const isLeftOut = /^(CREATE|DROP) TRIGGER/.test(sql) && isTriggerRefused(error);
+      if (!isDone && !isLeftOut) throw error;
     });
   }
   await session.send([

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { redact } from '../../util/redact.js';
 import { toJson } from '../keepable.js';
 import type { OutcomeRecord, Registry } from '../registry.js';
-import { type OutcomeRow, toOutcome } from '../rows.js';
+import { type OutcomeRow, toCounts, toOutcome } from '../rows.js';
 import type { RegistryConnection } from './connection.js';
 import { inputTable, toInputRows, toJsonOrNull } from './json.js';
 import { NO_LEASE } from './leases.js';
@@ -10,7 +10,7 @@ import { lockTenants, setInput } from './lock.js';
 import { READING } from './rows.js';
 import type { Statement, Value } from './session.js';
 
-export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recordOutcomes' | 'listOutcomes'> {
+export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recordOutcomes' | 'listOutcomes' | 'countOutcomes'> {
   return {
     recordOutcomes: async (runId, outcomes) => {
       await db.transact(planRecord(runId, outcomes, randomUUID()));
@@ -33,6 +33,13 @@ export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recor
       );
       return rows.map((row) => toOutcome(row, READING));
     },
+    countOutcomes: async (runId) =>
+      toCounts(
+        await db.read<{ outcome: string; tenants: number }>(
+          'SELECT outcome, COUNT(*) AS tenants FROM tenancy_run_tenants WHERE run_id = ? GROUP BY outcome',
+          [runId],
+        ),
+      ),
   };
 }
 
@@ -92,6 +99,9 @@ const INPUT = inputTable({
 
 const IS_HOLDER = 't.fence = i.fence AND t.lease_owner = i.owner';
 
+/** One who lost the lease has nothing to say where another has said how it ended; `r`: what the run has of the tenant. */
+const IS_HEARD = `(r.tenant IS NULL OR r.outcome IN ('not-started', 'cancelled') OR COALESCE(${IS_HOLDER}, FALSE))`;
+
 /**
  * The run's own account is always written; the tenant's row only by who still holds its lease, with its newest fence.
  * A tenant that was never reached or not touched (`not-started`, `skipped`) only gets its lease back.
@@ -110,16 +120,18 @@ function planRecord(runId: string, outcomes: readonly OutcomeRecord[], change: s
                  CASE WHEN ${IS_HOLDER} THEN '{}' ELSE '{"isStale": true}' END), ?
           FROM ${INPUT} LEFT JOIN tenancy_tenants t ON t.id = i.tenant
                LEFT JOIN tenancy_run_tenants r ON r.run_id = ? AND r.tenant = i.tenant
-         WHERE i.is_idle = 0 AND (r.change_id IS NULL OR r.change_id <> ?)
+         WHERE i.is_idle = 0 AND (r.change_id IS NULL OR r.change_id <> ?) AND ${IS_HEARD}
          ORDER BY i.tenant`,
       params: [runId, change, runId, change],
     },
     {
       sql: `INSERT INTO tenancy_run_tenants (run_id, tenant, cluster, outcome, attempts, from_version, to_version, ms, error, change_id, recorded_at)
         SELECT ?, i.tenant, i.cluster, i.outcome, i.attempts, i.from_version, i.to_version, i.ms, i.error, ?, UTC_TIMESTAMP(6)
-          FROM ${INPUT} ORDER BY i.tenant
-        ON DUPLICATE KEY UPDATE ${changed.map((column) => `${column} = VALUES(${column})`).join(', ')}`,
-      params: [runId, change],
+          FROM ${INPUT} LEFT JOIN tenancy_tenants t ON t.id = i.tenant
+               LEFT JOIN tenancy_run_tenants r ON r.run_id = ? AND r.tenant = i.tenant
+         WHERE ${IS_HEARD} ORDER BY i.tenant
+        ON DUPLICATE KEY UPDATE ${changed.map((column) => `tenancy_run_tenants.${column} = VALUES(${column})`).join(', ')}`,
+      params: [runId, change, runId],
     },
     {
       sql: `UPDATE ${INPUT} STRAIGHT_JOIN tenancy_tenants t ON t.id = i.tenant SET

@@ -11,19 +11,21 @@ const FIRST_BREATH_MS = 15_000;
 export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun' | 'finishRun' | 'findRun' | 'listRuns'> {
   return {
     createRun: (run) => createRun(db, run),
-    finishRun: async (id, { status, counts, notStarted, exitCode }) => {
-      const data = toJson({ status, exitCode, counts });
+    finishRun: async (id, { status, counts, notStarted, exitCode, owner = null, reason = null }) => {
+      const data = toJson({ status, exitCode, counts, ...(reason === null ? {} : { reason }) });
+      const isOurs = `id = ? AND status = 'running' AND (? IS NULL OR owner = ?)`;
       await db.transact([
         { sql: 'SELECT id FROM tenancy_runs WHERE id = ? FOR UPDATE', params: [id] },
         {
-          sql: `INSERT INTO tenancy_events (run_id, type, data) SELECT id, 'run.finished', ? FROM tenancy_runs WHERE id = ? AND status = 'running'`,
-          params: [data, id],
+          sql: `INSERT INTO tenancy_events (run_id, type, data) SELECT id, 'run.finished', ? FROM tenancy_runs WHERE ${isOurs}`,
+          params: [data, id, owner, owner],
         },
         // The first end that is told stays: a call that is sent again changes nothing.
         {
-          sql: `UPDATE tenancy_runs SET counts = ?, not_started = ?, exit_code = ?, finished_at = UTC_TIMESTAMP(6), status = ?
-            WHERE id = ? AND status = 'running'`,
-          params: [toJson(counts), notStarted, exitCode, status, id],
+          sql: `UPDATE tenancy_runs SET counts = ?, not_started = ?, exit_code = ?, finished_at = UTC_TIMESTAMP(6), end_reason = ?,
+              paused_at = NULL, status = ?
+            WHERE ${isOurs}`,
+          params: [toJson(counts), notStarted, exitCode, reason, status, id, owner, owner],
         },
       ]);
     },
@@ -62,5 +64,5 @@ async function createRun(db: RegistryConnection, run: NewRun): Promise<void> {
 
 const RUN_COLUMNS = [
   'id, command, owner, host, target, options, selected, counts, not_started, exit_code, started_at, finished_at',
-  `CASE WHEN status = 'running' AND alive_until < UTC_TIMESTAMP(6) THEN 'interrupted' ELSE status END AS status`,
+  'status, alive_until < UTC_TIMESTAMP(6) AS has_died, control, control_by, paused_at, end_reason',
 ].join(', ');

@@ -8,6 +8,7 @@ import { createLeaseKeeper } from './leases.js';
 import { ensureRegistry } from './migrate.js';
 import { createOutcomeBook } from './outcomes.js';
 import { createTenantRegister } from './register.js';
+import { createRunControl } from './run-control.js';
 import { createRunBook } from './runs.js';
 import { createStepJournal } from './steps.js';
 import { createTenantReader } from './tenants.js';
@@ -28,6 +29,7 @@ export async function openPostgresRegistry(options: OpenRegistryOptions): Promis
       ...createChangeWriter(db),
       ...createStepJournal(db),
       ...createRunBook(db),
+      ...createRunControl(db),
       ...createOutcomeBook(db),
       ...createEventReader(db),
       close: db.close,

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { redact } from '../../util/redact.js';
 import { toJson } from '../keepable.js';
 import type { OutcomeRecord, Registry } from '../registry.js';
-import { type OutcomeRow, toOutcome } from '../rows.js';
+import { type OutcomeRow, toCounts, toOutcome } from '../rows.js';
 import type { RegistryConnection } from './connection.js';
 import { READING } from './rows.js';
 
-export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recordOutcomes' | 'listOutcomes'> {
+export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recordOutcomes' | 'listOutcomes' | 'countOutcomes'> {
   return {
     recordOutcomes: async (runId, outcomes) => {
       await db.query(RECORD, [runId, toJson(outcomes.map(toInput)), randomUUID()]);
@@ -15,6 +15,7 @@ export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recor
       const rows = await db.query<OutcomeRow<unknown>>(LIST, [runId, filter.outcomes ?? null, page.after, page.limit]);
       return rows.map((row) => toOutcome(row, READING));
     },
+    countOutcomes: async (runId) => toCounts(await db.query<{ outcome: string; tenants: number }>(COUNT, [runId])),
   };
 }
 
@@ -54,6 +55,8 @@ const RECORD = `
       outcome = excluded.outcome, attempts = excluded.attempts, from_version = excluded.from_version, to_version = excluded.to_version,
       ms = excluded.ms, error = excluded.error, change_id = excluded.change_id, recorded_at = clock_timestamp()
       WHERE r.change_id <> excluded.change_id
+        AND (r.outcome IN ('not-started', 'cancelled')
+             OR EXISTS (SELECT FROM locked l JOIN input i ON i.tenant = l.id WHERE l.id = excluded.tenant AND l.fence = i.fence AND l.lease_owner = i.owner))
     RETURNING r.tenant
   ), settled AS (
     UPDATE tenancy.tenants t SET
@@ -75,6 +78,8 @@ const RECORD = `
     FROM recorded r JOIN input i ON i.tenant = r.tenant LEFT JOIN locked l ON l.id = i.tenant LEFT JOIN settled s ON s.id = i.tenant
    WHERE i.outcome NOT IN ('not-started', 'skipped')
    ORDER BY i.tenant`;
+
+const COUNT = 'SELECT outcome, count(*)::int AS tenants FROM tenancy.run_tenants WHERE run_id = $1 GROUP BY outcome';
 
 const LIST = `
   SELECT tenant, cluster, outcome, attempts, from_version, to_version, ms, error FROM tenancy.run_tenants

@@ -13,8 +13,8 @@ export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun
       const options = toJson(run.options);
       await db.query(CREATE, [run.id, run.command, run.owner, run.host, run.target, options, run.selected, FIRST_BREATH_MS]);
     },
-    finishRun: async (id, end) => {
-      await db.query(FINISH, [id, end.status, JSON.stringify(end.counts), end.notStarted, end.exitCode]);
+    finishRun: async (id, { status, counts, notStarted, exitCode, owner = null, reason = null }) => {
+      await db.query(FINISH, [id, status, JSON.stringify(counts), notStarted, exitCode, owner, reason]);
     },
     findRun: async (id) => {
       const [row] = await db.query<RunRow<number, unknown>>(`SELECT ${RUN_COLUMNS} FROM tenancy.runs WHERE id = $1`, [id]);
@@ -34,7 +34,8 @@ export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun
 
 const RUN_COLUMNS = [
   'id, command, owner, host, target, options, selected, counts, not_started, exit_code',
-  `CASE WHEN status = 'running' AND alive_until < clock_timestamp() THEN 'interrupted' ELSE status END AS status`,
+  'status, alive_until < clock_timestamp() AS has_died, control, control_by, end_reason',
+  selectMs('paused_at', 'paused_at'),
   selectMs('started_at', 'started_at'),
   selectMs('finished_at', 'finished_at'),
 ].join(', ');
@@ -52,9 +53,10 @@ const CREATE = `
 /** The first end that is told stays: a call that is sent again changes nothing. */
 const FINISH = `
   WITH finished AS (
-    UPDATE tenancy.runs SET status = $2, counts = $3::jsonb, not_started = $4, exit_code = $5, finished_at = clock_timestamp()
-     WHERE id = $1 AND status = 'running'
+    UPDATE tenancy.runs SET status = $2, counts = $3::jsonb, not_started = $4, exit_code = $5, end_reason = $7, paused_at = NULL,
+           finished_at = clock_timestamp()
+     WHERE id = $1 AND status = 'running' AND ($6::text IS NULL OR owner = $6)
     RETURNING *
   )
   INSERT INTO tenancy.events (run_id, type, data)
-  SELECT id, 'run.finished', jsonb_build_object('status', status, 'exitCode', exit_code, 'counts', counts) FROM finished`;
+  SELECT id, 'run.finished', jsonb_strip_nulls(jsonb_build_object('status', status, 'exitCode', exit_code, 'counts', counts, 'reason', end_reason)) FROM finished`;

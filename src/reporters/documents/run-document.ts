@@ -23,6 +23,10 @@ export interface RunDocument {
   readonly owner: string;
   readonly host: string;
   readonly options: Readonly<Record<string, unknown>>;
+  readonly control: Run['control'];
+  readonly controlBy: string | null;
+  readonly pausedAt: string | null;
+  readonly endReason: string | null;
 }
 
 /** `tenancy run list`. */
@@ -38,7 +42,7 @@ export interface RunShowDocument {
   readonly outcomes: readonly TenantOutcome[];
 }
 
-function toRunDocument(run: Run): RunDocument {
+export function toRunDocument(run: Run): RunDocument {
   const { id, command, status, selected, target, counts, notStarted, exitCode, owner, host, options } = run;
   const startedAt = run.startedAt.toISOString();
   return {
@@ -55,6 +59,10 @@ function toRunDocument(run: Run): RunDocument {
     owner,
     host,
     options,
+    control: run.control,
+    controlBy: run.controlBy,
+    pausedAt: run.pausedAt?.toISOString() ?? null,
+    endReason: run.endReason,
   };
 }
 
@@ -82,7 +90,7 @@ export function printRunList({ runs }: RunListDocument, palette: Palette): reado
     { text: printTime(run.startedAt), paint: palette.dim },
     { text: run.command },
     { text: formatNumber(run.selected), isNumber: true },
-    { text: run.status, paint: run.status === 'finished' ? undefined : palette.yellow },
+    { text: printStatus(run), paint: run.status === 'finished' ? undefined : palette.yellow },
     { text: printTook(run), isNumber: true, paint: palette.dim },
     {
       text: run.counts === null ? '' : printCounts(run.counts, run.command, PLAIN),
@@ -99,7 +107,7 @@ const PLAIN: Palette = { bold: asIs, dim: asIs, red: asIs, green: asIs, yellow: 
 export function printRunShow({ run, outcomes }: RunShowDocument, palette: Palette): readonly string[] {
   const facts: [string, string][] = [
     ['command', `${run.command}${run.target === null ? '' : ` to ${run.target}`}`],
-    ['status', `${run.status}${run.exitCode === null ? '' : `, exit ${run.exitCode}`}`],
+    ['status', `${printStatus(run)}${run.exitCode === null ? '' : `, exit ${run.exitCode}`}`],
     ['started', `${printTime(run.startedAt)} by ${run.owner} on ${run.host}`],
     ['took', printTook(run) || '-'],
     ['tenants', formatNumber(run.selected)],
@@ -107,15 +115,30 @@ export function printRunShow({ run, outcomes }: RunShowDocument, palette: Palett
   if (run.counts !== null) facts.push(['outcomes', printCounts(run.counts, run.command, PLAIN)]);
   const failed = outcomes.filter(isFailure);
   const others = outcomes.filter((outcome) => !isFailure(outcome));
-  const isUnfinished =
-    failed.length > 0 || (run.notStarted ?? 0) > 0 || run.status === 'interrupted' || others.some(({ outcome }) => outcome === 'cancelled');
+  const next = printNextRun({ v: 1, run, outcomes });
   return [
     palette.bold(sanitizeLine(run.id)),
     ...printFacts(facts, palette).map((line) => `  ${line}`),
     ...printFailures(failed, null, palette, Number.POSITIVE_INFINITY),
     ...(others.length === 0 ? [] : ['', ...printOthers(others, palette)]),
-    ...(isUnfinished ? ['', `${palette.cyan('→')} to try again what is left: tenancy run retry ${sanitizeLine(run.id)}`] : []),
+    ...(next === null ? [] : ['', `${palette.cyan('→')} ${next}`]),
   ];
+}
+
+/** Also what it has been told and hasn't done yet. */
+function printStatus({ status, control, endReason }: RunDocument): string {
+  if (status === 'running' && control !== 'go-on') return control === 'pause' ? 'pausing' : 'being cancelled';
+  if (status === 'paused' && control === 'go-on') return 'resuming';
+  return endReason === null || endReason === status ? status : `${status} (${endReason})`;
+}
+
+/** What to type next, where anything is left to be done. */
+function printNextRun({ run, outcomes }: RunShowDocument): string | null {
+  const id = sanitizeLine(run.id);
+  if (run.status === 'paused') return `to go on: tenancy run resume ${id}`;
+  if (run.status === 'interrupted') return `to go on where it was: tenancy run resume ${id}`;
+  const isUnfinished = (run.notStarted ?? 0) > 0 || outcomes.some((outcome) => isFailure(outcome) || outcome.outcome === 'cancelled');
+  return isUnfinished ? `to try again what is left: tenancy run retry ${id}` : null;
 }
 
 function printOthers(outcomes: readonly TenantOutcome[], palette: Palette): readonly string[] {
