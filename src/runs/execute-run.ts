@@ -6,8 +6,7 @@ import { isFailure, Tally } from '../fleet/tally.js';
 import type { OnVersion } from '../lifecycle/migrator.js';
 import type { RunContext, StepJournal, TenantScope, WorkResult } from '../lifecycle/run-context.js';
 import { type Ending, runTenant } from '../lifecycle/run-tenant.js';
-import { TRANSITIONS, type Transition } from '../lifecycle/transitions.js';
-import type { LeaseGrant } from '../registry/registry.js';
+import { MIGRATABLE, TRANSITIONS, type Transition } from '../lifecycle/transitions.js';
 import type { Tenant, TenantFailure } from '../tenant.js';
 import { elapsedMs, monotonicMs, wallClock } from '../util/clock.js';
 import { heedControl } from './heed-control.js';
@@ -86,14 +85,15 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
   });
   const writer = createOutcomeWriter(run.registry, run.runId, ({ tenant }) => run.leases.forget(tenant));
 
-  async function runOne({ tenant, grant }: LeasedTenant): Promise<TenantOutcome> {
+  async function runOne(leased: LeasedTenant): Promise<TenantOutcome> {
+    const { tenant } = leased;
     ahead.delete(tenant.id);
     inFlight += 1;
     started += 1;
     run.emit({ type: 'tenant.started', tenant: tenant.id, cluster: tenant.cluster, steps: spec.steps(tenant) });
     const deadline = createDeadline(run, tenant);
     try {
-      const ending = await workOn(run, spec, tenant, grant, AbortSignal.any([aborting.signal, deadline.signal]));
+      const ending = await workOn(run, spec, leased, AbortSignal.any([aborting.signal, deadline.signal]));
       if (ending.errorClass === 'resources') drain('resources');
       return ending.outcome;
     } finally {
@@ -106,8 +106,7 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
   async function workOn(
     context: RunContext,
     { work, journal }: RunSpec,
-    listed: Tenant,
-    first: LeaseGrant,
+    { tenant: listed, listedAs, grant: first }: LeasedTenant,
     signal: AbortSignal,
   ): Promise<Ending> {
     let grant = first;
@@ -122,6 +121,8 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
         grant = await context.leases.acquire(listed.id, context.limits.leaseWaitMs, signal);
       }
       tenant = grant.tenant;
+      const isMigrating = context.command === 'migrate' || context.command === 'rollback';
+      if (isMigrating && isRemovedSince(listedAs, tenant.status)) return skipRemoved(tenant);
       const engine = await context.clusters.engine(tenant.cluster, tenant.id);
       const driver = engine.driver(tenant.driver);
       const ended = new AbortController();
@@ -242,6 +243,17 @@ function listen(signal: AbortSignal, onAbort: () => void): () => void {
 
 function isRecorded(tenant: Tenant, version: WorkResult['version']): boolean {
   return version === undefined || (version.schemaVersion === tenant.schemaVersion && version.migrationsHash === tenant.migrationsHash);
+}
+
+/** Somebody has deprovisioned it since it was listed, or is about to: their command goes before what was to be done here. */
+function isRemovedSince(listed: Tenant['status'], now: Tenant['status']): boolean {
+  return MIGRATABLE.includes(listed) && (now === 'deprovisioning' || now === 'deprovisioned');
+}
+
+function skipRemoved({ id, status, schemaVersion }: Tenant): WorkResult {
+  const next = status === 'deprovisioned' ? 'there is nothing left of it' : `finish it: \`tenancy tenant deprovision ${id}\``;
+  const error = new TenancyError('TENANCY_STATE_REFUSED', { tenant: id, status, command: 'migrated', next });
+  return { outcome: 'skipped', from: schemaVersion, to: null, error };
 }
 
 /** `--timeout`, as a signal. */

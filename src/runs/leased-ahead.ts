@@ -4,6 +4,8 @@ import type { Tenant } from '../tenant.js';
 
 export interface LeasedTenant {
   readonly tenant: Tenant;
+  /** The status that it was selected in; it may have another by now. */
+  readonly listedAs: Tenant['status'];
   /** What the first try for its lease gave; a held one is waited for when its turn comes. */
   readonly grant: LeaseGrant;
 }
@@ -34,12 +36,13 @@ export async function* leaseAhead(
       taken.push(value);
     }
     // Nobody will work on these now: they are passed on without a lease, to be counted, or leased when their turn comes.
-    if (taken.length === 0 || options.isIdle()) return taken.map((tenant) => ({ tenant, grant: { id: tenant.id, status: 'missing' } }));
+    if (taken.length === 0 || options.isIdle())
+      return taken.map((tenant) => ({ tenant, listedAs: tenant.status, grant: { id: tenant.id, status: 'missing' } }));
     const grants = await leases.tryAcquire(taken.map(({ id }) => id));
     return taken.map((tenant, index) => {
       const grant = grants[index] as LeaseGrant;
       if (grant.status === 'granted') options.ahead.add(tenant.id);
-      return { tenant: grant.status === 'granted' ? grant.tenant : tenant, grant };
+      return { tenant: grant.status === 'granted' ? grant.tenant : tenant, listedAs: tenant.status, grant };
     });
   }
 
