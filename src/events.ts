@@ -42,6 +42,34 @@ export const RUN_COMMANDS = ['provision', 'migrate', 'rollback', 'deprovision', 
 
 export type RunCommand = (typeof RUN_COMMANDS)[number];
 
+/**
+ * Why a run starts no more tenants. `interrupted`, `terminated`: it was told to. `max-failures`: too many failed in the whole run.
+ * `cancelled`: by `run cancel`, from elsewhere. `wave-failed`: too many failed in a wave. `gate`: the hook between two waves refused. `resources`: a server is out of them.
+ */
+export const DRAIN_REASONS = [
+  'interrupted',
+  'terminated',
+  'max-failures',
+  'wave-failed',
+  'gate',
+  'resources',
+  'lease-lost',
+  'cancelled',
+] as const;
+
+export type DrainReason = (typeof DRAIN_REASONS)[number];
+
+/** What kept tenants from being started. */
+export interface RunStop {
+  readonly reason: DrainReason;
+  /** The wave that stopped the run, or in which it was stopped, counted from 1, and how many there are; null where it has none. */
+  readonly wave: number | null;
+  readonly waves: number | null;
+  /** What a gate gave as its reason, or how many of the wave failed. */
+  readonly detail: string | null;
+  readonly notStarted: number;
+}
+
 /** Steps of one tenant, in the order in which a command takes them. */
 export type StepName =
   | 'register'
@@ -104,6 +132,8 @@ export type RunEvent =
       readonly concurrency: number;
       readonly clusters: Readonly<Record<string, { readonly tenants: number; readonly cap: number }>>;
       readonly dryRun: boolean;
+      /** How many tenants each wave has, where the run goes in waves. */
+      readonly waves?: readonly number[];
     }
   | { readonly type: 'run.warned'; readonly code: string; readonly message: string; readonly tenant?: string }
   | { readonly type: 'tenant.started'; readonly tenant: string; readonly cluster: string; readonly steps: readonly StepName[] }
@@ -183,10 +213,24 @@ export type RunEvent =
     }
   | {
       readonly type: 'run.draining';
-      /** `cancelled`: by `run cancel`, from elsewhere. */
-      readonly reason: 'interrupted' | 'terminated' | 'max-failures' | 'resources' | 'lease-lost' | 'cancelled';
+      readonly reason: DrainReason;
       readonly inFlight: number;
       readonly notStarted: number | null;
+      /** The wave that the run is in, or has just finished. */
+      readonly wave?: number;
+      /** What a gate gave as its reason, or how many of the wave failed. */
+      readonly detail?: string;
+    }
+  | { readonly type: 'wave.started'; readonly wave: number; readonly waves: number; readonly tenants: number }
+  | {
+      readonly type: 'wave.finished';
+      readonly wave: number;
+      readonly waves: number;
+      /** Of the tenants of this wave. */
+      readonly counts: OutcomeCounts;
+      readonly ms: number;
+      /** How long the run now waits before it asks the gate, and starts the next wave; 0 where it doesn't. */
+      readonly soakMs: number;
     }
   | {
       readonly type: 'run.finished';
@@ -196,6 +240,8 @@ export type RunEvent =
       readonly failed: readonly TenantOutcome[];
       readonly ms: number;
       readonly exitCode: ExitCode;
+      /** What kept tenants from being started, where something did. */
+      readonly stopped?: RunStop | undefined;
       /** What ended the whole run: a refusal, a wrong config, an unreachable registry. */
       readonly error?: OutcomeError | undefined;
     };

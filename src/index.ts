@@ -3,6 +3,8 @@ export type {
   ClusterConfig,
   Duration,
   ExecOptions,
+  GateContext,
+  GateHook,
   Hook,
   HookContext,
   Hooks,
@@ -23,10 +25,12 @@ export { type CreateTenancyOptions, createTenancy } from './create-tenancy.js';
 export { EXIT, type ExitCode } from './errors/define.js';
 export { isTenancyError, TenancyError, type TenancyErrorCode } from './errors.js';
 export type {
+  DrainReason,
   OutcomeCounts,
   OutcomeError,
   RunCommand,
   RunEvent,
+  RunStop,
   StampedRunEvent,
   StepName,
   TenantOutcome,

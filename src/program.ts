@@ -91,7 +91,7 @@ function addTenantCommands(tenant: Command, choose: Choose): void {
     .option('--dry-run', 'say what would be done; writes nothing')
     .action((ids, flags) => choose(async (context) => (await import('./commands/provision.js')).runProvision(context, ids, flags)));
 
-  addSelection(addRunOptions(tenant.command('migrate')))
+  addWaves(addSelection(addRunOptions(tenant.command('migrate'))))
     .description('bring tenants to the newest version, or to --to')
     .option('--to <version>', 'newest migration to apply: its name, or its number')
     .option('--max-failures <n|p%>', 'start no more tenants once more than this many have failed')
@@ -103,7 +103,7 @@ function addTenantCommands(tenant: Command, choose: Choose): void {
     .option('--force-verify', "read every tenant's own history, also where the registry says that there is nothing to do")
     .action((ids, flags) => choose(async (context) => (await import('./commands/migrate.js')).runMigrate(context, 'migrate', ids, flags)));
 
-  addSelection(addRunOptions(tenant.command('rollback')))
+  addWaves(addSelection(addRunOptions(tenant.command('rollback'))))
     .description('run down migrations')
     .option('--to <version>', 'the migration that is to be the newest afterwards; none takes all back')
     .option('--max-failures <n|p%>', 'start no more tenants once more than this many have failed')
@@ -198,7 +198,7 @@ function addRunCommands(run: Command, choose: Choose): void {
     .argument('<run>', 'its id, or last')
     .option('--now', 'stop what is in flight too, as after a second Ctrl-C')
     .action((id, flags) => choose(async (context) => (await import('./commands/run-control.js')).runRunCancel(context, id, flags)));
-  addRunOptions(run.command('retry'))
+  addWaves(addRunOptions(run.command('retry')))
     .description('run again what failed, was cancelled or was never started')
     .argument('<run>', 'its id, or last')
     .option('--max-failures <n|p%>', 'start no more tenants once more than this many have failed')
@@ -263,6 +263,14 @@ function addLimits(command: Command): Command {
 
 function addRunOptions(command: Command): Command {
   return addLimits(command.option('--concurrency <n>', "tenants in flight; each cluster's own cap holds besides"));
+}
+
+/** How a run goes through its tenants; `run retry` goes as the run did, unless it is told otherwise. */
+function addWaves(command: Command): Command {
+  return command
+    .option('--canary <n|p%>', 'so many tenants first; where one of them fails, nobody else is touched')
+    .option('--waves <sizes>', 'how far each wave reaches: 1,10%,100%')
+    .option('--soak <duration>', 'how long to wait between two waves, such as 10m');
 }
 
 function addSelection(command: Command): Command {

@@ -5,6 +5,7 @@ import { parseFailureBudget } from '../fleet/failure-budget.js';
 import { confirmTyped } from './ask.js';
 import type { CommandContext } from './context.js';
 import { parseSelectionFlags, type SelectionFlags } from './selection-flags.js';
+import { refuseIdleSoak } from './wave-flags.js';
 import { type RunFlags, withRun } from './with-tenancy.js';
 
 export interface MigrateFlags extends RunFlags, SelectionFlags {
@@ -38,7 +39,10 @@ export async function runMigrate(
   if (flags.plan !== undefined) {
     refuseBesidePlan(ids, flags);
     const file = flags.plan;
-    return withRun(context, `tenant ${command}`, flags, (tenancy) => tenancy.carryOut(command, path.resolve(cwd, file), options));
+    return withRun(context, `tenant ${command}`, flags, async (tenancy) => {
+      refuseIdleSoak(flags, tenancy.config.defaults.waves);
+      return tenancy.carryOut(command, path.resolve(cwd, file), options);
+    });
   }
   if (command === 'rollback' && flags.to === undefined) {
     throw new TenancyError('TENANCY_COMMAND_LINE_REJECTED', { reason: "required option '--to <version>' not specified" });
@@ -49,11 +53,12 @@ export async function runMigrate(
     save: flags.save === undefined ? null : path.resolve(cwd, flags.save),
     listsTenants: globals.output === 'json' || globals.isVerbose,
   };
-  return withRun(context, `tenant ${command}`, flags, (tenancy) =>
-    command === 'migrate'
+  return withRun(context, `tenant ${command}`, flags, async (tenancy) => {
+    refuseIdleSoak(flags, tenancy.config.defaults.waves);
+    return command === 'migrate'
       ? tenancy.migrate(selection, { ...asked, to: flags.to ?? null })
-      : tenancy.rollback(selection, { ...asked, to: flags.to ?? '' }),
-  );
+      : tenancy.rollback(selection, { ...asked, to: flags.to ?? '' });
+  });
 }
 
 /** What the plan says already. */

@@ -7,6 +7,7 @@ import { writeDocument } from '../reporters/documents/write-document.js';
 import { RETRIED_OUTCOMES } from '../runs/retry-run.js';
 import { confirmTyped } from './ask.js';
 import type { CommandContext } from './context.js';
+import { readWaveFlags } from './wave-flags.js';
 import { type RunFlags, withRun, withTenancy } from './with-tenancy.js';
 
 export async function runRunList(context: CommandContext, flags: { readonly limit?: string }): Promise<ExitCode> {
@@ -47,6 +48,7 @@ export async function runRunRetry(context: CommandContext, id: string, flags: Re
     const { command } = await tenancy.findRun(id);
     return tenancy.retryRun(id, {
       maxFailures,
+      ...readWaveFlags(flags, tenancy.config.defaults),
       signals: context.takeSignals(),
       confirm: async (selected) => {
         if (command !== 'rollback' || (selected <= 1 && flags.confirm === undefined)) return;

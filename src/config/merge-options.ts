@@ -1,5 +1,6 @@
 import { TenancyError } from '../errors.js';
 import { explainDuration, explainWait, parseDuration, parseWait } from '../util/duration.js';
+import { explainWaves, parseWaves } from './parse-waves.js';
 
 /** How one option is read, whether it comes from a flag, a `TENANCY_*` variable or the config. */
 export interface OptionSpec<Value> {
@@ -81,4 +82,7 @@ export const runOptionSpecs = {
   lockTimeout: duration(5_000),
   statementTimeout: limit(),
   leaseWait: { explain: explainWait, parse: parseWait, default: 20_000 },
+  canary: { explain: (raw) => explainWaves(raw, 1), parse: parseWaves, default: [] },
+  waves: { explain: explainWaves, parse: parseWaves, default: [] },
+  soak: { explain: explainWait, parse: parseWait, default: 0 },
 } as const satisfies OptionSpecs;

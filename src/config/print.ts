@@ -1,5 +1,6 @@
 import { formatDuration } from '../util/duration.js';
 import { redact, redactUrl } from '../util/redact.js';
+import { formatShare } from '../util/share.js';
 import type { MigrateHook, ResolvedConfig, UrlSource } from './types.js';
 
 /** What `config print` shows: every default filled in, passwords blanked, a function as `[function]`. Calls none of them. */
@@ -28,6 +29,8 @@ export function describeConfig(config: ResolvedConfig): Readonly<Record<string, 
       lockTimeout: describeMs(defaults.lockTimeoutMs),
       statementTimeout: describeMs(defaults.statementTimeoutMs),
       leaseWait: describeMs(defaults.leaseWaitMs),
+      waves: defaults.waves.length === 0 ? 'none' : defaults.waves.map(formatShare).join(','),
+      soak: defaults.soakMs === 0 ? 'none' : formatDuration(defaults.soakMs),
     },
     logs: config.logsDirectory,
   };

@@ -63,6 +63,8 @@ export function resolveConfig(loaded: LoadedConfig, options: ResolveConfigOption
       lockTimeoutMs: run.lockTimeout,
       statementTimeoutMs: run.statementTimeout,
       leaseWaitMs: run.leaseWait,
+      waves: [...run.canary, ...run.waves],
+      soakMs: run.soak,
     },
     logsDirectory: path.resolve(root, config.logs ?? '.tenancy/logs'),
   };

@@ -4,6 +4,7 @@ import type { ConfigIssue } from '../errors/config-errors.js';
 import { DRIVER_NAMES } from '../tenant.js';
 import { explainDuration, explainWait } from '../util/duration.js';
 import { wordIssues, wordUnknownKeys } from './config-issues.js';
+import { explainWaves } from './parse-waves.js';
 import { explainUrl } from './url.js';
 
 const positive = z.int().check(z.positive());
@@ -40,6 +41,13 @@ const limit = explained((value) => {
   const expected = value === 'none' ? null : explainDuration(value);
   return expected === null ? null : `expected ${expected}, or none`;
 });
+
+const waves = explained((value) => prefixExpected(explainWaves(value)));
+const canary = explained((value) => prefixExpected(explainWaves(value, 1)));
+
+function prefixExpected(expected: string | null): string | null {
+  return expected === null ? null : `expected ${expected}`;
+}
 
 const hook = explained((value) => (typeof value === 'function' ? null : 'expected a function `(ctx) => …`'));
 
@@ -107,6 +115,7 @@ const hookNames = [
   'afterVerify',
   'beforeDrop',
   'afterDrop',
+  'gate',
   'onEvent',
 ] as const;
 
@@ -185,6 +194,9 @@ const configSchema = strict({
       lockTimeout: z.optional(duration),
       statementTimeout: z.optional(limit),
       leaseWait: z.optional(wait),
+      canary: z.optional(canary),
+      waves: z.optional(waves),
+      soak: z.optional(wait),
     }),
   ),
   logs: z.optional(text),

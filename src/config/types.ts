@@ -1,6 +1,7 @@
-import type { StampedRunEvent } from '../events.js';
+import type { OutcomeCounts, StampedRunEvent, TenantOutcome } from '../events.js';
 import type { TenantDb } from '../migrations/migration.js';
 import type { DriverName, Placement, Tenant, TenantSeed } from '../tenant.js';
+import type { Share } from '../util/share.js';
 
 /** A URL, or a function that fetches one (from a secret store, say); it is called once a command. */
 export type UrlSource = string | (() => string | Promise<string>);
@@ -59,6 +60,12 @@ export interface RunDefaults {
   readonly statementTimeout?: Duration;
   /** @default '20s', the lease and 5 s */
   readonly leaseWait?: Duration;
+  /** For migrate and rollback: so many tenants (`1`), or such a share of them (`'5%'`), before all others. @default none */
+  readonly canary?: number | string;
+  /** How far each wave reaches: `'1,10%,100%'`. @default none, all at once */
+  readonly waves?: number | string;
+  /** Between two waves. @default none */
+  readonly soak?: Duration;
 }
 
 /** What a run does for each tenant. A hook that is left out is the driver's own. */
@@ -82,12 +89,33 @@ export interface Hooks {
   readonly afterVerify?: Hook;
   readonly beforeDrop?: Hook;
   readonly afterDrop?: Hook;
+  /**
+   * Asked between two waves of a migrate or rollback, after the soak. The run stops where it answers `false` or throws; what it throws
+   * is said as the reason.
+   */
+  readonly gate?: GateHook;
   /** Told everything that happens; its own failures are a warning. */
   readonly onEvent?: (event: StampedRunEvent) => void | Promise<void>;
 }
 
 /** Runs one step for one tenant. May be run again after a crash, so it must bear that. What its promise resolves to is ignored. */
 export type Hook = (ctx: HookContext) => Promise<unknown> | void;
+
+export type GateHook = (gate: GateContext) => unknown;
+
+/** What a gate may go by. */
+export interface GateContext {
+  /** The wave that has ended, counted from 1, and how many there are. */
+  readonly wave: number;
+  readonly waves: number;
+  /** Of the tenants of that wave. */
+  readonly counts: OutcomeCounts;
+  /** The tenants of that wave that failed, as far as `--max-failures` bore them. */
+  readonly failed: readonly TenantOutcome[];
+  readonly runId: string;
+  /** Aborts when the run is stopped: nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+}
 
 /** A bare function runs every time and shows as `unversioned`. */
 export type AnyMigrateHook = SqlMigrations | Migrator | Hook;
@@ -216,6 +244,9 @@ export interface ResolvedConfig {
     readonly lockTimeoutMs: number;
     readonly statementTimeoutMs: number | null;
     readonly leaseWaitMs: number;
+    /** How far each wave reaches, the canary first; empty where all go at once. */
+    readonly waves: readonly Share[];
+    readonly soakMs: number;
   };
   readonly logsDirectory: string;
 }

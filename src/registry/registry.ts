@@ -1,4 +1,4 @@
-import type { OutcomeCounts, RunCommand, TenantOutcome, TenantOutcomeType } from '../events.js';
+import type { OutcomeCounts, RunCommand, RunStop, TenantOutcome, TenantOutcomeType } from '../events.js';
 import type { DriverName, Placement, Tenant, TenantFailure, TenantId, TenantOperation, TenantStatus } from '../tenant.js';
 
 /**
@@ -81,6 +81,7 @@ export interface Registry {
       readonly owner?: string;
       /** Why it ended early. */
       readonly reason?: string | null;
+      readonly stopped?: RunStop | null;
     },
   ): Promise<void>;
   /** Asks something of a run whose process lives: a compare-and-set, with an entry in the audit trail. False where it did not match. */
@@ -245,6 +246,8 @@ export interface Run extends NewRun {
   readonly counts: OutcomeCounts | null;
   readonly notStarted: number | null;
   readonly exitCode: number | null;
+  /** What kept tenants from being started; null where nothing did, or it hasn't ended. */
+  readonly stopped: RunStop | null;
   readonly startedAt: Date;
   readonly finishedAt: Date | null;
 }

@@ -1,4 +1,4 @@
-import type { OutcomeCounts, OutcomeError, RunCommand, TenantOutcome, TenantOutcomeType } from '../events.js';
+import type { OutcomeCounts, OutcomeError, RunCommand, RunStop, TenantOutcome, TenantOutcomeType } from '../events.js';
 import { TENANT_OUTCOMES } from '../events.js';
 import type { DriverName, TenantStatus } from '../tenant.js';
 import type { Run, RunControl, StepRecord, TenantSummary } from './registry.js';
@@ -75,6 +75,7 @@ export interface RunRow<Time, Json> extends Row {
   readonly counts: Json | null;
   readonly not_started: number | null;
   readonly exit_code: number | null;
+  readonly stopped: Json | null;
   readonly started_at: Time;
   readonly finished_at: Time | null;
   readonly has_died: boolean | number;
@@ -117,6 +118,8 @@ export function toRun<Time, Json>(row: RunRow<Time, Json>, { toDate, fromJson }:
     counts: orNull(row.counts, (counts) => fromJson<OutcomeCounts>(counts)),
     notStarted: row.not_started,
     exitCode: row.exit_code,
+    // One that is gone on with has not ended, whatever had stopped it before.
+    stopped: orNull(row.status === 'running' ? null : row.stopped, (stopped) => fromJson<RunStop>(stopped)),
     startedAt: toDate(row.started_at),
     finishedAt: orNull(row.finished_at, toDate),
   };

@@ -1,5 +1,6 @@
 import { isTenancyError } from '../errors.js';
-import type { OutcomeError, RunCommand, RunEvent, StepName, TenantOutcome, TenantOutcomeType } from '../events.js';
+import type { OutcomeError, RunCommand, RunEvent, RunStop, StepName, TenantOutcome, TenantOutcomeType } from '../events.js';
+import { TENANT_OUTCOMES } from '../events.js';
 import { redact } from '../util/redact.js';
 import { formatCount, formatDuration, formatNumber } from './format.js';
 
@@ -138,6 +139,10 @@ export function describeEvent(event: RunEvent, command: RunCommand): string {
       return `going on after a pause of ${formatDuration(event.ms)} (${formatNumber(event.notStarted)} left)`;
     case 'run.draining':
       return describeDraining(event);
+    case 'wave.started':
+      return `${nameWave(event)}: ${formatCount(event.tenants, 'tenant')}`;
+    case 'wave.finished':
+      return describeWaveEnd(event, command);
     case 'run.finished':
       return event.error === undefined ? `finished in ${formatDuration(event.ms)}` : event.error.message;
     default:
@@ -153,7 +158,8 @@ function describeStart(event: Extract<RunEvent, { type: 'run.started' }>): strin
   const before = doneBefore === undefined ? '' : `, ${formatNumber(doneBefore)} done before`;
   const nothing = `${before}${idle === 0 ? '' : `, ${formatNumber(idle)} ${commandWords[command].nothing}`}`;
   const atOnce = selected - upToDate > 1 && !dryRun ? `, ${concurrency} at once` : '';
-  return `${dryRun ? 'dry run: ' : doneBefore === undefined ? '' : 'go on: '}${commandWords[command].verb} ${formatCount(selected, 'tenant')}${where}${target === null ? '' : ` to ${target}`}${nothing}${atOnce}`;
+  const waves = describeWaves(event.waves ?? []);
+  return `${dryRun ? 'dry run: ' : doneBefore === undefined ? '' : 'go on: '}${commandWords[command].verb} ${formatCount(selected, 'tenant')}${where}${target === null ? '' : ` to ${target}`}${nothing}${atOnce}${waves}`;
 }
 
 function describePlan({ groups, estimate, saved }: Extract<RunEvent, { type: 'run.planned' }>): string {
@@ -176,21 +182,76 @@ function describeStepEnd(event: Extract<RunEvent, { type: 'step.finished' }>): s
   }
 }
 
+/** `, in waves of 1, 19 and 180`; how many there are of what is too long to list. */
+function describeWaves(sizes: readonly number[]): string {
+  if (sizes.length < 2) return '';
+  const last = sizes.at(-1) ?? 0;
+  const listed = `${sizes.slice(0, -1).map(formatNumber).join(', ')} and ${formatNumber(last)}`;
+  return sizes.length > 8 ? `, in ${sizes.length} waves` : `, in waves of ${listed}`;
+}
+
+export function nameWave({ wave, waves }: { readonly wave: number; readonly waves: number }): string {
+  return `wave ${wave} of ${waves}`;
+}
+
+function describeWaveEnd(event: Extract<RunEvent, { type: 'wave.finished' }>, command: RunCommand): string {
+  const outcomes = TENANT_OUTCOMES.filter((type) => event.counts[type] > 0).map(
+    (type) => `${formatNumber(event.counts[type])} ${describeOutcomeType(type, command)}`,
+  );
+  const soak = event.soakMs === 0 ? '' : `; ${formatDuration(event.soakMs)} until the next`;
+  return `${nameWave(event)}: ${outcomes.join(', ') || 'nothing to do'} in ${formatDuration(event.ms)}${soak}`;
+}
+
+/** What kept tenants from being started, after their number: `stopped by wave 1 of 3: 1 of 1 failed`. */
+export function describeStop({ reason, wave, waves, detail }: RunStop): string {
+  const where = wave === null || waves === null ? '' : nameWave({ wave, waves });
+  const why = detail === null ? '' : `: ${sanitizeDetail(detail)}`;
+  switch (reason) {
+    case 'wave-failed':
+      return `stopped by ${where}${why}`;
+    case 'gate':
+      return `stopped by the gate after ${where}${why}`;
+    case 'max-failures':
+      return `stopped by --max-failures${where === '' ? '' : ` in ${where}`}`;
+    case 'cancelled':
+      return `cancelled${where === '' ? '' : ` in ${where}`}`;
+    case 'interrupted':
+    case 'terminated':
+      return `interrupted${where === '' ? '' : ` in ${where}`}`;
+    case 'resources':
+      return `stopped by a server that is out of disk, memory or locks${where === '' ? '' : `, in ${where}`}`;
+    case 'lease-lost':
+      return 'stopped: another process took over its tenants';
+    default:
+      return unreachable(reason);
+  }
+}
+
+function sanitizeDetail(detail: string): string {
+  return detail.split('\n')[0] ?? '';
+}
+
 export function describeDraining(event: Extract<RunEvent, { type: 'run.draining' }>): string {
   const { inFlight, notStarted } = event;
-  const finishing = `finishing ${formatCount(inFlight, 'tenant')} in flight, starting no more`;
+  const finishing =
+    inFlight === 0 ? 'starting no more tenants' : `finishing ${formatCount(inFlight, 'tenant')} in flight, starting no more`;
+  const detail = event.detail === undefined ? '' : sanitizeDetail(event.detail);
   const left = notStarted === null || notStarted === 0 ? '' : ` (${formatNumber(notStarted)} left)`;
   switch (event.reason) {
     case 'interrupted':
-      return `Ctrl-C: ${finishing}${left}; Ctrl-C again aborts them`;
+      return `Ctrl-C: ${finishing}${left}${inFlight === 0 ? '' : '; Ctrl-C again aborts them'}`;
     case 'terminated':
-      return `asked to end (SIGTERM): ${finishing}${left}; asked again, they are aborted`;
+      return `asked to end (SIGTERM): ${finishing}${left}${inFlight === 0 ? '' : '; asked again, they are aborted'}`;
     case 'max-failures':
       return `--max-failures reached: ${finishing}${left}`;
+    case 'wave-failed':
+      return `wave ${event.wave}: ${detail}, ${finishing}${left}`;
+    case 'gate':
+      return `the gate after wave ${event.wave} says no (${detail}): ${finishing}${left}`;
     case 'resources':
       return `a server is out of disk, memory or locks: ${finishing}${left}`;
     case 'cancelled':
-      return `cancelled by \`tenancy run cancel\`: ${finishing}${left}; with --now they are aborted`;
+      return `cancelled by \`tenancy run cancel\`: ${finishing}${left}${inFlight === 0 ? '' : '; with --now they are aborted'}`;
     case 'lease-lost':
       return `another process took over this run's tenants: ${finishing}${left}`;
     default:

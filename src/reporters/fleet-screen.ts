@@ -1,9 +1,9 @@
 import type { TenantOutcome } from '../events.js';
-import { describeCommand, describeStep } from './describe.js';
+import { describeCommand, describeStep, nameWave } from './describe.js';
 import { withoutName } from './failures-text.js';
-import { formatDuration, formatNumber } from './format.js';
+import { formatCount, formatDuration, formatNumber } from './format.js';
 import type { Palette } from './palette.js';
-import type { InFlight, RunTally } from './run-tally.js';
+import type { InFlight, RunTally, WaveProgress } from './run-tally.js';
 import { sanitizeLine } from './sanitize.js';
 import { printCounts } from './summary.js';
 import { fitWidth, measureWidth, truncate } from './terminal-text.js';
@@ -41,13 +41,23 @@ export function drawFleet(facts: ScreenFacts): readonly string[] {
   ];
 }
 
-function drawTitle({ tally, palette }: ScreenFacts): string {
+/** `wave 1 of 3 (1 tenant)`, and between two waves for how long still. */
+function drawWave(wave: WaveProgress, nowMs: number): string {
+  const { soaksUntilMs, tenants } = wave;
+  const name = nameWave(wave);
+  if (soaksUntilMs === null) return `${name} (${formatCount(tenants, 'tenant')})`;
+  const leftMs = 1000 * Math.ceil((soaksUntilMs - nowMs) / 1000);
+  return leftMs <= 0 ? `${name} done, asking the gate` : `${name} done, ${formatDuration(leftMs).replace('.0 s', ' s')} until the next`;
+}
+
+function drawTitle({ tally, palette, nowMs }: ScreenFacts): string {
   const { started, draining, isPaused } = tally;
   if (started === null) return '';
   const where = Object.keys(started.clusters);
   const on = where.length === 1 ? ` on ${sanitizeLine(where[0] ?? '')}` : ` on ${where.length} clusters`;
   const title = `${palette.bold(describeCommand(started.command).verb)}${started.target === null ? '' : ` to ${sanitizeLine(started.target)}`}${palette.dim(on)}`;
   if (isPaused) return `${palette.yellow(tally.inFlight.size > 0 ? 'paused, finishing what is in flight' : 'paused')} · ${title}`;
+  if (draining === null && tally.wave !== null) return `${title} · ${drawWave(tally.wave, nowMs)}`;
   return draining === null ? title : `${palette.yellow('finishing what is in flight')} · ${title}`;
 }
 
@@ -77,7 +87,8 @@ function drawPace({ tally, nowMs, startedAtMs, rate, palette }: ScreenFacts): st
   if (rate !== null) {
     parts.push(`${rate < 10 ? rate.toFixed(1) : formatNumber(Math.round(rate))} a second`);
     const leftMs = (1000 * (tally.total - tally.done)) / rate;
-    if (tally.draining === null && !tally.isPaused && leftMs >= 1000)
+    // A soak or a gate may take as long as it likes.
+    if (tally.draining === null && !tally.isPaused && leftMs >= 1000 && (tally.wave === null || tally.wave.wave === tally.wave.waves))
       parts.push(`about ${formatDuration(Math.ceil(leftMs / 1000) * 1000).replace('.0 s', ' s')} left`);
   }
   return palette.dim(parts.join(' · '));

@@ -1,5 +1,5 @@
 import type { StampedRunEvent, TenantOutcome } from '../events.js';
-import { describeEvent, describeOutcome } from './describe.js';
+import { describeEvent, describeOutcome, nameWave } from './describe.js';
 import { withoutName } from './failures-text.js';
 import { formatDuration, formatNumber } from './format.js';
 import { createLineWriter } from './line-writer.js';
@@ -64,6 +64,10 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
       case 'run.resumed':
       case 'run.draining':
         return say(`${palette.yellow('!')} ${sanitizeLine(describeEvent(event, tally.command))}`);
+      case 'wave.started':
+      case 'wave.finished':
+        if (!isQuiet && event.waves > 1) say(sanitizeLine(describeEvent(event, tally.command)));
+        return;
       case 'run.finished':
         return end(event);
       case 'tenant.retried':
@@ -105,6 +109,11 @@ function printTenantLine(outcome: TenantOutcome, tally: RunTally, palette: Retur
 
 function printHeartbeat(tally: RunTally, elapsedMs: number): string {
   const [first] = tally.inFlight.values();
+  const { wave } = tally;
+  if (wave !== null && wave.soaksUntilMs !== null && tally.draining === null) {
+    const leftMs = wave.soaksUntilMs - Date.now();
+    return `… ${nameWave(wave)} done, ${leftMs > 0 ? `${formatDuration(leftMs)} until the next` : 'asking the gate'}`;
+  }
   if (tally.total <= 1) {
     // Before its first step a tenant waits for its lease: of another command, or of one that has died.
     const what = first === undefined ? 'waiting for its turn' : `${sanitizeLine(first.tenant)}: ${first.step ?? 'waiting'}`;

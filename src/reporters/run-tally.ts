@@ -10,6 +10,15 @@ export interface InFlight {
   readonly slot: number;
 }
 
+/** The wave that a run is in, or has just finished. */
+export interface WaveProgress {
+  readonly wave: number;
+  readonly waves: number;
+  readonly tenants: number;
+  /** When the soak after it ends; null while its tenants are worked on. */
+  readonly soaksUntilMs: number | null;
+}
+
 const KEPT_FAILURES = 8;
 
 /** What a run has come to so far, kept in a space that does not grow with the fleet. */
@@ -17,6 +26,8 @@ export class RunTally {
   started: Started | null = null;
   draining: Extract<RunEvent, { type: 'run.draining' }> | null = null;
   isPaused = false;
+  /** Null where the run doesn't go in waves. */
+  wave: WaveProgress | null = null;
   readonly counts: Record<keyof OutcomeCounts, number> = {
     applied: 0,
     'up-to-date': 0,
@@ -80,6 +91,11 @@ export class RunTally {
       this.settle(event);
     } else if (event.type === 'run.paused' || event.type === 'run.resumed') {
       this.isPaused = event.type === 'run.paused';
+    } else if (event.type === 'wave.started') {
+      this.wave = { wave: event.wave, waves: event.waves, tenants: event.tenants, soaksUntilMs: null };
+    } else if (event.type === 'wave.finished') {
+      const isOver = event.wave === event.waves || this.draining !== null;
+      this.wave = this.wave && { ...this.wave, soaksUntilMs: isOver ? null : atMs + event.soakMs };
     } else if (event.type === 'run.draining') {
       this.isPaused = false;
       this.draining = event;

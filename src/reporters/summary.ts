@@ -1,6 +1,6 @@
 import type { OutcomeCounts, OutcomeError, RunCommand, RunEvent, TenantOutcome } from '../events.js';
 import { TENANT_OUTCOMES } from '../events.js';
-import { describeCommand, describeOutcome, describeOutcomeType } from './describe.js';
+import { describeCommand, describeOutcome, describeOutcomeType, describeStop } from './describe.js';
 import { printFailures } from './failures-text.js';
 import { formatCount, formatDuration, formatNumber } from './format.js';
 import type { Palette } from './palette.js';
@@ -51,7 +51,7 @@ function printOnly(outcome: TenantOutcome, command: RunCommand, palette: Palette
   return `${sign} ${palette.bold(sanitizeLine(outcome.tenant))} ${sanitizeLine(describeOutcome(outcome, command))}`;
 }
 
-function printHeadline({ counts, ms, exitCode }: Finished, command: RunCommand, tally: RunTally, palette: Palette): string {
+function printHeadline({ counts, ms, exitCode, stopped }: Finished, command: RunCommand, tally: RunTally, palette: Palette): string {
   const { selected } = tally.started ?? { selected: 0 };
   if (selected > 0 && counts['up-to-date'] === selected) {
     const who = selected === 1 && tally.located !== null ? palette.bold(sanitizeLine(tally.located)) : formatCount(selected, 'tenant');
@@ -60,7 +60,8 @@ function printHeadline({ counts, ms, exitCode }: Finished, command: RunCommand, 
   const isBad = counts.failed + counts.unverified + counts.unknown > 0;
   const isPartial = counts.cancelled + counts['not-started'] > 0 || exitCode !== 0;
   const sign = isBad ? palette.red('✖') : isPartial ? palette.yellow('!') : palette.green('✔');
-  return `${sign} ${printCounts(counts, command, palette)} ${palette.dim(`in ${formatDuration(ms)}`)}`;
+  const why = stopped === undefined || stopped.notStarted === 0 ? '' : `, ${sanitizeLine(describeStop(stopped))}`;
+  return `${sign} ${printCounts(counts, command, palette)} ${palette.dim(`in ${formatDuration(ms)}`)}${why}`;
 }
 
 /** `493 migrated, 12 up to date, 7 failed`; outcomes that nobody had are left out. */

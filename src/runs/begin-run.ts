@@ -9,9 +9,12 @@ export function announceRun(
   { selected, upToDate, concurrency, clusters }: RunPlan,
   target: string | null,
   continued: ContinuedRun | null = null,
+  waves: readonly number[] = [],
 ): void {
+  const { command, dryRun } = run;
   const before = continued === null ? {} : { doneBefore: continued.done };
-  run.emit({ type: 'run.started', command: run.command, selected, upToDate, ...before, target, concurrency, clusters, dryRun: run.dryRun });
+  const sizes = waves.length === 0 ? {} : { waves };
+  run.emit({ type: 'run.started', command, selected, upToDate, ...before, target, concurrency, clusters, dryRun, ...sizes });
 }
 
 /**

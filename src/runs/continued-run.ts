@@ -39,7 +39,10 @@ export function planContinued<Plan extends RunPlan>(plan: Plan, continued: Conti
   const selected = Math.max(plan.selected, continued.selected);
   const working = Object.values(plan.clusters).reduce((sum, { tenants }) => sum + tenants, 0);
   const left = Math.max(0, Math.min(working, selected - continued.done));
-  const lanes = plan.lanes.map((lane) => ({ ...lane, tenants: leaveOutEnded(registry, continued.id, lane.tenants) }));
+  const lanes = plan.lanes.map((lane) => ({
+    ...lane,
+    tenants: { [Symbol.asyncIterator]: () => leaveOutEnded(registry, continued.id, lane.tenants) },
+  }));
   return { ...plan, selected, upToDate: selected - left, lanes };
 }
 

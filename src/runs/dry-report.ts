@@ -43,6 +43,7 @@ export async function dryReport(
     selected,
     counts,
     failed,
+    stopped: null,
     pending,
     ms: elapsedMs(startedMs),
     exitCode: decideExitCode(selected, failed, null),

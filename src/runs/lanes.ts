@@ -51,14 +51,10 @@ export async function planRun({ config, registry, filter, skipsKnown, concurrenc
   // Where all have one target the registry leaves out who is there; where each driver has its own, we do.
   const common = skipsKnown ? targetOf(migrator) : null;
   const pending: TenantFilter = common === null ? filter : { ...filter, notAt: common };
-  const lanes = Object.entries(clusters).map(([name, { cap }]) => ({
-    name,
-    cap,
-    tenants: leaveOut(
-      readAhead(readTenants(registry, { ...pending, clusters: [name] })),
-      (tenant) => isThere(tenant) && tenant.lastError === null,
-    ),
-  }));
+  const lanes = Object.entries(clusters).map(([name, { cap }]) => {
+    const read = (): AsyncGenerator<Tenant> => readTenants(registry, { ...pending, clusters: [name] });
+    return { name, cap, tenants: readAgain(readAhead(read()), read, (tenant) => isThere(tenant) && tenant.lastError === null) };
+  });
   return { filter, summary, selected, upToDate, lanes, clusters, concurrency: decideConcurrency(config, concurrency, clusters) };
 }
 
@@ -91,6 +87,22 @@ export async function* readTenants(registry: Registry, filter: TenantFilter): As
     if (!last || page.length < PAGE) return;
     after = last.id;
   }
+}
+
+/** May be gone through more than once, as waves do: what was read ahead is for the first time, and from then on all is read anew. */
+function readAgain(
+  ahead: AsyncIterable<Tenant>,
+  read: () => AsyncIterable<Tenant>,
+  isDone: (tenant: Tenant) => boolean,
+): AsyncIterable<Tenant> {
+  let first: AsyncIterable<Tenant> | null = ahead;
+  return {
+    [Symbol.asyncIterator]: () => {
+      const tenants = first ?? read();
+      first = null;
+      return leaveOut(tenants, isDone);
+    },
+  };
 }
 
 export async function* leaveOut(tenants: AsyncIterable<Tenant>, isDone: (tenant: Tenant) => boolean): AsyncGenerator<Tenant> {

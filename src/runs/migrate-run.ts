@@ -9,7 +9,9 @@ import type { RunContext, RunLimits } from '../lifecycle/run-context.js';
 import { noJournal } from '../lifecycle/steps.js';
 import { MIGRATABLE } from '../lifecycle/transitions.js';
 import type { Registry, TenantFilter } from '../registry/registry.js';
+import type { Share } from '../util/share.js';
 import { announceRun, recordRun } from './begin-run.js';
+import { decideCaution, keepCaution, planCaution, sizeWaves } from './caution.js';
 import { type ContinuedRun, planContinued } from './continued-run.js';
 import { executeRun, type RunSignals } from './execute-run.js';
 import { findMissing } from './find-missing.js';
@@ -23,6 +25,10 @@ export interface MigrateOptions {
   readonly to?: string | null;
   readonly concurrency?: number | null;
   readonly maxFailures?: FailureBudget | null;
+  /** How far each wave reaches, the canary first; empty: all at once. @default the config's */
+  readonly waves?: readonly Share[];
+  /** Between two waves. @default the config's */
+  readonly soakMs?: number;
   readonly limits?: Partial<RunLimits>;
   readonly dryRun?: boolean;
   /** What a dry run exits with where something is pending. @default 0 */
@@ -94,14 +100,15 @@ export async function migrateFiltered(
       migrator,
     });
     const plan = continued ? planContinued(planned, continued, registry) : planned;
-    announceRun(run, plan, migrator.target, continued);
+    const caution = decideCaution(config, options);
+    announceRun(run, plan, migrator.target, continued, sizeWaves(caution, plan));
     await refuseChangedClusters(run, plan.lanes);
     if (options.dryRun) return (await import('./plan-migrate-run.js')).planMigrateRun(run, plan, options);
     await options.confirm?.(plan.selected);
-    await recordRun(run, plan, migrator.target, describeAsked(run, filter, options), continued);
+    await recordRun(run, plan, migrator.target, { ...describeAsked(run, filter, options), ...keepCaution(caution) }, continued);
     return executeRun(run, {
       ...plan,
-      maxFailures: options.maxFailures ?? null,
+      ...planCaution(config, caution),
       signals: options.signals,
       steps: () => [command],
       journal: async () => noJournal,

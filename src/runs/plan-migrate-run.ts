@@ -7,6 +7,7 @@ import type { RunContext } from '../lifecycle/run-context.js';
 import { describeFailure } from '../lifecycle/run-tenant.js';
 import type { Tenant } from '../tenant.js';
 import { elapsedMs, monotonicMs } from '../util/clock.js';
+import { readDrainReason } from './draining.js';
 import type { FleetPlan } from './lanes.js';
 import type { MigrateOptions } from './migrate-run.js';
 import { announcePlan } from './plan/announce-plan.js';
@@ -16,7 +17,7 @@ import { isThere } from './plan/judge-tenants.js';
 import { PlanBook, toPlannedGroups } from './plan/plan-book.js';
 import { savePlan } from './plan/plan-file.js';
 import { surveyFleet } from './plan/survey-fleet.js';
-import { decideExitCode, type RunReport, readDrainReason } from './report.js';
+import { decideExitCode, type RunReport } from './report.js';
 
 /**
  * What a migrate would do: one query of the registry, and besides only the tenants that it can't speak for are read. Takes no
@@ -89,6 +90,7 @@ export async function planMigrateRun(run: RunContext, plan: FleetPlan, options: 
     selected: plan.selected,
     counts: tally.counts,
     failed: tally.failed,
+    stopped: null,
     pending,
     ms: elapsedMs(startedMs),
     exitCode: ended === EXIT.ok && pending > 0 ? exitCodeOfPending : ended,

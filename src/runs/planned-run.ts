@@ -9,6 +9,7 @@ import { noJournal } from '../lifecycle/steps.js';
 import type { Tenant } from '../tenant.js';
 import { elapsedMs, monotonicMs } from '../util/clock.js';
 import { announceRun, recordRun } from './begin-run.js';
+import { decideCaution, keepCaution, planCaution, sizeWaves } from './caution.js';
 import { executeRun } from './execute-run.js';
 import type { RunPlan } from './lanes.js';
 import { describeFilter, type MigrateOptions } from './migrate-run.js';
@@ -48,15 +49,16 @@ export async function migratePlanned(
   const { limits = {}, dryRun = false, concurrency = null, forceVerify = false, signals } = options;
   return workspace.withRun({ command, registry, migrator, limits, dryRun }, async (run) => {
     const plan = planSaved({ config, registry, groups: saved.groups, concurrency, migrator });
-    announceRun(run, plan, migrator.target);
+    const caution = decideCaution(config, options);
+    announceRun(run, plan, migrator.target, null, sizeWaves(caution, plan));
     await refuseChangedClusters(run, plan.lanes);
     await checkPlan(run, { plan: saved, file, lanes: plan }, { asksAll: forceVerify, signals });
     if (dryRun) return tellPlan(run, saved, plan, { ...options, startedMs });
     await options.confirm?.(plan.selected);
-    await recordRun(run, plan, migrator.target, describeAsked(saved, migrator));
+    await recordRun(run, plan, migrator.target, { ...describeAsked(saved, migrator), ...keepCaution(caution) });
     return executeRun(run, {
       ...plan,
-      maxFailures: options.maxFailures ?? null,
+      ...planCaution(config, caution),
       signals,
       steps: () => [command],
       journal: async () => noJournal,
@@ -105,6 +107,7 @@ async function tellPlan(
     selected: plan.selected,
     counts: tally.counts,
     failed: [],
+    stopped: null,
     pending: plan.selected,
     ms: elapsedMs(startedMs),
     exitCode: plan.selected > 0 ? exitCodeOfPending : EXIT.ok,

@@ -1,6 +1,6 @@
 import { EXIT, type ExitCode } from '../errors/define.js';
 import { exitCodeOf } from '../errors.js';
-import type { OutcomeCounts, RunCommand, TenantOutcome } from '../events.js';
+import type { DrainReason, OutcomeCounts, RunCommand, RunStop, TenantOutcome } from '../events.js';
 
 /** What a run came to; also what the programmatic API answers with. */
 export interface RunReport {
@@ -10,6 +10,8 @@ export interface RunReport {
   readonly counts: OutcomeCounts;
   /** Every tenant that failed, worst first. */
   readonly failed: readonly TenantOutcome[];
+  /** What kept tenants from being started, and how many; null where nothing did. */
+  readonly stopped: RunStop | null;
   /** Tenants with something to do, in a dry run. */
   readonly pending: number;
   readonly ms: number;
@@ -17,15 +19,8 @@ export interface RunReport {
   readonly exitCode: ExitCode;
 }
 
-export type DrainReason = 'interrupted' | 'terminated' | 'max-failures' | 'resources' | 'lease-lost' | 'cancelled';
-
 /** Those after which the run has not come to its own end. */
 export const INTERRUPTING: ReadonlySet<DrainReason> = new Set(['interrupted', 'terminated', 'lease-lost', 'cancelled']);
-
-/** What a signal asked for. A program may abort one with any reason, or none: that is an interrupt. */
-export function readDrainReason({ reason }: AbortSignal): 'interrupted' | 'terminated' {
-  return reason === 'terminated' ? 'terminated' : 'interrupted';
-}
 
 /** Where one tenant was asked for, the exit code says why it failed; a fleet only says that some did. */
 export function decideExitCode(selected: number, failed: readonly TenantOutcome[], drained: DrainReason | null): ExitCode {
@@ -33,7 +28,7 @@ export function decideExitCode(selected: number, failed: readonly TenantOutcome[
   if (drained === 'lease-lost') return EXIT.locked;
   if (drained === 'terminated') return EXIT.terminated;
   const [first] = failed;
-  if (!first) return EXIT.ok;
+  if (!first) return drained === 'gate' ? EXIT.refused : EXIT.ok;
   if (selected > 1 || !first.error) return EXIT.tenantsFailed;
   return exitCodeOf(first.error.code);
 }

@@ -2,6 +2,7 @@ import type { FailureBudget } from '../fleet/failure-budget.js';
 import { createRunMigrator, type RunMigrator } from '../lifecycle/migrator.js';
 import type { RunLimits } from '../lifecycle/run-context.js';
 import type { Registry, Run, TenantFilter } from '../registry/registry.js';
+import { readCaution } from './caution.js';
 import { loadContinued } from './continued-run.js';
 import { type ControlAnswer, goOnWithRun, refusal } from './control-run.js';
 import type { RunSignals } from './execute-run.js';
@@ -69,7 +70,7 @@ async function carryOnMigrating(
     workspace,
     command,
     { registry, filter: readLeft(run), migrator, continued },
-    { ...asked, to, allowOutOfOrder, forceVerify, signals, ...(confirm ? { confirm } : {}) },
+    { ...asked, ...readCaution(run), to, allowOutOfOrder, forceVerify, signals, ...(confirm ? { confirm } : {}) },
   );
 }
 

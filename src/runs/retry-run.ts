@@ -4,6 +4,7 @@ import { createRunMigrator } from '../lifecycle/migrator.js';
 import { MIGRATABLE } from '../lifecycle/transitions.js';
 import type { Registry, Run, TenantFilter } from '../registry/registry.js';
 import { TENANT_STATUSES } from '../tenant.js';
+import { readCaution } from './caution.js';
 import { findRun } from './find-run.js';
 import { readTenants } from './lanes.js';
 import { type MigrateOptions, migrateFiltered } from './migrate-run.js';
@@ -56,7 +57,10 @@ async function retryMigrate(workspace: Workspace, registry: Registry, run: Run, 
   });
   const isWhole = run.counts !== null;
   const filter: TenantFilter = isWhole ? { statuses: STANDING, ofRun: { runId: run.id, outcomes: RETRIED_OUTCOMES } } : readFilter(run);
-  return migrateFiltered(workspace, command, { registry, filter, migrator }, { ...options, to, allowOutOfOrder });
+  // As careful as the run was, but for what is asked anew.
+  const caution = readCaution(run);
+  const asked = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined && value !== null));
+  return migrateFiltered(workspace, command, { registry, filter, migrator }, { ...options, ...caution, ...asked, to, allowOutOfOrder });
 }
 
 async function listRetried(registry: Registry, run: Run): Promise<readonly string[]> {

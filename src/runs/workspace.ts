@@ -125,6 +125,7 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
           failed: report.failed,
           ms: report.ms,
           exitCode: report.exitCode,
+          ...(report.stopped ? { stopped: report.stopped } : {}),
         });
         return report;
       } finally {

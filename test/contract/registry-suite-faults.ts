@@ -116,7 +116,7 @@ export function describeSqlCuts(makePlace: () => Promise<SqlFaultsPlace>, makePr
         status: phase === 'before' ? 'new' : 'same',
       });
       const counts = { applied: 1 } as never;
-      await cut(write, () => registry.finishRun('run', { status: 'finished', counts, exitCode: 0, notStarted: 0 }));
+      await cut(write, () => registry.finishRun('run', { status: 'finished', counts, exitCode: 0, notStarted: 0, stopped: null }));
       await register(registry, 'other');
       const otherFence = await lease(registry, 'other', 'me');
       expect(await cut(write, () => registry.forgetTenant('other', otherFence))).toBe(true);

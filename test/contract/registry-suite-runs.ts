@@ -87,15 +87,18 @@ export function describeRuns(scene: Scene): void {
         counts: null,
         exitCode: null,
         notStarted: null,
+        stopped: null,
         finishedAt: null,
       });
-      await registry.finishRun(run.id, { status: 'finished', counts, exitCode: 1, notStarted: 3 });
-      await registry.finishRun(run.id, { status: 'interrupted', counts, exitCode: 130, notStarted: 9 });
+      const stopped = { reason: 'gate', wave: 1, waves: 3, detail: 'error rate \ud800 5%\0', notStarted: 3 } as const;
+      await registry.finishRun(run.id, { status: 'finished', counts, exitCode: 1, notStarted: 3, stopped });
+      await registry.finishRun(run.id, { status: 'interrupted', counts, exitCode: 130, notStarted: 9, stopped: null });
       expect(await registry.findRun(run.id)).toMatchObject({
         status: 'finished',
         counts,
         exitCode: 1,
         notStarted: 3,
+        stopped: { reason: 'gate', wave: 1, waves: 3, detail: expect.stringMatching(/^error rate .+5%/), notStarted: 3 },
         finishedAt: expect.any(Date),
       });
       expect(await registry.findRun('not-there')).toBeNull();

@@ -156,6 +156,8 @@ describe('resolving', () => {
       lockTimeoutMs: 5_000,
       statementTimeoutMs: null,
       leaseWaitMs: 20_000,
+      waves: [],
+      soakMs: 0,
     });
     expect(config.logsDirectory).toBe('/app/.tenancy/logs');
   });

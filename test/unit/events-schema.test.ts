@@ -1,9 +1,11 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import { EXIT } from '../../src/errors/define.js';
 import {
+  DRAIN_REASONS,
   type OutcomeError,
   RUN_COMMANDS,
   type RunEvent,
+  type RunStop,
   type StampedRunEvent,
   TENANT_OUTCOMES,
   type TenantOutcome,
@@ -22,6 +24,8 @@ const error: OutcomeError = {
 };
 const outcome: TenantOutcome = { tenant: 'acme', cluster: 'main', outcome: 'failed', attempts: 2, from: null, to: '0001_a', ms: 12, error };
 
+const stopped: RunStop = { reason: 'wave-failed', wave: 1, waves: 3, detail: '1 of 1 failed', notStarted: 199 };
+
 /** One of each, with every optional field, so a new event or field doesn't compile until it is here. */
 const samples: { readonly [Type in RunEvent['type']]: Required<Extract<RunEvent, { type: Type }>> } = {
   'run.started': {
@@ -34,6 +38,7 @@ const samples: { readonly [Type in RunEvent['type']]: Required<Extract<RunEvent,
     concurrency: 8,
     clusters: { main: { tenants: 1, cap: 8 } },
     dryRun: false,
+    waves: [1, 2],
   },
   'run.warned': { type: 'run.warned', code: 'TENANCY_TENANT_AHEAD', message: 'acme is ahead', tenant: 'acme' },
   'tenant.started': { type: 'tenant.started', tenant: 'acme', cluster: 'main', steps: ['register', 'create'] },
@@ -85,8 +90,10 @@ const samples: { readonly [Type in RunEvent['type']]: Required<Extract<RunEvent,
   'tenant.finished': { type: 'tenant.finished', ...outcome, error },
   'run.paused': { type: 'run.paused', inFlight: 2, notStarted: 7 },
   'run.resumed': { type: 'run.resumed', ms: 1200, notStarted: 7 },
-  'run.draining': { type: 'run.draining', reason: 'interrupted', inFlight: 2, notStarted: null },
-  'run.finished': { type: 'run.finished', command: 'migrate', counts, failed: [outcome], ms: 100, exitCode: 1, error },
+  'run.draining': { type: 'run.draining', reason: 'interrupted', inFlight: 2, notStarted: null, wave: 1, detail: '1 of 1 failed' },
+  'wave.started': { type: 'wave.started', wave: 1, waves: 3, tenants: 1 },
+  'wave.finished': { type: 'wave.finished', wave: 1, waves: 3, counts, ms: 12, soakMs: 600_000 },
+  'run.finished': { type: 'run.finished', command: 'migrate', counts, failed: [outcome], ms: 100, exitCode: 1, stopped, error },
 };
 
 const stamp = (event: RunEvent): StampedRunEvent => ({ v: 1, at: '2026-01-02T03:04:05.678Z', run: 'r1', ...event });
@@ -115,6 +122,7 @@ describe('the published schema of events', () => {
     expect(words('driver')).toEqual(DRIVER_NAMES);
     expect(words('exitCode')).toEqual(Object.values(EXIT));
     expect(words('step')).toEqual(STEPS);
+    expect(words('drainReason')).toEqual(DRAIN_REASONS);
   });
 
   test('refuses an unknown field, an unknown type and a missing stamp', () => {

@@ -275,6 +275,7 @@ describe('runs', () => {
     controlBy: null,
     pausedAt: null,
     endReason: null,
+    stopped: null,
     startedAt: at,
     finishedAt: new Date(at.getTime() + 12_300),
   };

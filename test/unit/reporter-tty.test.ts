@@ -200,3 +200,37 @@ test('paints at most ten times a second, and takes ten thousand tenants in under
   const summary = 60;
   expect(screen.writes).toBeLessThan(seconds * 10 + summary);
 });
+
+test('shows which wave a fleet is in, and how long the soak after it still takes', async () => {
+  const terminal = await open(100, 30, { isColorful: false });
+  const { report, screen } = terminal;
+  const counts = { applied: 1, 'up-to-date': 0, failed: 0, unverified: 0, unknown: 0, skipped: 0, cancelled: 0, 'not-started': 0 };
+  const title = async (): Promise<string | undefined> => {
+    await vi.advanceTimersByTimeAsync(200);
+    return screen.text.split('\n').find((line) => line.startsWith('migrate'));
+  };
+  const clusters = { main: { tenants: 20, cap: 8 } };
+  const started = { command: 'migrate', selected: 20, upToDate: 0, target: '0002_b', concurrency: 8, clusters, dryRun: false } as const;
+  report({ type: 'run.started', ...started, waves: [1, 19] });
+  report({ type: 'wave.started', wave: 1, waves: 2, tenants: 1 });
+  expect(await title()).toBe('migrate to 0002_b on main · wave 1 of 2 (1 tenant)');
+  report({ type: 'wave.finished', wave: 1, waves: 2, counts, ms: 100, soakMs: 60_000 });
+  expect(await title()).toBe('migrate to 0002_b on main · wave 1 of 2 done, 1 min until the next');
+  await vi.advanceTimersByTimeAsync(50_000);
+  expect(await title()).toBe('migrate to 0002_b on main · wave 1 of 2 done, 10 s until the next');
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(await title()).toBe('migrate to 0002_b on main · wave 1 of 2 done, asking the gate');
+  report({ type: 'run.draining', reason: 'gate', inFlight: 0, notStarted: 19, wave: 1, detail: 'error rate 7%' });
+  const stopped = { reason: 'gate', wave: 1, waves: 2, detail: 'error rate 7%', notStarted: 19 } as const;
+  report({
+    type: 'run.finished',
+    command: 'migrate',
+    counts: { ...counts, 'not-started': 19 },
+    failed: [],
+    ms: 66_000,
+    exitCode: 4,
+    stopped,
+  });
+  await terminal.reporter.finish();
+  expect(screen.text).toContain('! 1 migrated, 19 not started in 1 min 6 s, stopped by the gate after wave 1 of 2: error rate 7%');
+});

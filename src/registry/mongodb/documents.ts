@@ -1,4 +1,4 @@
-import type { OutcomeCounts, OutcomeError } from '../../events.js';
+import type { OutcomeCounts, OutcomeError, RunStop } from '../../events.js';
 import type { TenantFailure, TenantOperation } from '../../tenant.js';
 import type { RunControl } from '../registry.js';
 
@@ -103,6 +103,8 @@ export interface RunDocument {
   readonly counts: OutcomeCounts | null;
   readonly notStarted: number | null;
   readonly exitCode: number | null;
+  /** Missing in documents from before it was kept. */
+  readonly stopped?: RunStop | null;
   readonly startedAt: Date;
   /** Pushed on by the heartbeat; past it the process is taken for dead. */
   readonly aliveUntil: Date;

@@ -36,7 +36,21 @@ export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun
 }
 
 function toRun(document: ReadRun): Run {
-  const { _id: id, command, owner, host, target, options, selected, counts, notStarted, exitCode, startedAt, finishedAt } = document;
+  const {
+    _id: id,
+    command,
+    owner,
+    host,
+    target,
+    options,
+    selected,
+    counts,
+    notStarted,
+    exitCode,
+    stopped,
+    startedAt,
+    finishedAt,
+  } = document;
   // One that a former version of ours wrote has nothing of these.
   const { control = 'go-on', controlBy = null, pausedAt = null, endReason = null } = document as Partial<ReadRun>;
   const hasDied = document.aliveUntil < document.now;
@@ -57,6 +71,7 @@ function toRun(document: ReadRun): Run {
     counts,
     notStarted,
     exitCode,
+    stopped: document.status === 'running' ? null : (stopped ?? null),
     startedAt,
     finishedAt,
   };
@@ -82,6 +97,7 @@ async function create(db: RegistryConnection, session: ClientSession, run: NewRu
       counts: null,
       notStarted: null,
       exitCode: null,
+      stopped: null,
       startedAt: ticked.now,
       aliveUntil: new Date(ticked.now.getTime() + FIRST_BREATH_MS),
       finishedAt: null,
@@ -101,13 +117,13 @@ async function finish(
   db: RegistryConnection,
   session: ClientSession,
   id: string,
-  { status, counts, exitCode, notStarted, owner, reason = null }: Parameters<Registry['finishRun']>[1],
+  { status, counts, exitCode, notStarted, owner, reason = null, stopped = null }: Parameters<Registry['finishRun']>[1],
 ): Promise<void> {
   const { runs } = db.collections;
   const ours = { _id: id, status: 'running', ...(owner === undefined ? {} : { owner }) };
   if ((await runs.findOne(ours, { session })) === null) return;
   const ticked = await tick(db, 1);
-  const end = { status, counts, notStarted, exitCode, finishedAt: ticked.now, endReason: reason, pausedAt: null };
+  const end = { status, counts, notStarted, exitCode, stopped, finishedAt: ticked.now, endReason: reason, pausedAt: null };
   await runs.updateOne({ _id: id }, { $set: end }, { session });
   const data = { status, exitCode, counts, ...(reason === null ? {} : { reason }) };
   await recordEvents(db, session, ticked, [{ runId: id, type: 'run.finished', data }]);

@@ -11,7 +11,7 @@ const FIRST_BREATH_MS = 15_000;
 export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun' | 'finishRun' | 'findRun' | 'listRuns'> {
   return {
     createRun: (run) => createRun(db, run),
-    finishRun: async (id, { status, counts, notStarted, exitCode, owner = null, reason = null }) => {
+    finishRun: async (id, { status, counts, notStarted, exitCode, stopped = null, owner = null, reason = null }) => {
       const data = toJson({ status, exitCode, counts, ...(reason === null ? {} : { reason }) });
       const isOurs = `id = ? AND status = 'running' AND (? IS NULL OR owner = ?)`;
       await db.transact([
@@ -22,10 +22,10 @@ export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun
         },
         // The first end that is told stays: a call that is sent again changes nothing.
         {
-          sql: `UPDATE tenancy_runs SET counts = ?, not_started = ?, exit_code = ?, finished_at = UTC_TIMESTAMP(6), end_reason = ?,
+          sql: `UPDATE tenancy_runs SET counts = ?, not_started = ?, exit_code = ?, stopped = ?, finished_at = UTC_TIMESTAMP(6), end_reason = ?,
               paused_at = NULL, status = ?
             WHERE ${isOurs}`,
-          params: [toJson(counts), notStarted, exitCode, reason, status, id, owner, owner],
+          params: [toJson(counts), notStarted, exitCode, stopped && toJson(stopped), reason, status, id, owner, owner],
         },
       ]);
     },
@@ -63,6 +63,6 @@ async function createRun(db: RegistryConnection, run: NewRun): Promise<void> {
 }
 
 const RUN_COLUMNS = [
-  'id, command, owner, host, target, options, selected, counts, not_started, exit_code, started_at, finished_at',
+  'id, command, owner, host, target, options, selected, counts, not_started, exit_code, stopped, started_at, finished_at',
   'status, alive_until < UTC_TIMESTAMP(6) AS has_died, control, control_by, paused_at, end_reason',
 ].join(', ');

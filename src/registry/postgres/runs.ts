@@ -13,8 +13,8 @@ export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun
       const options = toJson(run.options);
       await db.query(CREATE, [run.id, run.command, run.owner, run.host, run.target, options, run.selected, FIRST_BREATH_MS]);
     },
-    finishRun: async (id, { status, counts, notStarted, exitCode, owner = null, reason = null }) => {
-      await db.query(FINISH, [id, status, JSON.stringify(counts), notStarted, exitCode, owner, reason]);
+    finishRun: async (id, { status, counts, notStarted, exitCode, stopped = null, owner = null, reason = null }) => {
+      await db.query(FINISH, [id, status, JSON.stringify(counts), notStarted, exitCode, owner, reason, stopped && toJson(stopped)]);
     },
     findRun: async (id) => {
       const [row] = await db.query<RunRow<number, unknown>>(`SELECT ${RUN_COLUMNS} FROM tenancy.runs WHERE id = $1`, [id]);
@@ -33,7 +33,7 @@ export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun
 }
 
 const RUN_COLUMNS = [
-  'id, command, owner, host, target, options, selected, counts, not_started, exit_code',
+  'id, command, owner, host, target, options, selected, counts, not_started, exit_code, stopped',
   'status, alive_until < clock_timestamp() AS has_died, control, control_by, end_reason',
   selectMs('paused_at', 'paused_at'),
   selectMs('started_at', 'started_at'),
@@ -53,7 +53,7 @@ const CREATE = `
 /** The first end that is told stays: a call that is sent again changes nothing. */
 const FINISH = `
   WITH finished AS (
-    UPDATE tenancy.runs SET status = $2, counts = $3::jsonb, not_started = $4, exit_code = $5, end_reason = $7, paused_at = NULL,
+    UPDATE tenancy.runs SET status = $2, counts = $3::jsonb, not_started = $4, exit_code = $5, stopped = $8::jsonb, end_reason = $7, paused_at = NULL,
            finished_at = clock_timestamp()
      WHERE id = $1 AND status = 'running' AND ($6::text IS NULL OR owner = $6)
     RETURNING *

@@ -1,7 +1,8 @@
-import type { OutcomeCounts, TenantOutcome } from '../../events.js';
+import type { OutcomeCounts, RunStop, TenantOutcome } from '../../events.js';
 import type { Run } from '../../registry/registry.js';
+import { describeStop } from '../describe.js';
 import { printFailures } from '../failures-text.js';
-import { formatDuration, formatNumber } from '../format.js';
+import { formatCount, formatDuration, formatNumber } from '../format.js';
 import type { Palette } from '../palette.js';
 import { isFailure } from '../run-tally.js';
 import { sanitizeLine } from '../sanitize.js';
@@ -18,6 +19,8 @@ export interface RunDocument {
   readonly counts: OutcomeCounts | null;
   readonly notStarted: number | null;
   readonly exitCode: number | null;
+  /** What kept tenants from being started. */
+  readonly stopped: RunStop | null;
   readonly startedAt: string;
   readonly finishedAt: string | null;
   readonly owner: string;
@@ -43,7 +46,7 @@ export interface RunShowDocument {
 }
 
 export function toRunDocument(run: Run): RunDocument {
-  const { id, command, status, selected, target, counts, notStarted, exitCode, owner, host, options } = run;
+  const { id, command, status, selected, target, counts, notStarted, exitCode, stopped, owner, host, options } = run;
   const startedAt = run.startedAt.toISOString();
   return {
     id,
@@ -54,6 +57,7 @@ export function toRunDocument(run: Run): RunDocument {
     counts,
     notStarted,
     exitCode,
+    stopped,
     startedAt,
     finishedAt: run.finishedAt?.toISOString() ?? null,
     owner,
@@ -113,6 +117,13 @@ export function printRunShow({ run, outcomes }: RunShowDocument, palette: Palett
     ['tenants', formatNumber(run.selected)],
   ];
   if (run.counts !== null) facts.push(['outcomes', printCounts(run.counts, run.command, PLAIN)]);
+  if (run.stopped !== null) {
+    const { notStarted } = run.stopped;
+    facts.push([
+      'stopped',
+      `${describeStop(run.stopped)}; ${formatCount(notStarted, 'tenant')} ${notStarted === 1 ? 'was' : 'were'} never started`,
+    ]);
+  }
   const failed = outcomes.filter(isFailure);
   const others = outcomes.filter((outcome) => !isFailure(outcome));
   const next = printNextRun({ v: 1, run, outcomes });

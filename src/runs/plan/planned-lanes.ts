@@ -23,7 +23,11 @@ export function planSaved({ config, registry, groups, concurrency, migrator }: P
     ids.set(cluster, (ids.get(cluster) ?? []).concat(named));
   }
   const clusters = capClusters(config, working, migrator);
-  const lanes = [...ids].map(([name, listed]) => ({ name, cap: clusters[name]?.cap ?? 1, tenants: readIds(registry, listed) }));
+  const lanes = [...ids].map(([name, listed]) => ({
+    name,
+    cap: clusters[name]?.cap ?? 1,
+    tenants: { [Symbol.asyncIterator]: () => readIds(registry, listed) },
+  }));
   const selected = [...ids.values()].reduce((total, listed) => total + listed.length, 0);
   return { selected, upToDate: 0, lanes, clusters, concurrency: decideConcurrency(config, concurrency, clusters) };
 }

@@ -1,0 +1,2 @@
+-- What kept tenants of a run from being started: the reason, the wave, and how many.
+ALTER TABLE tenancy.runs ADD COLUMN stopped jsonb;

@@ -1,0 +1,138 @@
+import { TenancyError } from '../errors.js';
+import type { RunCommand, TenantOutcome } from '../events.js';
+import { isFailure } from '../fleet/tally.js';
+import type { OnVersion } from '../lifecycle/migrator.js';
+import type { RunContext, StepJournal, TenantScope, WorkResult } from '../lifecycle/run-context.js';
+import { type Ending, runTenant } from '../lifecycle/run-tenant.js';
+import { MIGRATABLE, TRANSITIONS, type Transition } from '../lifecycle/transitions.js';
+import type { Tenant, TenantFailure } from '../tenant.js';
+import { wallClock } from '../util/clock.js';
+import type { LeasedTenant } from './leased-ahead.js';
+import type { OutcomeWriter } from './outcome-writer.js';
+
+/** What a command does to each of its tenants. */
+export interface WorkSpec {
+  journal(tenant: Tenant): Promise<StepJournal>;
+  work(scope: TenantScope, onVersion: OnVersion): Promise<WorkResult>;
+  /** What a tenant becomes whose work failed; left out where it stays what it is. */
+  readonly failAs?: Transition;
+}
+
+/** Waits for the lease, does the work within `--timeout`, and hands the outcome to the writer. Never rejects for the tenant's own failure. */
+export async function workOnTenant(
+  run: RunContext,
+  { journal, work, failAs }: WorkSpec,
+  { tenant: listed, listedAs, grant: first }: LeasedTenant,
+  writer: OutcomeWriter,
+  { aborting, givingBack }: { readonly aborting: AbortSignal; readonly givingBack: () => Promise<unknown> },
+): Promise<Ending> {
+  let grant = first;
+  let tenant = listed;
+  let reached: WorkResult['version'];
+  const deadline = createDeadline(run, listed);
+  const signal = AbortSignal.any([aborting, deadline.signal]);
+  const ending = await runTenant(run, listed, signal, async (attempt) => {
+    signal.throwIfAborted();
+    // A further attempt takes the lease anew: it reads what the last one left, and its fence shuts out what that may still send.
+    // So does a first one whose lease was given back while the run was paused.
+    if (attempt > 1 || grant.status !== 'granted' || !run.leases.holds(listed.id)) {
+      await givingBack().catch(() => undefined);
+      grant = await run.leases.acquire(listed.id, run.limits.leaseWaitMs, signal);
+    }
+    tenant = grant.tenant;
+    const isMigrating = run.command === 'migrate' || run.command === 'rollback';
+    if (isMigrating && isRemovedSince(listedAs, tenant.status)) return skipRemoved(tenant);
+    const engine = await run.clusters.engine(tenant.cluster, tenant.id);
+    const driver = engine.driver(tenant.driver);
+    const ended = new AbortController();
+    const scope: TenantScope = {
+      run,
+      tenant,
+      driver,
+      target: { name: tenant.name, marker: { tenant: tenant.id, registry: run.registry.id, operation: tenant.homeOperationId } },
+      fence: grant.fence,
+      signal: AbortSignal.any([signal, run.leases.watch(tenant.id), ended.signal]),
+      steps: await journal(tenant),
+      log: (text) => run.logs.write(tenant.id, text),
+    };
+    try {
+      return await work(scope, (version) => {
+        reached = version;
+      });
+    } finally {
+      // Whatever a hook started and didn't wait for ends with it.
+      ended.abort(new TenancyError('TENANCY_RUN_ABORTED', {}));
+    }
+  }).finally(() => deadline.clear());
+
+  const version = ending.result?.version ?? reached;
+  if (grant.status === 'granted') {
+    const isIdle = ending.outcome.outcome === 'up-to-date' && tenant.lastError === null && isRecorded(tenant, version);
+    if (isIdle) await run.leases.release([tenant.id]).catch(() => undefined);
+    else {
+      writer.write({
+        outcome: ending.outcome,
+        owner: run.leases.owner,
+        fence: grant.fence,
+        ...(version ? { version } : {}),
+        lastError: isUntouched(run.command, ending.outcome) ? tenant.lastError : toFailure(ending.outcome),
+        ...(failAs && isFailure(ending.outcome.outcome) ? { transition: TRANSITIONS[failAs] } : {}),
+      });
+    }
+  } else writer.write({ outcome: ending.outcome, owner: run.leases.owner, fence: 0, lastError: null });
+  return ending;
+}
+
+/** Passes over a tenant that is not to be started any more, and gives back its lease. */
+export async function passOver(run: RunContext, { tenant, grant }: LeasedTenant, writer: OutcomeWriter): Promise<TenantOutcome> {
+  if (grant.status === 'granted') await run.leases.release([tenant.id]).catch(() => undefined);
+  const outcome: TenantOutcome = {
+    tenant: tenant.id,
+    cluster: tenant.cluster,
+    outcome: 'not-started',
+    attempts: 0,
+    from: tenant.schemaVersion,
+    to: null,
+    ms: 0,
+  };
+  writer.write({ outcome, owner: run.leases.owner, fence: 0, lastError: null });
+  return outcome;
+}
+
+function isRecorded(tenant: Tenant, version: WorkResult['version']): boolean {
+  return version === undefined || (version.schemaVersion === tenant.schemaVersion && version.migrationsHash === tenant.migrationsHash);
+}
+
+/** Somebody has deprovisioned it since it was listed, or is about to: their command goes before what was to be done here. */
+function isRemovedSince(listed: Tenant['status'], now: Tenant['status']): boolean {
+  return MIGRATABLE.includes(listed) && (now === 'deprovisioning' || now === 'deprovisioned');
+}
+
+function skipRemoved({ id, status, schemaVersion }: Tenant): WorkResult {
+  const next = status === 'deprovisioned' ? 'there is nothing left of it' : `finish it: \`tenancy tenant deprovision ${id}\``;
+  const error = new TenancyError('TENANCY_STATE_REFUSED', { tenant: id, status, command: 'migrated', next });
+  return { outcome: 'skipped', from: schemaVersion, to: null, error };
+}
+
+/** `--timeout`, as a signal. */
+function createDeadline(run: RunContext, tenant: Tenant): { readonly signal: AbortSignal; clear(): void } {
+  const controller = new AbortController();
+  const { timeoutMs } = run.limits;
+  if (timeoutMs === null) return { signal: controller.signal, clear: () => undefined };
+  const timer = setTimeout(
+    () => controller.abort(new TenancyError('TENANCY_TIMEOUT_REACHED', { tenant: tenant.id, timeoutMs })),
+    timeoutMs,
+  );
+  return { signal: controller.signal, clear: () => clearTimeout(timer) };
+}
+
+/** What was known of the tenant still holds: it was refused before anything was done, or stopped, or only its access was changed. */
+function isUntouched(command: RunCommand, { outcome, error }: TenantOutcome): boolean {
+  const isRefused = error?.code === 'TENANCY_STATE_REFUSED' || error?.code === 'TENANCY_DEPROVISION_REFUSED';
+  return isRefused || outcome === 'cancelled' || (outcome === 'applied' && (command === 'suspend' || command === 'resume'));
+}
+
+function toFailure({ outcome, error }: TenantOutcome): TenantFailure | null {
+  if (!error || !isFailure(outcome)) return null;
+  return { code: error.code, message: error.message, step: error.hook, at: wallClock().toISOString() };
+}
