@@ -271,11 +271,13 @@ describe('postgres-schema', () => {
       await run(target, `DO $$ BEGIN FOR i IN 1..400 LOOP EXECUTE format('CREATE TABLE t%s (id serial PRIMARY KEY)', i); END LOOP; END $$`);
       // Somebody reads the oldest table, which comes last, so the drop stops there.
       const abort = new AbortController();
-      const reading = query(database.url, `BEGIN; SELECT * FROM halves.t1; SELECT pg_sleep(1.5); COMMIT`);
-      await expect.poll(() => database.query(`SELECT FROM pg_locks WHERE relation = to_regclass('halves.t1')`)).not.toEqual([]);
+      const reading = query(database.url, `BEGIN; SELECT * FROM halves.t1; SELECT pg_sleep(8); COMMIT`);
+      await expect
+        .poll(() => database.query(`SELECT FROM pg_locks WHERE relation = to_regclass('halves.t1')`), { timeout: 7_000 })
+        .not.toEqual([]);
       const dropping = driver.drop(target, abort.signal);
       await expect
-        .poll(() => database.query(`SELECT FROM pg_locks WHERE relation = to_regclass('halves.t1') AND NOT granted`))
+        .poll(() => database.query(`SELECT FROM pg_locks WHERE relation = to_regclass('halves.t1') AND NOT granted`), { timeout: 7_000 })
         .not.toEqual([]);
       abort.abort(new Error('stop'));
       await expect(dropping).rejects.toThrow('stop');
