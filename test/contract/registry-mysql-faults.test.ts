@@ -96,6 +96,33 @@ describeOn('mariadb', () => {
       expect(await count(() => registry.breakLease('t1'))).toBe(1);
     });
 
+    test.each(['tenancy_registry_migrations', 'tenancy_clusters'])(
+      'a registry that is seen half made, up to %s, is opened when it is done',
+      async (table) => {
+        const database = await makeDatabase();
+        const [mine, others] = [await makeProxy(database.url), await makeProxy(database.url)];
+        let [isHalfMade, isSeen] = [false, false];
+        others.judge = async ({ phase, sql }) => {
+          if (phase === 'after' && sql.includes(`CREATE TABLE IF NOT EXISTS ${table} `)) {
+            isHalfMade = true;
+            await until(() => isSeen, 'the half of it to be seen');
+          }
+          return undefined;
+        };
+        let other: Promise<Registry> | undefined;
+        mine.judge = async ({ phase, sql }) => {
+          if (sql.includes('information_schema.tables')) {
+            if (phase === 'before') other ??= open(others.url, true);
+            await until(() => isHalfMade, 'the half of it');
+            isSeen = phase === 'after';
+          }
+          return undefined;
+        };
+        const registry = await open(mine.url, true);
+        expect(registry.id).toBe((await other)?.id);
+      },
+    );
+
     test('that the server ended are made again, in the middle of the work', async () => {
       const database = await makeDatabase();
       const registry = await open(database.url, true);

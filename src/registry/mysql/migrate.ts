@@ -30,7 +30,25 @@ interface RegistryState {
   readonly version: number;
 }
 
+/**
+ * Another process may be making the registry between two of our questions, so that one of them says "not yet" and the next "already". That
+ * happens twice at most, when it begins and when it is done: what looks like somebody else's tables three times is.
+ */
+const LOOKS = 3;
+
+const REMAINS: ReadonlySet<string> = new Set(['TENANCY_REGISTRY_SCHEMA_TAKEN', 'TENANCY_REGISTRY_DAMAGED']);
+
 async function readState(db: RegistryConnection): Promise<RegistryState | null> {
+  for (let look = 1; ; look += 1) {
+    try {
+      return await lookForState(db);
+    } catch (error) {
+      if (look >= LOOKS || !(error instanceof TenancyError) || !REMAINS.has(error.code)) throw error;
+    }
+  }
+}
+
+async function lookForState(db: RegistryConnection): Promise<RegistryState | null> {
   try {
     const [row] = await db.read<{ id: string | null; version: number | null }>(
       `SELECT (SELECT r.id FROM tenancy_registry r) AS id,
