@@ -107,8 +107,10 @@ export function bindPostgres(ctx: HookContext, library: Pg, home: TenantHome): T
  */
 function settle(client: pg.Client): string {
   const processId = Number((client as unknown as { readonly processID: number | null }).processID ?? 0);
-  return `SELECT current_schema() AS schema, (SELECT set_config(name, '${CLIENT_CHECK_MS}', false) FROM pg_settings
-    WHERE name = 'client_connection_check_interval' AND pg_backend_pid() = ${processId} AND version() !~* 'visual c|mingw|windows')`;
+  // Not by way of pg_settings, which takes a new backend some milliseconds: it lists every setting there is.
+  return `SELECT current_schema() AS schema, CASE WHEN current_setting('client_connection_check_interval', true) IS NOT NULL
+    AND pg_backend_pid() = ${processId} AND version() !~* 'visual c|mingw|windows'
+    THEN set_config('client_connection_check_interval', '${CLIENT_CHECK_MS}', false) END`;
 }
 
 export function explainRefusedOptions(ctx: HookContext, error: unknown): unknown {
