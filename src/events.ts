@@ -134,6 +134,8 @@ export type RunEvent =
       readonly dryRun: boolean;
       /** How many tenants each wave has, where the run goes in waves. */
       readonly waves?: readonly number[];
+      /** With `--failed`: the run whose failed tenants were selected; null where no run of this command failed any. */
+      readonly failedIn?: string | null;
     }
   | { readonly type: 'run.warned'; readonly code: string; readonly message: string; readonly tenant?: string }
   | { readonly type: 'tenant.started'; readonly tenant: string; readonly cluster: string; readonly steps: readonly StepName[] }

@@ -280,7 +280,8 @@ function addSelection(command: Command): Command {
     .option('--label <key=value>', 'with this label (repeatable)', collect)
     .option('--cluster <name>', 'on this cluster (repeatable)', collect)
     .option('--status <status>', 'in this status (repeatable)', collect)
-    .option('--exclude <id>', 'but not this one (repeatable)', collect);
+    .option('--exclude <id>', 'but not this one (repeatable)', collect)
+    .option('--failed', 'only those that failed when this command last failed any; also by itself');
 }
 
 function collect(value: string, before: readonly string[] | undefined): readonly string[] {

@@ -11,6 +11,7 @@ export interface SelectionFlags {
   readonly cluster?: readonly string[];
   readonly status?: readonly string[];
   readonly exclude?: readonly string[];
+  readonly failed?: boolean;
 }
 
 export async function parseSelectionFlags(
@@ -25,6 +26,7 @@ export async function parseSelectionFlags(
     clusters: flags.cluster ?? [],
     statuses: (flags.status ?? []).map(parseStatus),
     exclude: flags.exclude ?? [],
+    failed: flags.failed ?? false,
   };
 }
 

@@ -18,7 +18,7 @@ export const lifecycleErrors = {
   TENANCY_SELECTION_MISSING: defineError<{ command: string }>({
     exit: EXIT.usage,
     message: ({ command }) => `${command} was not told which tenants`,
-    hint: () => 'name ids, or say --all, --label key=value, --cluster NAME or --status S',
+    hint: () => 'name ids, or say --all, --label key=value, --cluster NAME, --status S or --failed',
   }),
   TENANCY_STDIN_EMPTY: defineError<Record<never, never>>({
     exit: EXIT.usage,

@@ -12,16 +12,18 @@ export interface TenantSelection {
   readonly clusters?: readonly string[];
   readonly statuses?: readonly TenantStatus[];
   readonly exclude?: readonly string[];
+  /** Only those that failed in the last run of the same command in which any did; by itself or besides any other selection. */
+  readonly failed?: boolean;
 }
 
 /**
- * The registry filter that stands for a selection.
+ * The registry filter that stands for a selection, save for `failed`, which asks the registry.
  * @throws TenancyError `TENANCY_SELECTION_MISSING`, `TENANCY_SELECTION_REFUSED`, `TENANCY_ID_REJECTED`; before any connection.
  */
 export function parseSelection(selection: TenantSelection, command: string, defaultStatuses: readonly TenantStatus[]): TenantFilter {
-  const { ids = [], all = false, labels = {}, clusters = [], statuses = [], exclude = [] } = selection;
+  const { ids = [], all = false, labels = {}, clusters = [], statuses = [], exclude = [], failed = false } = selection;
   const isByTrait = all || Object.keys(labels).length > 0 || clusters.length > 0 || statuses.length > 0;
-  if (ids.length === 0 && !isByTrait) throw new TenancyError('TENANCY_SELECTION_MISSING', { command });
+  if (ids.length === 0 && !isByTrait && !failed) throw new TenancyError('TENANCY_SELECTION_MISSING', { command });
   if (ids.length > 0 && isByTrait) {
     throw new TenancyError('TENANCY_SELECTION_REFUSED', { reason: `${command} was given ids and a selection at once` });
   }

@@ -43,8 +43,11 @@ export class Tally {
   }
 }
 
+/** The outcomes that count as failed. */
+export const FAILED_OUTCOMES = ['failed', 'unverified', 'unknown'] as const satisfies TenantOutcomeType[];
+
 export function isFailure(outcome: TenantOutcomeType): boolean {
-  return outcome === 'failed' || outcome === 'unverified' || outcome === 'unknown';
+  return (FAILED_OUTCOMES as readonly TenantOutcomeType[]).includes(outcome);
 }
 
 function severity(outcome: TenantOutcome): number {

@@ -94,8 +94,8 @@ export interface Registry {
   /** Makes a run that was interrupted, or whose process has died, this owner's, to be gone on with. Of several who try, one is told true. */
   takeOverRun(id: string, by: { readonly owner: string; readonly host: string }): Promise<boolean>;
   findRun(id: string): Promise<Run | null>;
-  /** Newest first. `before`: a run's id. */
-  listRuns(page: { readonly before: string | null; readonly limit: number }): Promise<readonly Run[]>;
+  /** Newest first. `before`: a run's id. `command`: only runs of it. */
+  listRuns(page: { readonly before: string | null; readonly limit: number; readonly command?: RunCommand }): Promise<readonly Run[]>;
   /**
    * Settles tenants of a run: outcome, version, last error and audit entry, and gives the lease back; one statement.
    * What one who lost the lease says of a tenant never takes the place of what another said of it in the same run.

@@ -1,5 +1,6 @@
 import type { StampedRunEvent, TenantOutcome } from '../events.js';
 import { describeEvent, describeOutcome, nameWave } from './describe.js';
+import { printScope } from './describe-scope.js';
 import { withoutName } from './failures-text.js';
 import { formatDuration, formatNumber } from './format.js';
 import { createLineWriter } from './line-writer.js';
@@ -42,6 +43,7 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
       case 'run.started':
         if (isQuiet) return;
         if (!event.dryRun) say(sanitizeLine(describeEvent(event, tally.command)));
+        for (const scope of printScope(event)) say(scope);
         heartbeat = setInterval(beat, 1000).unref();
         return;
       case 'run.warned':

@@ -1,5 +1,6 @@
 import type { RunEvent, StampedRunEvent } from '../events.js';
 import { describeEvent } from './describe.js';
+import { printScope } from './describe-scope.js';
 import { FleetView } from './fleet-view.js';
 import { formatCount } from './format.js';
 import { createLineWriter } from './line-writer.js';
@@ -41,7 +42,9 @@ export async function createTtyReporter(options: ReporterOptions): Promise<Repor
     tally.observe(event, Date.now());
     switch (event.type) {
       case 'run.started':
-        if (options.isQuiet || event.dryRun) return;
+        if (options.isQuiet) return;
+        for (const line of printScope(event)) area.print([line]);
+        if (event.dryRun) return;
         view =
           event.selected === 1
             ? new StepsView(area, tally, palette, options.isVerbose)

@@ -3,18 +3,26 @@ import type { RunContext } from '../lifecycle/run-context.js';
 import type { ContinuedRun } from './continued-run.js';
 import type { RunPlan } from './lanes.js';
 
+/** What of a run is told besides its plan. */
+export interface RunScope {
+  /** How many tenants each wave will have. */
+  readonly waves?: readonly number[];
+  readonly failedIn?: string | null;
+}
+
 /** Tells that a run begins, or is gone on with, and over what. */
 export function announceRun(
   run: RunContext,
   { selected, upToDate, concurrency, clusters }: RunPlan,
   target: string | null,
   continued: ContinuedRun | null = null,
-  waves: readonly number[] = [],
+  { waves = [], failedIn }: RunScope = {},
 ): void {
   const { command, dryRun } = run;
   const before = continued === null ? {} : { doneBefore: continued.done };
   const sizes = waves.length === 0 ? {} : { waves };
-  run.emit({ type: 'run.started', command, selected, upToDate, ...before, target, concurrency, clusters, dryRun, ...sizes });
+  const narrowed = failedIn === undefined ? {} : { failedIn };
+  run.emit({ type: 'run.started', command, selected, upToDate, ...before, target, concurrency, clusters, dryRun, ...sizes, ...narrowed });
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { OutcomeCounts, TenantOutcome, TenantOutcomeType } from '../events.js';
 import { TENANT_OUTCOMES } from '../events.js';
+import { FAILED_OUTCOMES } from '../fleet/tally.js';
 import type { Registry, Run } from '../registry/registry.js';
 import type { Tenant } from '../tenant.js';
 import type { RunPlan } from './lanes.js';
@@ -7,7 +8,6 @@ import type { RunPlan } from './lanes.js';
 const PAGE = 500;
 /** Of a run that was interrupted, what is not taken up again: a tenant that failed has failed, as it would have without the interruption. */
 const ENDED = ['applied', 'up-to-date', 'failed', 'unverified', 'unknown', 'skipped'] as const satisfies TenantOutcomeType[];
-const FAILED = ['failed', 'unverified', 'unknown'] as const satisfies TenantOutcomeType[];
 
 /** A run that is gone on with under its own id, and what it had come to. */
 export interface ContinuedRun {
@@ -27,7 +27,7 @@ export async function loadContinued(registry: Registry, run: Run, options: { rea
     TENANT_OUTCOMES.map((type) => [type, (ENDED as readonly string[]).includes(type) ? all[type] : 0]),
   ) as Record<TenantOutcomeType, number>;
   const failed: TenantOutcome[] = [];
-  for await (const outcome of readOutcomes(registry, run.id, FAILED)) failed.push(outcome);
+  for await (const outcome of readOutcomes(registry, run.id, FAILED_OUTCOMES)) failed.push(outcome);
   const ended = new Set<string>();
   if (options.keepsIds) for await (const { tenant } of readOutcomes(registry, run.id, ENDED)) ended.add(tenant);
   const done = Object.values(counts).reduce((sum, count) => sum + count, 0);

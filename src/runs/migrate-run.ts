@@ -16,6 +16,7 @@ import { type ContinuedRun, planContinued } from './continued-run.js';
 import { executeRun, type RunSignals } from './execute-run.js';
 import { findMissing } from './find-missing.js';
 import { planRun } from './lanes.js';
+import { findLastFailed, narrowToFailed } from './last-failed.js';
 import { refuseChangedClusters } from './refuse-changed-clusters.js';
 import type { RunReport } from './report.js';
 import type { Workspace } from './workspace.js';
@@ -70,7 +71,9 @@ export async function migrateTenants(
   }
   const registry = await workspace.registry();
   await findMissing(registry, filter);
-  return migrateFiltered(workspace, command, { registry, filter, migrator }, options);
+  if (!selection.failed) return migrateFiltered(workspace, command, { registry, filter, migrator }, options);
+  const failedIn = (await findLastFailed(registry, command))?.id ?? null;
+  return migrateFiltered(workspace, command, { registry, filter: narrowToFailed(filter, failedIn), migrator, failedIn }, options);
 }
 
 export interface MigrateScope {
@@ -79,13 +82,15 @@ export interface MigrateScope {
   readonly migrator: RunMigrator;
   /** Goes on with this run instead of beginning one. */
   readonly continued?: ContinuedRun;
+  /** With `--failed`: the run whose failed tenants the filter selects; null: there is none, and it selects nobody. */
+  readonly failedIn?: string | null;
 }
 
 /** The same for a filter that has been made and checked before, as by `run retry`. */
 export async function migrateFiltered(
   workspace: Workspace,
   command: 'migrate' | 'rollback',
-  { registry, filter, migrator, continued }: MigrateScope,
+  { registry, filter, migrator, continued, failedIn }: MigrateScope,
   options: MigrateOptions,
 ): Promise<RunReport> {
   const { config } = workspace;
@@ -101,7 +106,10 @@ export async function migrateFiltered(
     });
     const plan = continued ? planContinued(planned, continued, registry) : planned;
     const caution = decideCaution(config, options);
-    announceRun(run, plan, migrator.target, continued, sizeWaves(caution, plan));
+    announceRun(run, plan, migrator.target, continued, {
+      waves: sizeWaves(caution, plan),
+      ...(failedIn === undefined ? {} : { failedIn }),
+    });
     await refuseChangedClusters(run, plan.lanes);
     if (options.dryRun) return (await import('./plan-migrate-run.js')).planMigrateRun(run, plan, options);
     await options.confirm?.(plan.selected);

@@ -50,7 +50,7 @@ export async function migratePlanned(
   return workspace.withRun({ command, registry, migrator, limits, dryRun }, async (run) => {
     const plan = planSaved({ config, registry, groups: saved.groups, concurrency, migrator });
     const caution = decideCaution(config, options);
-    announceRun(run, plan, migrator.target, null, sizeWaves(caution, plan));
+    announceRun(run, plan, migrator.target, null, { waves: sizeWaves(caution, plan) });
     await refuseChangedClusters(run, plan.lanes);
     await checkPlan(run, { plan: saved, file, lanes: plan }, { asksAll: forceVerify, signals });
     if (dryRun) return tellPlan(run, saved, plan, { ...options, startedMs });

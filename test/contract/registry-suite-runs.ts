@@ -114,6 +114,17 @@ export function describeRuns(scene: Scene): void {
       expect(next.map(({ id }) => id)).toEqual([runs[0]?.id]);
     });
 
+    test('are listed of one command, in pages too', async () => {
+      const { registry } = scene();
+      const runs = (['rollback', 'migrate', 'rollback', 'provision', 'rollback'] as const).map((command) => newRun({ command }));
+      for (const run of runs) await registry.createRun(run);
+      const newest = await registry.listRuns({ before: null, limit: 2, command: 'rollback' });
+      expect(newest.map(({ id }) => id)).toEqual([runs[4]?.id, runs[2]?.id]);
+      const next = await registry.listRuns({ before: newest[1]?.id ?? '', limit: 1, command: 'rollback' });
+      expect(next.map(({ id }) => id)).toEqual([runs[0]?.id]);
+      expect(await registry.listRuns({ before: null, limit: 2, command: 'resume' })).toEqual([]);
+    });
+
     test('count as interrupted where the heartbeat has stopped, and not where it came back', async () => {
       const { registry } = scene();
       const run = newRun();

@@ -25,11 +25,12 @@ export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun
       const [found] = await db.send(() => runs.aggregate<ReadRun>([{ $match: { _id: id } }, WITH_TIME]).toArray());
       return found === undefined ? null : toRun(found);
     },
-    listRuns: async ({ before, limit }) => {
+    listRuns: async ({ before, limit, command }) => {
       const newest = before === null ? undefined : await db.send(() => runs.findOne({ _id: before }));
       if (newest === null) return [];
       const older = newest === undefined ? {} : { sequence: { $lt: newest.sequence } };
-      const stages = [{ $match: older }, { $sort: { sequence: -1 } }, { $limit: limit }, WITH_TIME];
+      const ofCommand = command === undefined ? {} : { command };
+      const stages = [{ $match: { ...older, ...ofCommand } }, { $sort: { sequence: -1 } }, { $limit: limit }, WITH_TIME];
       return (await db.send(() => runs.aggregate<ReadRun>(stages).toArray())).map(toRun);
     },
   };

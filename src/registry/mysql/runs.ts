@@ -33,11 +33,12 @@ export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun
       const [row] = await db.read<RunRow<Date, string>>(`SELECT ${RUN_COLUMNS} FROM tenancy_runs WHERE id = ?`, [id]);
       return row === undefined ? null : toRun(row, READING);
     },
-    listRuns: async ({ before, limit }) => {
-      const older = before === null ? '' : 'WHERE sequence < (SELECT b.sequence FROM tenancy_runs b WHERE b.id = ?)';
+    listRuns: async ({ before, limit, command = null }) => {
+      const older = before === null ? 'TRUE' : 'sequence < (SELECT b.sequence FROM tenancy_runs b WHERE b.id = ?)';
+      const ofCommand = command === null ? '' : ' AND command = ?';
       const rows = await db.read<RunRow<Date, string>>(
-        `SELECT ${RUN_COLUMNS} FROM tenancy_runs ${older} ORDER BY sequence DESC LIMIT ?`,
-        before === null ? [limit] : [before, limit],
+        `SELECT ${RUN_COLUMNS} FROM tenancy_runs WHERE ${older}${ofCommand} ORDER BY sequence DESC LIMIT ?`,
+        [...(before === null ? [] : [before]), ...(command === null ? [] : [command]), limit],
       );
       return rows.map((row) => toRun(row, READING));
     },

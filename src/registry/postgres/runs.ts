@@ -20,12 +20,12 @@ export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun
       const [row] = await db.query<RunRow<number, unknown>>(`SELECT ${RUN_COLUMNS} FROM tenancy.runs WHERE id = $1`, [id]);
       return row === undefined ? null : toRun(row, READING);
     },
-    listRuns: async ({ before, limit }) => {
+    listRuns: async ({ before, limit, command = null }) => {
       const rows = await db.query<RunRow<number, unknown>>(
         `SELECT ${RUN_COLUMNS} FROM tenancy.runs
-          WHERE $1::text IS NULL OR sequence < (SELECT sequence FROM tenancy.runs WHERE id = $1)
+          WHERE ($1::text IS NULL OR sequence < (SELECT sequence FROM tenancy.runs WHERE id = $1)) AND ($3::text IS NULL OR command = $3)
           ORDER BY sequence DESC LIMIT $2`,
-        [before, limit],
+        [before, limit, command],
       );
       return rows.map((row) => toRun(row, READING));
     },

@@ -1,0 +1,16 @@
+import type { RunEvent } from '../events.js';
+import { describeCommand } from './describe.js';
+import { sanitizeLine } from './sanitize.js';
+
+/** The line that says to what else than its selection a run keeps, if anything. */
+export function printScope(event: Extract<RunEvent, { type: 'run.started' }>): readonly string[] {
+  const scope = describeScope(event);
+  return scope === null ? [] : [sanitizeLine(scope)];
+}
+
+/** To what else than its selection a run keeps, as a sentence; null where that is all. */
+function describeScope({ command, failedIn }: Extract<RunEvent, { type: 'run.started' }>): string | null {
+  if (failedIn === undefined) return null;
+  if (failedIn === null) return `nobody is selected: no run to ${describeCommand(command).verb} on record has failed a tenant`;
+  return `only those that failed in ${failedIn}`;
+}
