@@ -1,5 +1,6 @@
 import type { ExitCode } from './errors/define.js';
 import type { DriverName } from './tenant.js';
+import type { Shard } from './util/shard.js';
 
 export const TENANT_OUTCOMES = ['applied', 'up-to-date', 'failed', 'unverified', 'unknown', 'skipped', 'cancelled', 'not-started'] as const;
 
@@ -136,6 +137,8 @@ export type RunEvent =
       readonly waves?: readonly number[];
       /** With `--failed`: the run whose failed tenants were selected; null where no run of this command failed any. */
       readonly failedIn?: string | null;
+      /** With `--shard`: which part of the fleet this run keeps to. */
+      readonly shard?: Shard;
     }
   | { readonly type: 'run.warned'; readonly code: string; readonly message: string; readonly tenant?: string }
   | { readonly type: 'tenant.started'; readonly tenant: string; readonly cluster: string; readonly steps: readonly StepName[] }

@@ -42,3 +42,4 @@ export type { Run, TenantFilter, TenantSummary } from './registry/registry.js';
 export type { RunReport } from './runs/report.js';
 export type { Tenancy, TenancyOptions } from './tenancy.js';
 export type { DriverName, Lease, Placement, Tenant, TenantFailure, TenantId, TenantSeed, TenantStatus } from './tenant.js';
+export type { Shard } from './util/shard.js';

@@ -132,6 +132,7 @@ function addTenantCommands(tenant: Command, choose: Choose): void {
     .option('--label <key=value>', 'with this label (repeatable)', collect)
     .option('--cluster <name>', 'on this cluster (repeatable)', collect)
     .option('--status <status>', 'in this status (repeatable); without it, all but deprovisioned', collect)
+    .option('--shard <i/n>', 'only the i-th of n parts of the fleet')
     .action((flags) => choose(async (context) => (await import('./commands/list.js')).runList(context, flags)));
   tenant
     .command('show')
@@ -281,7 +282,8 @@ function addSelection(command: Command): Command {
     .option('--cluster <name>', 'on this cluster (repeatable)', collect)
     .option('--status <status>', 'in this status (repeatable)', collect)
     .option('--exclude <id>', 'but not this one (repeatable)', collect)
-    .option('--failed', 'only those that failed when this command last failed any; also by itself');
+    .option('--failed', 'only those that failed when this command last failed any; also by itself')
+    .option('--shard <i/n>', 'only the i-th of n parts of them, as each of n CI jobs takes one');
 }
 
 function collect(value: string, before: readonly string[] | undefined): readonly string[] {

@@ -2,13 +2,14 @@ import { EXIT, type ExitCode } from '../errors/define.js';
 import { createTenantListWriter } from '../reporters/documents/tenant-list.js';
 import type { Tenant, TenantStatus } from '../tenant.js';
 import type { CommandContext } from './context.js';
-import { parseLabels, parseStatus } from './selection-flags.js';
+import { parseLabels, parseShard, parseStatus } from './selection-flags.js';
 import { withTenancy } from './with-tenancy.js';
 
 export interface ListFlags {
   readonly label?: readonly string[];
   readonly cluster?: readonly string[];
   readonly status?: readonly string[];
+  readonly shard?: string;
 }
 
 const PAGE = 200;
@@ -21,7 +22,12 @@ export async function runList(context: CommandContext, flags: ListFlags): Promis
   return withTenancy(context, 'tenant list', async (tenancy) => {
     const registry = await tenancy.workspace.registry();
     const writer = createTenantListWriter({ ...context, ...context.globals });
-    const filter = { statuses, ...(flags.label ? { labels } : {}), ...(flags.cluster ? { clusters: flags.cluster } : {}) };
+    const filter = {
+      statuses,
+      ...(flags.label ? { labels } : {}),
+      ...(flags.cluster ? { clusters: flags.cluster } : {}),
+      ...(flags.shard === undefined ? {} : { shard: parseShard(flags.shard) }),
+    };
     let after: string | null = null;
     for (;;) {
       const page: readonly Tenant[] = await registry.listTenants(filter, { after, limit: PAGE });

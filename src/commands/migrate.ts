@@ -62,7 +62,7 @@ export async function runMigrate(
 }
 
 /** What the plan says already. */
-const PLANNED = ['all', 'label', 'cluster', 'status', 'exclude', 'failed', 'to', 'allowOutOfOrder', 'save'] as const;
+const PLANNED = ['all', 'label', 'cluster', 'status', 'exclude', 'failed', 'shard', 'to', 'allowOutOfOrder', 'save'] as const;
 
 function refuseBesidePlan(ids: readonly string[], flags: MigrateFlags): void {
   const given = PLANNED.find((name) => flags[name] !== undefined);

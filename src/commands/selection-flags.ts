@@ -1,6 +1,7 @@
 import { TenancyError } from '../errors.js';
 import type { TenantSelection } from '../fleet/selection.js';
 import { TENANT_STATUSES, type TenantStatus } from '../tenant.js';
+import { readShard, type Shard } from '../util/shard.js';
 import type { CommandContext } from './context.js';
 import { readIds } from './read-ids.js';
 
@@ -12,6 +13,7 @@ export interface SelectionFlags {
   readonly status?: readonly string[];
   readonly exclude?: readonly string[];
   readonly failed?: boolean;
+  readonly shard?: string;
 }
 
 export async function parseSelectionFlags(
@@ -27,6 +29,7 @@ export async function parseSelectionFlags(
     statuses: (flags.status ?? []).map(parseStatus),
     exclude: flags.exclude ?? [],
     failed: flags.failed ?? false,
+    ...(flags.shard === undefined ? {} : { shard: parseShard(flags.shard) }),
   };
 }
 
@@ -41,6 +44,13 @@ export function parseLabels(raw: readonly string[]): Readonly<Record<string, str
     labels[key] = value;
   }
   return labels;
+}
+
+/** `--shard 2/4`. */
+export function parseShard(raw: string): Shard {
+  const shard = readShard(raw);
+  if (shard !== null) return shard;
+  throw new TenancyError('TENANCY_OPTION_REJECTED', { option: '--shard', value: raw, expected: 'one of so many shards, 1/4 to 4/4' });
 }
 
 export function parseStatus(raw: string): TenantStatus {

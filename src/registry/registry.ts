@@ -1,6 +1,8 @@
 import type { OutcomeCounts, RunCommand, RunStop, TenantOutcome, TenantOutcomeType } from '../events.js';
 import type { DriverName, Placement, Tenant, TenantFailure, TenantId, TenantOperation, TenantStatus } from '../tenant.js';
 
+import type { Shard } from '../util/shard.js';
+
 /**
  * The control plane: which tenants there are, where each lives, at which version, who works on it, and what was done.
  *
@@ -129,6 +131,8 @@ export interface TenantFilter {
   /** Tenants that are recorded with one of these versions and hashes. */
   readonly at?: readonly { readonly schemaVersion: string | null; readonly migrationsHash: string | null }[];
   readonly hasError?: boolean;
+  /** Tenants of one part of the fleet, by a hash of their ids (`util/shard.ts`). */
+  readonly shard?: Shard;
   /** Tenants of a run with one of these outcomes. */
   readonly ofRun?: { readonly runId: string; readonly outcomes: readonly TenantOutcomeType[] };
 }

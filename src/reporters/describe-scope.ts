@@ -1,4 +1,5 @@
 import type { RunEvent } from '../events.js';
+import { formatShard } from '../util/shard.js';
 import { describeCommand } from './describe.js';
 import { sanitizeLine } from './sanitize.js';
 
@@ -9,8 +10,11 @@ export function printScope(event: Extract<RunEvent, { type: 'run.started' }>): r
 }
 
 /** To what else than its selection a run keeps, as a sentence; null where that is all. */
-function describeScope({ command, failedIn }: Extract<RunEvent, { type: 'run.started' }>): string | null {
-  if (failedIn === undefined) return null;
+function describeScope({ command, failedIn, shard }: Extract<RunEvent, { type: 'run.started' }>): string | null {
   if (failedIn === null) return `nobody is selected: no run to ${describeCommand(command).verb} on record has failed a tenant`;
-  return `only those that failed in ${failedIn}`;
+  const parts = [
+    ...(failedIn === undefined ? [] : [`those that failed in ${failedIn}`]),
+    ...(shard === undefined ? [] : [`shard ${formatShard(shard)}`]),
+  ];
+  return parts.length === 0 ? null : `only ${parts.join(', ')}`;
 }

@@ -1,5 +1,6 @@
 import { TenancyError } from '../errors.js';
 import type { RunContext } from '../lifecycle/run-context.js';
+import type { Shard } from '../util/shard.js';
 import type { ContinuedRun } from './continued-run.js';
 import type { RunPlan } from './lanes.js';
 
@@ -7,7 +8,8 @@ import type { RunPlan } from './lanes.js';
 export interface RunScope {
   /** How many tenants each wave will have. */
   readonly waves?: readonly number[];
-  readonly failedIn?: string | null;
+  readonly failedIn?: string | null | undefined;
+  readonly shard?: Shard | undefined;
 }
 
 /** Tells that a run begins, or is gone on with, and over what. */
@@ -16,12 +18,12 @@ export function announceRun(
   { selected, upToDate, concurrency, clusters }: RunPlan,
   target: string | null,
   continued: ContinuedRun | null = null,
-  { waves = [], failedIn }: RunScope = {},
+  { waves = [], failedIn, shard }: RunScope = {},
 ): void {
   const { command, dryRun } = run;
   const before = continued === null ? {} : { doneBefore: continued.done };
   const sizes = waves.length === 0 ? {} : { waves };
-  const narrowed = failedIn === undefined ? {} : { failedIn };
+  const narrowed = { ...(failedIn === undefined ? {} : { failedIn }), ...(shard === undefined ? {} : { shard }) };
   run.emit({ type: 'run.started', command, selected, upToDate, ...before, target, concurrency, clusters, dryRun, ...sizes, ...narrowed });
 }
 

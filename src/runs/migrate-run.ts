@@ -106,10 +106,7 @@ export async function migrateFiltered(
     });
     const plan = continued ? planContinued(planned, continued, registry) : planned;
     const caution = decideCaution(config, options);
-    announceRun(run, plan, migrator.target, continued, {
-      waves: sizeWaves(caution, plan),
-      ...(failedIn === undefined ? {} : { failedIn }),
-    });
+    announceRun(run, plan, migrator.target, continued, { waves: sizeWaves(caution, plan), failedIn, shard: filter.shard });
     await refuseChangedClusters(run, plan.lanes);
     if (options.dryRun) return (await import('./plan-migrate-run.js')).planMigrateRun(run, plan, options);
     await options.confirm?.(plan.selected);

@@ -6,6 +6,7 @@ import { migrateTenant } from '../lifecycle/migrate.js';
 import { createRunMigrator, type MigrationOutline, type RunMigrator } from '../lifecycle/migrator.js';
 import type { RunContext } from '../lifecycle/run-context.js';
 import { noJournal } from '../lifecycle/steps.js';
+import type { TenantFilter } from '../registry/registry.js';
 import type { Tenant } from '../tenant.js';
 import { elapsedMs, monotonicMs } from '../util/clock.js';
 import { announceRun, recordRun } from './begin-run.js';
@@ -50,7 +51,7 @@ export async function migratePlanned(
   return workspace.withRun({ command, registry, migrator, limits, dryRun }, async (run) => {
     const plan = planSaved({ config, registry, groups: saved.groups, concurrency, migrator });
     const caution = decideCaution(config, options);
-    announceRun(run, plan, migrator.target, null, { waves: sizeWaves(caution, plan) });
+    announceRun(run, plan, migrator.target, null, { waves: sizeWaves(caution, plan), ...readShard(saved.selection) });
     await refuseChangedClusters(run, plan.lanes);
     await checkPlan(run, { plan: saved, file, lanes: plan }, { asksAll: forceVerify, signals });
     if (dryRun) return tellPlan(run, saved, plan, { ...options, startedMs });
@@ -65,6 +66,12 @@ export async function migratePlanned(
       work: migrateTenant,
     });
   });
+}
+
+/** A plan of a shard is carried out as that shard. */
+function readShard(selection: SavedPlan['selection']): Pick<TenantFilter, 'shard'> {
+  const { shard } = selection as TenantFilter;
+  return shard === undefined ? {} : { shard };
 }
 
 /** For the moment between the check and a tenant's turn: nothing is done to it that wasn't planned. Less may be, after an attempt that failed. */
@@ -82,11 +89,16 @@ function createGate(saved: SavedPlan): (tenant: Tenant, outline: MigrationOutlin
 
 /** For `run retry`: the plan's tenants, and its target rather than what is newest by then, where the migrator can be told one. */
 function describeAsked(
-  { groups, to, allowOutOfOrder, createdAt }: SavedPlan,
+  { groups, to, allowOutOfOrder, createdAt, selection }: SavedPlan,
   { type, target }: RunMigrator,
 ): Readonly<Record<string, unknown>> {
   const ids = groups.flatMap(({ tenants }) => Object.keys(tenants));
-  return { filter: describeFilter({ ids }), to: to ?? (type === 'built-in' ? target : null), allowOutOfOrder, plan: createdAt };
+  return {
+    filter: describeFilter({ ids, ...readShard(selection) }),
+    to: to ?? (type === 'built-in' ? target : null),
+    allowOutOfOrder,
+    plan: createdAt,
+  };
 }
 
 async function tellPlan(

@@ -11,7 +11,7 @@ import { readTenants } from './lanes.js';
 import { migrateFiltered } from './migrate-run.js';
 import { provisionTenants } from './provision-run.js';
 import type { RunReport } from './report.js';
-import { readFilter, readLabels, STANDING } from './retry-run.js';
+import { readFilter, readLabels, readShardOf, STANDING } from './retry-run.js';
 import type { Workspace } from './workspace.js';
 
 export interface ResumeOptions {
@@ -94,7 +94,7 @@ function readLeft(run: Run): TenantFilter {
   const asked = run.options['filter'] as { readonly ids?: readonly string[] | null } | undefined;
   const isKept = asked !== undefined && asked.ids !== null;
   if (isKept || run.counts === null) return readFilter(run);
-  return { statuses: STANDING, ofRun: { runId: run.id, outcomes: ['cancelled', 'not-started'] } };
+  return { statuses: STANDING, ofRun: { runId: run.id, outcomes: ['cancelled', 'not-started'] }, ...readShardOf(run) };
 }
 
 function readAsked({ options }: Run): {

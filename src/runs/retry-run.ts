@@ -57,7 +57,9 @@ async function retryMigrate(workspace: Workspace, registry: Registry, run: Run, 
     forceVerify: false,
   });
   const isWhole = run.counts !== null;
-  const filter: TenantFilter = isWhole ? { statuses: STANDING, ofRun: { runId: run.id, outcomes: RETRIED_OUTCOMES } } : readFilter(run);
+  const filter: TenantFilter = isWhole
+    ? { statuses: STANDING, ofRun: { runId: run.id, outcomes: RETRIED_OUTCOMES }, ...readShardOf(run) }
+    : readFilter(run);
   // As careful as the run was, but for what is asked anew.
   const caution = readCaution(run);
   const asked = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined && value !== null));
@@ -82,6 +84,12 @@ function readProvisionFilter({ id, options, counts }: Run): TenantFilter {
 /** Placement may go by them. */
 export function readLabels({ options }: Run): Readonly<Record<string, string>> {
   return (options['labels'] ?? {}) as Readonly<Record<string, string>>;
+}
+
+/** A report of what is taken up of a shard is one of that shard. */
+export function readShardOf({ options }: Run): Pick<TenantFilter, 'shard'> {
+  const { shard } = (options['filter'] ?? {}) as TenantFilter;
+  return shard === undefined ? {} : { shard };
 }
 
 export function readFilter({ id, options }: Run): TenantFilter {

@@ -3,6 +3,7 @@ import type { OpenRegistryOptions, Registry } from '../../src/registry/registry.
 import { describeRunControl } from './registry-suite-control.js';
 import { describeLeases } from './registry-suite-leases.js';
 import { describeRuns } from './registry-suite-runs.js';
+import { describeShards } from './registry-suite-shards.js';
 import { describeTenants } from './registry-suite-tenants.js';
 
 /** A place where there is no registry yet, on a real server. */
@@ -75,6 +76,7 @@ export function describeRegistry(name: string, createSubject: () => Promise<Regi
     });
 
     describeTenants(() => ({ registry, subject }));
+    describeShards(() => ({ registry, subject }));
     describeLeases(() => ({ registry, subject }));
     describeRuns(() => ({ registry, subject }));
     describeRunControl(() => ({ registry, subject }));

@@ -14,7 +14,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   util: ['errors'],
   errors: ['util'],
   tenant: ['errors'],
-  events: ['errors', 'tenant'],
+  events: ['errors', 'tenant', 'util'],
   config: [...words, 'src/drivers/names.ts'],
   embedded: words,
   migrations: words,

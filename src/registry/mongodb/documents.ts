@@ -51,6 +51,8 @@ export interface TenantDocument {
   readonly idLower: string;
   /** Lowered and backwards, for neighbours by the end of an id. */
   readonly idReversed: string;
+  /** `shardKeyOf` the id; missing where a version before this one registered it. */
+  readonly shardKey?: number | null;
   readonly incarnation: number;
   readonly status: string;
   readonly cluster: string;

@@ -2,11 +2,17 @@ import type { Document, Filter } from 'mongodb';
 import type { TenantFilter } from '../registry.js';
 import { IN_ONE_BATCH, PREFIX, type RegistryCollections } from './collections.js';
 import type { TenantDocument } from './documents.js';
+import { matchShard } from './shard-keys.js';
 import { toLabels } from './tenant-document.js';
 
 /** The condition of a filter, save for `ofRun`. */
-function matchTenants(filter: TenantFilter, after: string | null = null): Filter<TenantDocument> {
+async function matchTenants(
+  collections: RegistryCollections,
+  filter: TenantFilter,
+  after: string | null = null,
+): Promise<Filter<TenantDocument>> {
   const conditions: Filter<TenantDocument>[] = [];
+  if (filter.shard !== undefined) conditions.push(await matchShard(collections, filter.shard));
   if (filter.ids !== undefined) conditions.push({ _id: { $in: filter.ids } });
   if (filter.exclude !== undefined) conditions.push({ _id: { $nin: filter.exclude } });
   if (after !== null) conditions.push({ _id: { $gt: after } });
@@ -44,12 +50,13 @@ function isNotAt({ schemaVersion, migrationsHash }: NonNullable<TenantFilter['no
 }
 
 /** Reads what a filter selects, in the order of ids where `isSorted`, and then what `stages` make of it. */
-export function readTenants<T extends Document>(
-  { tenants, runTenants }: RegistryCollections,
+export async function readTenants<T extends Document>(
+  collections: RegistryCollections,
   filter: TenantFilter,
   { after = null, isSorted = false, stages }: { after?: string | null; isSorted?: boolean; stages: readonly Document[] },
 ): Promise<T[]> {
-  const matched = { $match: matchTenants(filter, after) };
+  const { tenants, runTenants } = collections;
+  const matched = { $match: await matchTenants(collections, filter, after) };
   if (filter.ofRun === undefined) {
     return tenants.aggregate<T>([matched, ...(isSorted ? [{ $sort: { _id: 1 } }] : []), ...stages], IN_ONE_BATCH).toArray();
   }

@@ -8,6 +8,7 @@ import { damaged, listCollections, refuseMissing, refuseRemains, refuseStrangers
 import type { RegistryDocument } from './documents.js';
 import { codeOf } from './failures.js';
 import { withMigrationLock } from './migration-lock.js';
+import { fillShardKeys } from './shard-keys.js';
 
 const NAMESPACE_EXISTS = 48;
 
@@ -47,7 +48,11 @@ async function migrate(db: RegistryConnection, known: readonly RegistryMigration
   const { migrations, registry } = db.collections;
   const applied = (await readState(db))?.version ?? 0;
   for (const migration of known.filter(({ version }) => version > applied)) {
-    for (const command of await readCommands(migration)) await db.send(() => run(db, command));
+    for (const command of await readCommands(migration)) {
+      // No command of the server's: what it can't reckon is reckoned here.
+      if (command['fill'] === 'shardKey') await fillShardKeys(db);
+      else await db.send(() => run(db, command));
+    }
     const { version, name } = migration;
     await db.send(() =>
       migrations.updateOne({ _id: version }, [{ $set: { name, appliedAt: { $ifNull: ['$appliedAt', '$$NOW'] } } }], { upsert: true }),
@@ -62,9 +67,9 @@ async function readCommands({ file }: RegistryMigration): Promise<readonly Docum
   return (JSON.parse(await readFile(file, 'utf8')) as { readonly commands: readonly Document[] }).commands;
 }
 
-async function run({ database }: RegistryConnection, command: Document): Promise<void> {
+async function run(db: RegistryConnection, command: Document): Promise<void> {
   try {
-    await database.command({ ...command, writeConcern: { w: 'majority' } });
+    await db.database.command({ ...command, writeConcern: { w: 'majority' } });
   } catch (error) {
     if (codeOf(error) !== NAMESPACE_EXISTS) throw error;
   }

@@ -1,4 +1,5 @@
 import type { ClientSession, Filter } from 'mongodb';
+import { shardKeyOf } from '../../util/shard.js';
 import { clashError, distinctTenants } from '../clashes.js';
 import type { NewTenant, Registry } from '../registry.js';
 import { IN_ONE_BATCH } from './collections.js';
@@ -83,6 +84,7 @@ function toDocument(
     _id: tenant.id,
     idLower: tenant.id.toLowerCase(),
     idReversed: reverseId(tenant.id),
+    shardKey: shardKeyOf(tenant.id),
     incarnation: (before?.incarnation ?? 0) + 1,
     status: 'pending',
     cluster: tenant.cluster,

@@ -9,6 +9,9 @@ export interface Condition {
   readonly params: readonly Value[];
 }
 
+/** `shardKeyOf`, as the server reckons it. */
+const SHARD_KEY = 'CAST(CONV(LEFT(SHA2(t.id, 256), 8), 16, 10) AS UNSIGNED)';
+
 export function whereTenant(filter: TenantFilter): Condition {
   const conditions: Condition[] = [{ sql: 'TRUE', params: [] }];
   const add = (sql: string, ...params: Value[]): void => void conditions.push({ sql, params });
@@ -20,6 +23,7 @@ export function whereTenant(filter: TenantFilter): Condition {
   if (filter.notAt !== undefined) conditions.push(isNotAt(filter.notAt));
   if (filter.at !== undefined) conditions.push(isAt(filter.at));
   if (filter.hasError !== undefined) add('t.has_error = ?', filter.hasError ? 1 : 0);
+  if (filter.shard !== undefined) add(`MOD(${SHARD_KEY}, ?) = ?`, filter.shard.of, filter.shard.index - 1);
   if (filter.ofRun !== undefined) {
     add(
       'EXISTS (SELECT 1 FROM tenancy_run_tenants rt WHERE rt.run_id = ? AND rt.tenant = t.id AND rt.outcome IN (?))',

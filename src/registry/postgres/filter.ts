@@ -11,6 +11,9 @@ export class Params {
   }
 }
 
+/** `shardKeyOf`, as the server reckons it. */
+const SHARD_KEY = `('x' || left(encode(sha256(convert_to(t.id, 'UTF8')), 'hex'), 8))::bit(32)::bigint`;
+
 /** The condition of a filter, over tenants that go by the name `t`. */
 export function whereTenant(filter: TenantFilter, params: Params): string {
   const conditions = ['true'];
@@ -22,6 +25,10 @@ export function whereTenant(filter: TenantFilter, params: Params): string {
   if (filter.notAt !== undefined) conditions.push(isNotAt(filter.notAt, params));
   if (filter.at !== undefined) conditions.push(isAt(filter.at, params));
   if (filter.hasError !== undefined) conditions.push(`t.last_error IS ${filter.hasError ? 'NOT NULL' : 'NULL'}`);
+  if (filter.shard !== undefined) {
+    const { index, of } = filter.shard;
+    conditions.push(`${SHARD_KEY} % ${params.add(of, 'bigint')} = ${params.add(index - 1, 'bigint')}`);
+  }
   if (filter.ofRun !== undefined) {
     const run = params.add(filter.ofRun.runId, 'text');
     const outcomes = params.add(filter.ofRun.outcomes, 'text[]');
