@@ -159,7 +159,15 @@ async function readGlobals(flags: GlobalFlags, env: CommandContext['env']): Prom
     isYes: isOn(flags.yes, 'TENANCY_YES'),
     canAsk: !isInputOff && Boolean(process.stderr.isTTY) && (await import('node:tty')).isatty(0),
     acceptCluster: flags.acceptCluster ?? nonEmpty(env['TENANCY_ACCEPT_CLUSTER'])?.split(',') ?? [],
+    junit: await readJunit(flags, env),
   };
+}
+
+async function readJunit({ junit }: GlobalFlags, env: CommandContext['env']): Promise<string | undefined> {
+  if (junit !== '') return junit ?? nonEmpty(env['TENANCY_JUNIT']);
+  // An unset variable of the caller's: a report that nobody writes would look like one without failures.
+  const { TenancyError } = await import('./errors.js');
+  throw new TenancyError('TENANCY_OPTION_REJECTED', { option: '--junit', value: junit, expected: 'a file' });
 }
 
 async function readOutput(flags: GlobalFlags, env: CommandContext['env']): Promise<OutputMode> {

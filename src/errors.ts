@@ -7,6 +7,7 @@ import { lifecycleErrors } from './errors/lifecycle-errors.js';
 import { migrationErrors } from './errors/migration-errors.js';
 import { planErrors } from './errors/plan-errors.js';
 import { registryErrors } from './errors/registry-errors.js';
+import { reportErrors } from './errors/report-errors.js';
 import { scaffoldErrors } from './errors/scaffold-errors.js';
 import { redact } from './util/redact.js';
 
@@ -21,6 +22,7 @@ const definitions = {
   ...planErrors,
   ...hookErrors,
   ...scaffoldErrors,
+  ...reportErrors,
 };
 
 type Definitions = typeof definitions;

@@ -18,6 +18,7 @@ export interface GlobalFlags {
   readonly yes?: boolean;
   readonly input?: boolean;
   readonly acceptCluster?: readonly string[];
+  readonly junit?: string;
 }
 
 /** What a command line asked for: the command itself is only loaded when it is run. */
@@ -35,6 +36,7 @@ export function createProgram(version: string, argv: readonly string[], choose: 
     .option('--env-file <path>', 'read variables from a file first; those that are set already win (repeatable)', collect)
     .addOption(new Option('--output <mode>', 'how to report').choices(['tty', 'plain', 'json']))
     .option('--json', 'the same as --output json')
+    .option('--junit <file>', 'of a run over tenants: write a JUnit report too, for CI')
     .option('-q, --quiet', 'failures and results only')
     .option('-v, --verbose', 'every step and migration too')
     .option('--no-color', 'no colours')

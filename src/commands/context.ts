@@ -34,4 +34,6 @@ export interface GlobalOptions {
   /** A person can be asked. */
   readonly canAsk: boolean;
   readonly acceptCluster: readonly string[];
+  /** File of the JUnit report, as it was given. */
+  readonly junit: string | undefined;
 }

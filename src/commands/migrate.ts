@@ -51,7 +51,7 @@ export async function runMigrate(
   const asked = {
     ...options,
     save: flags.save === undefined ? null : path.resolve(cwd, flags.save),
-    listsTenants: globals.output === 'json' || globals.isVerbose,
+    listsTenants: globals.output === 'json' || globals.isVerbose || globals.junit !== undefined,
   };
   return withRun(context, `tenant ${command}`, flags, async (tenancy) => {
     refuseIdleSoak(flags, tenancy.config.defaults.waves);

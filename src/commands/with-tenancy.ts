@@ -3,10 +3,12 @@ import type { RawOptions, runOptionSpecs } from '../config/merge-options.js';
 import { resolveConfig } from '../config/resolve.js';
 import type { ResolvedConfig } from '../config/types.js';
 import type { ExitCode } from '../errors/define.js';
+import type { StampedRunEvent } from '../events.js';
 import { createReporter } from '../reporters/reporter.js';
 import type { RunReport } from '../runs/report.js';
 import { openTenancy, type Tenancy } from '../tenancy.js';
 import type { CommandContext } from './context.js';
+import { withJunit } from './with-junit.js';
 
 export type RunFlags = RawOptions<typeof runOptionSpecs>;
 
@@ -31,6 +33,16 @@ export async function withRun(
   flags: RunFlags,
   use: (tenancy: Tenancy) => Promise<Pick<RunReport, 'exitCode'>>,
 ): Promise<ExitCode> {
+  return withJunit(context, command, (report) => runReported(context, command, flags, use, report));
+}
+
+async function runReported(
+  context: CommandContext,
+  command: string,
+  flags: RunFlags,
+  use: (tenancy: Tenancy) => Promise<Pick<RunReport, 'exitCode'>>,
+  besides: (event: StampedRunEvent) => void,
+): Promise<ExitCode> {
   const config = await loadProject(context, command, flags);
   const { globals } = context;
   const reporter = await createReporter({ ...context, ...globals });
@@ -38,6 +50,7 @@ export async function withRun(
     onEvent: (event) => {
       if (event.type === 'run.started' || event.type === 'run.finished') context.noteRun(event.type);
       reporter.report(event);
+      besides(event);
     },
     onNotice: (text) => notice(context, text),
     acceptCluster: globals.acceptCluster,

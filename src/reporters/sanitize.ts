@@ -8,6 +8,11 @@ const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066
 const SEQUENCE = /\u001b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[ -/]*[0-~])/g;
 const IS_PLAIN = /^[\u0020-\u007e]*$/;
 
+/** Without what moves a cursor or colours a text. */
+export function stripSequences(text: string): string {
+  return text.replace(SEQUENCE, '');
+}
+
 /** One line: escape sequences removed, line breaks and tabs made spaces, other controls shown as `�`. */
 export function sanitizeLine(text: string): string {
   if (IS_PLAIN.test(text)) return text;

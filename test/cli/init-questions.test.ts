@@ -41,6 +41,7 @@ async function answer(
     isYes: false,
     canAsk: true,
     acceptCluster: [],
+    junit: undefined,
   } as const;
   const context: CommandContext = {
     stdin: () => stdin,
