@@ -4,7 +4,8 @@ import process from 'node:process';
 import { CommanderError } from 'commander';
 import type { CommandContext, GlobalOptions } from './commands/context.js';
 import { EXIT, type ExitCode } from './errors/define.js';
-import { createProgram, type GlobalFlags, type Invocation } from './program.js';
+import type { Invocation } from './program/options.js';
+import { createProgram, type GlobalFlags } from './program.js';
 import type { OutputMode } from './reporters/reporter.js';
 
 /** How long what is open may take to close when the process ends over an error. */

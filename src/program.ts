@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
-import type { CommandContext } from './commands/context.js';
-import type { ExitCode } from './errors/define.js';
+import { addLimits, addRunOptions, addSelection, addWaves, type Choose, collect, type Invocation } from './program/options.js';
+import { addRunCommands } from './program/run-commands.js';
 import type { DriverName } from './tenant.js';
 
 /** `DRIVER_NAMES`, without loading anything for `--help`. */
@@ -20,9 +20,6 @@ export interface GlobalFlags {
   readonly acceptCluster?: readonly string[];
   readonly junit?: string;
 }
-
-/** What a command line asked for: the command itself is only loaded when it is run. */
-export type Invocation = (context: CommandContext) => Promise<ExitCode>;
 
 /**
  * Builds the commander tree; the chosen command is handed to `choose` instead of being run.
@@ -81,8 +78,6 @@ export function createProgram(version: string, argv: readonly string[], choose: 
   for (const command of walk(program)) command.exitOverride().showSuggestionAfterError();
   return program;
 }
-
-type Choose = (invocation: Invocation) => void;
 
 function addTenantCommands(tenant: Command, choose: Choose): void {
   addRunOptions(tenant.command('provision'))
@@ -173,42 +168,6 @@ function addTenantCommands(tenant: Command, choose: Choose): void {
     .action((id) => choose(async (context) => (await import('./commands/tenant-actions.js')).runProtect(context, id, false)));
 }
 
-function addRunCommands(run: Command, choose: Choose): void {
-  run
-    .command('list')
-    .description('the newest runs')
-    .option('--limit <n>', 'how many', '20')
-    .action((flags) => choose(async (context) => (await import('./commands/run.js')).runRunList(context, flags)));
-  run
-    .command('show')
-    .description('one run: its counts, and every tenant that did not end well')
-    .argument('<run>', 'its id, or last')
-    .action((id) => choose(async (context) => (await import('./commands/run.js')).runRunShow(context, id)));
-  run
-    .command('pause')
-    .description('have a run start no more tenants, wherever it goes on; what is in flight is finished')
-    .argument('<run>', 'its id, or last')
-    .action((id) => choose(async (context) => (await import('./commands/run-control.js')).runRunPause(context, id)));
-  run
-    .command('resume')
-    .description('have a paused run go on; or go on here with one that was interrupted, or whose process has gone')
-    .argument('<run>', 'its id, or last')
-    .option('--confirm <n>', 'how many tenants are to be rolled back, where nobody can be asked')
-    .action((id, flags) => choose(async (context) => (await import('./commands/run-control.js')).runRunResume(context, id, flags)));
-  run
-    .command('cancel')
-    .description('end a run from elsewhere: what is in flight is finished, as after a Ctrl-C')
-    .argument('<run>', 'its id, or last')
-    .option('--now', 'stop what is in flight too, as after a second Ctrl-C')
-    .action((id, flags) => choose(async (context) => (await import('./commands/run-control.js')).runRunCancel(context, id, flags)));
-  addWaves(addRunOptions(run.command('retry')))
-    .description('run again what failed, was cancelled or was never started')
-    .argument('<run>', 'its id, or last')
-    .option('--max-failures <n|p%>', 'start no more tenants once more than this many have failed')
-    .option('--confirm <n>', 'how many tenants are to be rolled back, where nobody can be asked')
-    .action((id, flags) => choose(async (context) => (await import('./commands/run.js')).runRunRetry(context, id, flags)));
-}
-
 function addRegistryCommands(registry: Command, choose: Choose): void {
   registry
     .command('init')
@@ -252,44 +211,6 @@ function addEmbeddedCommands(embedded: Command, choose: Choose): void {
     .action((cluster, flags) =>
       choose(async (context) => (await import('./commands/embedded.js')).runEmbeddedStatus(context, cluster, flags)),
     );
-}
-
-/** Limits that every run over tenants takes. */
-function addLimits(command: Command): Command {
-  return command
-    .option('--retries <n>', 'further attempts after a failure that is worth retrying (3)')
-    .option('--timeout <duration>', 'of one tenant, such as 10m')
-    .option('--lock-timeout <duration>', 'how long a statement waits for a lock (5s)')
-    .option('--statement-timeout <duration>', 'how long a statement may take')
-    .option('--lease-wait <duration>', 'how long to wait for a tenant that another process works on (20s)');
-}
-
-function addRunOptions(command: Command): Command {
-  return addLimits(command.option('--concurrency <n>', "tenants in flight; each cluster's own cap holds besides"));
-}
-
-/** How a run goes through its tenants; `run retry` goes as the run did, unless it is told otherwise. */
-function addWaves(command: Command): Command {
-  return command
-    .option('--canary <n|p%>', 'so many tenants first; where one of them fails, nobody else is touched')
-    .option('--waves <sizes>', 'how far each wave reaches: 1,10%,100%')
-    .option('--soak <duration>', 'how long to wait between two waves, such as 10m');
-}
-
-function addSelection(command: Command): Command {
-  return command
-    .argument('[id...]', 'tenant ids; - reads them from stdin, one a line')
-    .option('--all', 'every tenant that is active or suspended')
-    .option('--label <key=value>', 'with this label (repeatable)', collect)
-    .option('--cluster <name>', 'on this cluster (repeatable)', collect)
-    .option('--status <status>', 'in this status (repeatable)', collect)
-    .option('--exclude <id>', 'but not this one (repeatable)', collect)
-    .option('--failed', 'only those that failed when this command last failed any; also by itself')
-    .option('--shard <i/n>', 'only the i-th of n parts of them, as each of n CI jobs takes one');
-}
-
-function collect(value: string, before: readonly string[] | undefined): readonly string[] {
-  return [...(before ?? []), value];
 }
 
 function walk(command: Command): readonly Command[] {
