@@ -18,3 +18,4 @@ export { type SequelizeCommandOptions, type SequelizeOptions, sequelize } from '
 export { type TypeormCommandOptions, type TypeormOptions, typeorm } from './presets/typeorm.js';
 export { sqlMigrations } from './sql-migrations.js';
 export { sqlSeed } from './sql-seed.js';
+export { maxActiveSessions, maxReplicationLag, whileFileExists } from './throttles.js';

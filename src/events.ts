@@ -217,6 +217,18 @@ export type RunEvent =
       readonly notStarted: number;
     }
   | {
+      /** By its throttle: no more tenants of this cluster are started until `cluster.released`. Those of others are. */
+      readonly type: 'cluster.held';
+      readonly cluster: string;
+      readonly reason: string;
+    }
+  | {
+      readonly type: 'cluster.released';
+      readonly cluster: string;
+      /** For how long it was held. */
+      readonly ms: number;
+    }
+  | {
       readonly type: 'run.draining';
       readonly reason: DrainReason;
       readonly inFlight: number;

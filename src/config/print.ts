@@ -1,7 +1,7 @@
 import { formatDuration } from '../util/duration.js';
 import { redact, redactUrl } from '../util/redact.js';
 import { formatShare } from '../util/share.js';
-import type { MigrateHook, ResolvedConfig, UrlSource } from './types.js';
+import type { MigrateHook, ResolvedConfig, ResolvedThrottle, UrlSource } from './types.js';
 
 /** What `config print` shows: every default filled in, passwords blanked, a function as `[function]`. Calls none of them. */
 export function describeConfig(config: ResolvedConfig): Readonly<Record<string, unknown>> {
@@ -12,7 +12,10 @@ export function describeConfig(config: ResolvedConfig): Readonly<Record<string, 
     root: config.root,
     registry: { url: describeUrl(config.registry.url) },
     clusters: Object.fromEntries(
-      Object.entries(config.clusters).map(([name, cluster]) => [name, { ...cluster, url: describeUrl(cluster.url) }]),
+      Object.entries(config.clusters).map(([name, { url, throttles, ...cluster }]) => [
+        name,
+        { url: describeUrl(url), ...cluster, ...(throttles.length === 0 ? {} : { throttle: throttles.map(describeThrottle) }) },
+      ]),
     ),
     placement: config.placementTemplate ?? '[function]',
     hooks: {
@@ -38,6 +41,11 @@ export function describeConfig(config: ResolvedConfig): Readonly<Record<string, 
 
 function describeUrl(source: UrlSource): string {
   return typeof source === 'function' ? '[function]' : redactUrl(source);
+}
+
+function describeThrottle({ sql, everyMs }: ResolvedThrottle): Readonly<Record<string, string>> {
+  const every = formatDuration(everyMs);
+  return sql === null ? { check: '[function]', every } : { sql: redact(sql), every };
 }
 
 function describeMigrate(hook: MigrateHook): unknown {

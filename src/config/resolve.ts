@@ -1,16 +1,30 @@
 import path from 'node:path';
 import type { ConfigIssue } from '../errors/config-errors.js';
 import { TenancyError } from '../errors.js';
+import { parseDuration } from '../util/duration.js';
 import { findClosest } from '../util/edit-distance.js';
 import type { LoadedConfig } from './load.js';
 import type { RawOptions } from './merge-options.js';
 import { mergeOptions, runOptionSpecs } from './merge-options.js';
 import { createPlace } from './place-tenant.js';
 import { absoluteUrl, resolveOnce } from './resolve-url.js';
-import type { AnyMigrateHook, Hook, Hooks, MigrateHook, ResolvedConfig, TenancyConfig, UrlSource } from './types.js';
+import type {
+  AnyMigrateHook,
+  Hook,
+  Hooks,
+  MigrateHook,
+  ResolvedConfig,
+  ResolvedThrottle,
+  TenancyConfig,
+  Throttle,
+  UrlSource,
+} from './types.js';
 
 /** Connections of a cluster's tenants in flight where its config doesn't say. */
 const DEFAULT_CONCURRENCY = 8;
+
+/** How long what a throttle answered holds: a pause from elsewhere takes as long to be heard of. */
+const DEFAULT_THROTTLE_MS = 2_000;
 
 export interface ResolveConfigOptions {
   /** What the command's flags say, raw. */
@@ -37,6 +51,7 @@ export function resolveConfig(loaded: LoadedConfig, options: ResolveConfigOption
         url: resolveSource(cluster.url, `clusters.${name}.url`),
         concurrency: cluster.concurrency ?? DEFAULT_CONCURRENCY,
         region: cluster.region ?? null,
+        throttles: toArray(cluster.throttle).map(resolveThrottle),
       },
     ]),
   );
@@ -99,6 +114,12 @@ function resolveDirectory(hook: AnyMigrateHook, root: string): AnyMigrateHook {
 
 function seedHook(file: string): Hook {
   return (ctx) => ctx.seed(file);
+}
+
+function resolveThrottle(throttle: Throttle): ResolvedThrottle {
+  if (typeof throttle === 'function') return { sql: null, check: throttle, everyMs: DEFAULT_THROTTLE_MS };
+  const everyMs = throttle.every === undefined ? DEFAULT_THROTTLE_MS : parseDuration(throttle.every);
+  return 'sql' in throttle ? { sql: throttle.sql, check: null, everyMs } : { sql: null, check: throttle.check, everyMs };
 }
 
 function toArray<Item>(value: Item | readonly Item[] | undefined): readonly Item[] {

@@ -66,6 +66,7 @@ const migrator = z.looseObject({
   pending: z.optional(hook),
   versions: z.optional(hook),
   lockScope: z.optional(z.enum(['tenant', 'database', 'none'])),
+  connections: z.optional(z.int().check(z.nonnegative())),
 });
 
 const anyMigrateHook = z.unknown().check((context) => checkMigrateHook(context, shapeOfOne));
@@ -165,7 +166,31 @@ const placement = z.unknown().check((context) => {
 
 const clusterName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 
-const clusters = z.record(z.string(), strict({ url, concurrency: z.optional(positive), region: z.optional(text) })).check((context) => {
+const throttleQuery = strict({ sql: text, every: z.optional(duration) });
+const throttleCheck = strict({ check: hook, every: z.optional(duration) });
+
+const throttle = z.unknown().check((context) => {
+  const { value } = context;
+  if (Array.isArray(value)) {
+    for (const [index, one] of value.entries()) checkThrottle(context, one, [index]);
+  } else checkThrottle(context, value, []);
+});
+
+function checkThrottle(context: z.core.ParsePayload<unknown>, value: unknown, path: readonly number[]): void {
+  if (typeof value === 'function') return;
+  const isObject = typeof value === 'object' && value !== null;
+  if (!isObject || (!('sql' in value) && !('check' in value))) {
+    const message = "expected { sql: 'SELECT …' }, { check: (ctx) => … }, a function `(ctx) => …`, or an array of them";
+    context.issues.push({ code: 'custom', message, path: [...path], input: value });
+    return;
+  }
+  const result = ('sql' in value ? throttleQuery : throttleCheck).safeParse(value);
+  for (const issue of result.success ? [] : result.error.issues) context.issues.push({ ...issue, path: [...path, ...issue.path] } as never);
+}
+
+const cluster = strict({ url, concurrency: z.optional(positive), region: z.optional(text), throttle: z.optional(throttle) });
+
+const clusters = z.record(z.string(), cluster).check((context) => {
   const names = Object.keys(context.value);
   if (names.length === 0) {
     const message = "expected at least one cluster, such as { main: { url: 'postgres://…' } }";

@@ -36,6 +36,46 @@ export interface ClusterConfig {
   /** Tenants in flight on this cluster, never exceeded in a run. @default 8 */
   readonly concurrency?: number;
   readonly region?: string;
+  /**
+   * Asked before tenants of a migrate or a rollback are started here; as long as one of them has a reason to wait, none is, here and nowhere else.
+   * What is in flight goes on. @default none
+   */
+  readonly throttle?: Throttle | readonly Throttle[];
+}
+
+export type Throttle = ThrottleHook | ThrottleQuery | ThrottleCheck;
+
+/** A statement that only reads: the first column of its first row decides, as what a `ThrottleHook` answers. PostgreSQL, MySQL, MariaDB. */
+export interface ThrottleQuery {
+  readonly sql: string;
+  /** How long an answer holds. @default '2s' */
+  readonly every?: Duration;
+}
+
+export interface ThrottleCheck {
+  readonly check: ThrottleHook;
+  /** How long an answer holds. @default '2s' */
+  readonly every?: Duration;
+}
+
+/**
+ * Why tenants have to wait, as a text; `true` or a number above 0 hold them without one. Anything else (`false`, 0, null, nothing, an empty text)
+ * lets them go. One that throws, or takes 10 s, holds them too, with its error as the reason; at the start of a run it ends the command instead.
+ */
+export type ThrottleHook = (ctx: ThrottleContext) => unknown;
+
+export interface ThrottleContext {
+  readonly cluster: string;
+  readonly engine: 'postgres' | 'mysql' | 'mongodb';
+  /** Directory of the config file. */
+  readonly root: string;
+  readonly runId: string;
+  /** Aborts when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+  /** Asks the cluster itself, on a connection of its budget, in the database that its URL names. For engines that speak SQL. */
+  query<Row = Record<string, unknown>>(sql: string, params?: readonly unknown[]): Promise<readonly Row[]>;
+  /** For MongoDB: the `Db` called admin, of the official driver. Elsewhere it throws. */
+  mongo<Db = unknown>(): Db;
 }
 
 export type PlacementFunction = (tenant: TenantSeed) => Placement;
@@ -166,6 +206,8 @@ export interface Migrator {
   pending?(ctx: HookContext): Promise<readonly string[]>;
   /** What its own lock covers; the fan-out caps concurrency by it. @default 'tenant' */
   readonly lockScope?: 'tenant' | 'database' | 'none';
+  /** Connections that it opens itself for each tenant, besides `ctx.db`: a run that the server can't bear is refused before it starts. @default 1 */
+  readonly connections?: number;
 }
 
 /** What is known before any tenant is. */
@@ -222,6 +264,20 @@ export type TenancyConfigFunction = (context: {
   readonly env: Readonly<Record<string, string | undefined>>;
 }) => TenancyConfig | Promise<TenancyConfig>;
 
+export interface ResolvedCluster {
+  readonly url: UrlSource;
+  readonly concurrency: number;
+  readonly region: string | null;
+  readonly throttles: readonly ResolvedThrottle[];
+}
+
+/** One of the two is null. */
+export interface ResolvedThrottle {
+  readonly sql: string | null;
+  readonly check: ThrottleHook | null;
+  readonly everyMs: number;
+}
+
 /** A config after loading: merged, checked, with every default filled in and every path absolute. */
 export interface ResolvedConfig {
   /** Absolute path of the file, or null for a config that was passed as an object. */
@@ -229,7 +285,7 @@ export interface ResolvedConfig {
   /** Directory that relative paths start from. */
   readonly root: string;
   readonly registry: { readonly url: UrlSource };
-  readonly clusters: Readonly<Record<string, { readonly url: UrlSource; readonly concurrency: number; readonly region: string | null }>>;
+  readonly clusters: Readonly<Record<string, ResolvedCluster>>;
   /** Always a function here; checks its answer (known cluster, driver, a legal physical name). */
   place(seed: TenantSeed): Placement;
   /** What `place` is made of, where the config has no function; for `config print`. */

@@ -61,6 +61,11 @@ export class ConnectionLoans<C extends Lendable, K> {
     return [...this.#members];
   }
 
+  /** What the server may count as ours: opening, open and closing. */
+  get taken(): number {
+    return this.#taken;
+  }
+
   /**
    * @throws the server's own error where it can't be connected to; the signal's reason on abort;
    * on abort while the connection is lent, its statement is ended and it is closed.

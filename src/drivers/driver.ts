@@ -181,6 +181,15 @@ export interface ClusterEngine {
    */
   readIdentity(): Promise<string>;
   readFacts(): Promise<ClusterFacts>;
+  /** Only what a run has to know of the connections, in as few questions as it takes. */
+  readConnections(): Promise<ConnectionFacts>;
+  /**
+   * One question to the cluster itself, in the database that its URL names, on a connection of the budget.
+   * @throws TenancyError `TENANCY_QUERY_REFUSED` where the engine doesn't speak SQL
+   */
+  query(sql: string, params: readonly unknown[], signal: AbortSignal): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /** Where SQL isn't the engine's language: the client library's own handle on its administrative database. */
+  adminDatabase?(): unknown;
   driver(name: DriverName): TenantDriver;
   classify(error: unknown): ErrorClass;
   /** The sentence for an error of the engine's that means that this cluster can't be talked to, or written to; null for any other. */
@@ -188,10 +197,14 @@ export interface ClusterEngine {
   close(): Promise<void>;
 }
 
-export interface ClusterFacts {
-  readonly version: string;
+export interface ConnectionFacts {
+  /** Those that an ordinary login can have. */
   readonly maxConnections: number;
   readonly connectionsInUse: number;
+  /** Of those in use, how many are this engine's own, so that a run has them already. */
+  readonly ours: number;
+  /** A pooler stands between: how many connections the server has says nothing of how many the pooler gives. */
+  readonly isPooled: boolean;
   /** Narrower bounds on the connections, where somebody has set them: of the login, or of the database that schema tenants live in. */
   readonly connectionLimits: readonly {
     /** Null: for tenants of every driver. */
@@ -202,6 +215,10 @@ export interface ClusterFacts {
     /** The statement that takes the limit away. */
     readonly hint: string;
   }[];
+}
+
+export interface ClusterFacts extends ConnectionFacts {
+  readonly version: string;
   /** Each thing that the tool needs to be allowed, for each driver asked for. */
   readonly privileges: readonly {
     readonly driver: DriverName;

@@ -36,6 +36,38 @@ export const driverErrors = {
     hint: ({ cluster, drivers }) =>
       `have \`placement\` return ${drivers.map((name) => `'${name}'`).join(' or ')} for the cluster ${cluster}, or another cluster`,
   }),
+  TENANCY_CLUSTER_QUERY_REFUSED: defineError<{ cluster: string; engine: string; call: string; instead: string }>({
+    exit: EXIT.usage,
+    message: ({ cluster, engine, call }) => `cluster ${cluster} is ${engine}, which ${call} is not for`,
+    hint: ({ instead }) => `use ${instead} there`,
+  }),
+  TENANCY_CONNECTIONS_SHORT: defineError<{
+    cluster: string;
+    /** Tenants that would be in flight. */
+    concurrency: number;
+    needed: number;
+    most: number;
+    inUse: number;
+    /** Whose limit it is, with a space before it; empty for the server's own. */
+    by: string;
+    /** The greatest that fits; 0: none does. */
+    fits: number;
+    raise: string;
+  }>({
+    exit: EXIT.refused,
+    message: ({ cluster, concurrency, needed, most, inUse, by }) =>
+      `cluster ${cluster} can't bear ${concurrency} tenants at once: that takes ${needed} connections, and of its ${most}${by} others have ${inUse}; nothing was started`,
+    hint: ({ cluster, fits, raise }) =>
+      fits < 1
+        ? `wait until there is room, or ${raise}`
+        : `say --concurrency ${fits}, or lower clusters.${cluster}.concurrency to that, or ${raise}`,
+  }),
+  TENANCY_THROTTLE_FAILED: defineError<{ cluster: string; reason: string }>({
+    exit: EXIT.usage,
+    message: ({ cluster, reason }) =>
+      `clusters.${cluster}.throttle can't tell whether there is too much to do there: ${reason}; nothing was started`,
+    hint: ({ cluster }) => `mend clusters.${cluster}.throttle in the config, or leave it out`,
+  }),
   TENANCY_NAME_REJECTED: defineError<{ name: string; driver: string; reason: string }>({
     exit: EXIT.usage,
     message: ({ name, driver, reason }) => `${JSON.stringify(name)} can't be the name of a ${driver} tenant: ${reason}`,

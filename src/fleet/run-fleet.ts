@@ -1,5 +1,6 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { TenantOutcome } from '../events.js';
+import type { Throttle } from './throttle.js';
 
 /** The tenants of one cluster, in the order in which they are to be started. */
 export interface FleetLane<Item> {
@@ -8,6 +9,8 @@ export interface FleetLane<Item> {
   readonly cap: number;
   /** Pulled one at a time as slots come free, so memory doesn't grow with the fleet. */
   readonly tenants: AsyncIterable<Item>;
+  /** Holds this lane, and no other, while it takes no place among all. */
+  readonly throttle?: Throttle | undefined;
 }
 
 export interface FleetOptions<Item> {
@@ -45,14 +48,12 @@ async function runLane<Item>(lane: FleetLane<Item>, everywhere: LimitFunction, o
   let onSlotFreed = (): void => undefined;
 
   function start(item: Item): void {
-    const started = here(() =>
-      everywhere(async () => {
-        await options.admit?.();
-        // The signal may have come while the tenant waited for its slot.
-        if (options.drain.aborted) return options.skip(item);
-        options.settle(await options.run(item));
-      }),
-    )
+    const started = here(async () => {
+      for (;;) {
+        await lane.throttle?.admit();
+        if (await everywhere(() => begin(item))) return;
+      }
+    })
       .catch((error: unknown) => {
         failure ??= { error };
       })
@@ -61,6 +62,16 @@ async function runLane<Item>(lane: FleetLane<Item>, everywhere: LimitFunction, o
         onSlotFreed();
       });
     inFlight.add(started);
+  }
+
+  /** False: the lane was held while the tenant waited for its place among all. */
+  async function begin(item: Item): Promise<boolean> {
+    if (lane.throttle?.isHeld) return false;
+    await options.admit?.();
+    // The signal may have come while the tenant waited for its slot.
+    if (options.drain.aborted) await options.skip(item);
+    else options.settle(await options.run(item));
+    return true;
   }
 
   try {

@@ -79,6 +79,7 @@ export async function createBuiltInMigrator(
     targetDigest: options.direction === 'down' ? null : historyDigest(local.slice(0, targetIndex + 1)),
     declared: local.slice(0, targetIndex + 1),
     lockScope: 'tenant',
+    connections: 0,
     identity: publicTo === null ? 'the built-in migrator' : "the built-in migrator, public read as the tenant's schema",
     contents:
       options.direction === 'up'

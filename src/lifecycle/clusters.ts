@@ -1,5 +1,5 @@
 import type { ResolvedConfig } from '../config/types.js';
-import type { ClusterEngine } from '../drivers/driver.js';
+import type { ClusterEngine, ConnectionFacts } from '../drivers/driver.js';
 import { openClusterEngine } from '../drivers/index.js';
 import { TenancyError } from '../errors.js';
 import type { Registry } from '../registry/registry.js';
@@ -13,6 +13,8 @@ export interface Clusters {
    * remembered, so that a later call tries again.
    */
   engine(name: string, neededBy: string): Promise<ClusterEngine>;
+  /** What there is of connections, asked at the same time as `engine` checks who it is. @throws as `engine` does, but for a changed one */
+  readConnections(name: string, neededBy: string): Promise<ConnectionFacts>;
   /** The engine if it is open; for classifying what it threw. */
   opened(name: string): ClusterEngine | null;
   /** True for an opened cluster whose server we start and stop ourselves. */
@@ -68,6 +70,7 @@ export function createClusters({ config, registry, servers, acceptCluster, dryRu
       await remember(checked, name, () => check(engine));
       return engine;
     },
+    readConnections: async (name, neededBy) => (await remember(opening, name, () => open(name, neededBy))).readConnections(),
     opened: (name) => engines.get(name) ?? null,
     isEmbedded: (name) => embedded.has(name),
     close: async () => {

@@ -15,6 +15,7 @@ export function combineMigrators(byDriver: ReadonlyMap<DriverName, DriverMigrato
     targetDigest: null,
     declared: [],
     lockScope: 'tenant',
+    connections: Math.max(0, ...all.map(({ connections }) => connections)),
     identity: 'a migrator for each driver',
     contents: [],
     // Whoever asks knows the driver, and asks its migrator.
@@ -38,6 +39,7 @@ function refuseDriver(driver: DriverName, known: readonly DriverName[]): DriverM
     targetDigest: null,
     declared: [],
     lockScope: 'tenant',
+    connections: 0,
     identity: 'no migrator',
     contents: [],
     planRecorded: () => null,

@@ -59,6 +59,7 @@ export async function createForeignMigrator(
     targetDigest,
     declared: (versions ?? []).map((name) => ({ name, checksum: '' })),
     lockScope: migrator.lockScope ?? 'tenant',
+    connections: migrator.connections ?? 1,
     identity: migrator.name,
     contents: (versions ?? (target === null ? [] : [target])).map((name) => ({ name, digest: '' })),
     // What a tenant lacks only its own tool can say; that it lacks nothing the registry can know.

@@ -17,6 +17,8 @@ export interface DriverMigrator {
   /** Every migration up to the target, in order; empty where they aren't known. */
   readonly declared: readonly Pick<LocalMigration, 'name' | 'checksum' | 'mirror'>[];
   readonly lockScope: 'tenant' | 'database' | 'none';
+  /** That it opens itself for each tenant, beyond those of the cluster's budget. */
+  readonly connections: number;
   /** Refuses files that can't be run for tenants of this driver, before any tenant is touched. @throws TenancyError */
   check(driver: DriverName): Promise<void>;
   /** What the registry is to say of a tenant with this history. */
@@ -95,6 +97,7 @@ export const noMigrator: RunMigrator = forEveryDriver({
   targetDigest: null,
   declared: [],
   lockScope: 'none',
+  connections: 0,
   identity: 'no migrator',
   contents: [],
   planRecorded: () => ({ from: null, to: null, migrations: [] }),

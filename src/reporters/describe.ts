@@ -137,6 +137,10 @@ export function describeEvent(event: RunEvent, command: RunCommand): string {
       return `paused by \`tenancy run pause\`: ${event.inFlight === 0 ? '' : `finishing ${formatCount(event.inFlight, 'tenant')} in flight, `}starting no more until \`tenancy run resume\` (${formatNumber(event.notStarted)} left)`;
     case 'run.resumed':
       return `going on after a pause of ${formatDuration(event.ms)} (${formatNumber(event.notStarted)} left)`;
+    case 'cluster.held':
+      return `${event.cluster} is held: ${event.reason}; starting no more tenants there until that is over`;
+    case 'cluster.released':
+      return `${event.cluster} goes on after ${formatDuration(event.ms)}`;
     case 'run.draining':
       return describeDraining(event);
     case 'wave.started':

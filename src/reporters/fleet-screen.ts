@@ -21,6 +21,7 @@ export interface ScreenFacts {
 
 const MAX_SLOTS = 10;
 const MAX_FAILURES = 5;
+const MAX_HELD = 3;
 
 /** The live screen of a fleet: as many lines as the terminal and the concurrency call for, however many tenants there are. */
 export function drawFleet(facts: ScreenFacts): readonly string[] {
@@ -28,7 +29,7 @@ export function drawFleet(facts: ScreenFacts): readonly string[] {
   const room = rows - 1;
   const essential = [drawBar(facts), drawCounts(facts), drawPace(facts)];
   if (room < 4) return essential.slice(0, Math.max(1, room));
-  const head = [drawTitle(facts), ...essential];
+  const head = [drawTitle(facts), ...essential, ...drawHeld(facts)].slice(0, room);
   // What is left is shared: tenants in flight first, the last failures where there are any.
   const spare = room - head.length;
   const failures = Math.min(MAX_FAILURES, tally.lastFailures.length, Math.max(0, Math.floor(spare / 2) - 1));
@@ -61,6 +62,15 @@ function drawTitle({ tally, palette, nowMs }: ScreenFacts): string {
   return draining === null ? title : `${palette.yellow('finishing what is in flight')} · ${title}`;
 }
 
+/** One line for each cluster that its throttle holds, where there are few. */
+function drawHeld({ tally, columns, palette }: ScreenFacts): readonly string[] {
+  const lines = [...tally.held].map(([cluster, reason]) =>
+    truncate(`${palette.yellow('held')} ${sanitizeLine(cluster)}: ${sanitizeLine(reason)}`, columns - 1),
+  );
+  if (lines.length <= MAX_HELD) return lines;
+  return [...lines.slice(0, MAX_HELD - 1), palette.yellow(`and ${formatCount(lines.length - MAX_HELD + 1, 'more cluster')} held`)];
+}
+
 function drawBar({ tally, columns, palette }: ScreenFacts): string {
   const { done, total, failed } = tally;
   const share = total === 0 ? 1 : Math.min(1, done / total);
@@ -88,7 +98,13 @@ function drawPace({ tally, nowMs, startedAtMs, rate, palette }: ScreenFacts): st
     parts.push(`${rate < 10 ? rate.toFixed(1) : formatNumber(Math.round(rate))} a second`);
     const leftMs = (1000 * (tally.total - tally.done)) / rate;
     // A soak or a gate may take as long as it likes.
-    if (tally.draining === null && !tally.isPaused && leftMs >= 1000 && (tally.wave === null || tally.wave.wave === tally.wave.waves))
+    if (
+      tally.draining === null &&
+      !tally.isPaused &&
+      tally.held.size === 0 &&
+      leftMs >= 1000 &&
+      (tally.wave === null || tally.wave.wave === tally.wave.waves)
+    )
       parts.push(`about ${formatDuration(Math.ceil(leftMs / 1000) * 1000).replace('.0 s', ' s')} left`);
   }
   return palette.dim(parts.join(' · '));

@@ -64,6 +64,8 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
         return;
       case 'run.paused':
       case 'run.resumed':
+      case 'cluster.held':
+      case 'cluster.released':
       case 'run.draining':
         return say(`${palette.yellow('!')} ${sanitizeLine(describeEvent(event, tally.command))}`);
       case 'wave.started':
@@ -121,8 +123,9 @@ function printHeartbeat(tally: RunTally, elapsedMs: number): string {
     const what = first === undefined ? 'waiting for its turn' : `${sanitizeLine(first.tenant)}: ${first.step ?? 'waiting'}`;
     return `… ${what}, ${formatDuration(elapsedMs)}`;
   }
-  const paused = tally.isPaused ? 'paused, ' : '';
-  const left = tally.isPaused ? null : estimateTimeLeft(tally.done, tally.total, elapsedMs);
+  const held = tally.held.size === 0 ? '' : `${[...tally.held.keys()].map(sanitizeLine).join(', ')} held, `;
+  const paused = tally.isPaused ? 'paused, ' : held;
+  const left = paused !== '' ? null : estimateTimeLeft(tally.done, tally.total, elapsedMs);
   const failed = tally.failed === 0 ? '' : `, ${formatNumber(tally.failed)} failed`;
   return `… ${paused}${formatNumber(tally.done)} of ${formatNumber(tally.total)} done${failed}, ${tally.inFlight.size} in flight, ${formatDuration(elapsedMs)}${left === null ? '' : `, about ${formatDuration(left)} left`}`;
 }

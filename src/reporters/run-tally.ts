@@ -26,6 +26,8 @@ export class RunTally {
   started: Started | null = null;
   draining: Extract<RunEvent, { type: 'run.draining' }> | null = null;
   isPaused = false;
+  /** Why, by the cluster that its throttle holds. */
+  readonly held = new Map<string, string>();
   /** Null where the run doesn't go in waves. */
   wave: WaveProgress | null = null;
   readonly counts: Record<keyof OutcomeCounts, number> = {
@@ -91,6 +93,10 @@ export class RunTally {
       this.settle(event);
     } else if (event.type === 'run.paused' || event.type === 'run.resumed') {
       this.isPaused = event.type === 'run.paused';
+    } else if (event.type === 'cluster.held') {
+      this.held.set(event.cluster, event.reason);
+    } else if (event.type === 'cluster.released') {
+      this.held.delete(event.cluster);
     } else if (event.type === 'wave.started') {
       this.wave = { wave: event.wave, waves: event.waves, tenants: event.tenants, soaksUntilMs: null };
     } else if (event.type === 'wave.finished') {
@@ -98,6 +104,7 @@ export class RunTally {
       this.wave = this.wave && { ...this.wave, soaksUntilMs: isOver ? null : atMs + event.soakMs };
     } else if (event.type === 'run.draining') {
       this.isPaused = false;
+      this.held.clear();
       this.draining = event;
     }
   }

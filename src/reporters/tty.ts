@@ -58,6 +58,8 @@ export async function createTtyReporter(options: ReporterOptions): Promise<Repor
         return;
       case 'run.paused':
       case 'run.resumed':
+      case 'cluster.held':
+      case 'cluster.released':
       case 'run.draining':
         return warn(event);
       case 'tenant.planned':

@@ -11,6 +11,7 @@ import { type LeasedTenant, leaseAhead } from './leased-ahead.js';
 import { createOutcomeWriter } from './outcome-writer.js';
 import { decideExitCode, INTERRUPTING, type RunReport } from './report.js';
 import { runWaves, type WaveSpec } from './run-waves.js';
+import { throttleCluster } from './throttle-clusters.js';
 import { passOver, type WorkSpec, workOnTenant } from './work-on-tenant.js';
 
 /** What a command asks of a run: which tenants, and what to do to each. */
@@ -24,6 +25,8 @@ export interface RunSpec extends WorkSpec {
   /** Left out: all at once. With waves, the lanes are gone through once for each, and before. */
   readonly waves?: WaveSpec;
   readonly signals: RunSignals;
+  /** Each cluster by what its config says. @default false, the tenants are started as places come free */
+  readonly isThrottled?: boolean;
   steps(tenant: Tenant): readonly StepName[];
   /** Of a run that is gone on with: what became of its tenants before. */
   readonly before?: RunBefore;
@@ -56,15 +59,20 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     const where = { ...(wave === null ? {} : { wave }), ...(detail === null ? {} : { detail }) };
     run.emit({ type: 'run.draining', reason, ...countProgress(), ...where });
   });
-  const ahead = new Set<string>();
+  /** By cluster, whose lease was taken and who was not started. */
+  const ahead = new Map(spec.lanes.map(({ name }) => [name, new Set<string>()]));
+  const aheadOn = (cluster: string): Set<string> => ahead.get(cluster) ?? new Set();
   let givingBack: Promise<unknown> = Promise.resolve();
+  const giveBack = async (clusters: readonly string[]): Promise<void> => {
+    const ids = clusters.flatMap((cluster) => [...aheadOn(cluster)]).filter((id) => run.leases.holds(id));
+    if (ids.length === 0) return;
+    givingBack = Promise.all([givingBack.catch(() => undefined), run.leases.release(ids)]);
+    await givingBack;
+  };
   const control = heedControl(run, {
     draining: draining.signal,
     countProgress,
-    giveBack: async () => {
-      givingBack = run.leases.release([...ahead].filter((id) => run.leases.holds(id)));
-      await givingBack;
-    },
+    giveBack: () => giveBack([...ahead.keys()]),
     onCancel: () => draining.drain('cancelled'),
     onAbort: () => draining.abort('cancelled'),
     onTakenOver: () => draining.abort('lease-lost'),
@@ -73,7 +81,7 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
 
   async function runOne(leased: LeasedTenant): Promise<TenantOutcome> {
     const { id, cluster } = leased.tenant;
-    ahead.delete(id);
+    aheadOn(cluster).delete(id);
     inFlight += 1;
     started += 1;
     run.emit({ type: 'tenant.started', tenant: id, cluster, steps: spec.steps(leased.tenant) });
@@ -92,6 +100,13 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     if (isFailure(outcome.outcome) && isBudgetSpent(spec.maxFailures, tally.failures, spec.selected)) draining.drain('max-failures');
   }
 
+  const throttles = new Map(
+    spec.lanes.map(({ name }) => {
+      const options = { draining: draining.signal, giveBack: (cluster: string) => giveBack([cluster]) };
+      return [name, spec.isThrottled ? throttleCluster(run, name, options) : undefined];
+    }),
+  );
+
   async function runLanes(lanes: readonly FleetLane<Tenant>[], onOutcome: (outcome: TenantOutcome) => void): Promise<void> {
     const settleBoth = (outcome: TenantOutcome): void => {
       settle(outcome);
@@ -100,10 +115,11 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     await runFleet<LeasedTenant>({
       lanes: lanes.map((lane) => ({
         ...lane,
+        throttle: throttles.get(lane.name),
         tenants: leaseAhead(lane.tenants, run.leases, {
           handful: 2 * Math.min(lane.cap, spec.concurrency),
-          isIdle: () => draining.signal.aborted || control.isHeld,
-          ahead,
+          isIdle: () => draining.signal.aborted || control.isHeld || throttles.get(lane.name)?.isHeld === true,
+          ahead: aheadOn(lane.name),
         }),
       })),
       concurrency: spec.concurrency,
@@ -112,7 +128,7 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
       run: runOne,
       settle: settleBoth,
       skip: async (leased) => {
-        ahead.delete(leased.tenant.id);
+        aheadOn(leased.tenant.cluster).delete(leased.tenant.id);
         settleBoth(await passOver(run, leased, writer));
       },
     });

@@ -13,9 +13,14 @@ export const PAGE = 200;
 export interface RunPlan {
   readonly selected: number;
   readonly upToDate: number;
-  readonly lanes: readonly FleetLane<Tenant>[];
+  readonly lanes: readonly RunLane[];
   readonly concurrency: number;
   readonly clusters: Readonly<Record<string, { readonly tenants: number; readonly cap: number }>>;
+}
+
+/** The tenants of one cluster, and the kinds of home that they have. */
+export interface RunLane extends FleetLane<Tenant> {
+  readonly drivers: ReadonlySet<DriverName>;
 }
 
 /** The same with what the registry counted. */
@@ -53,7 +58,8 @@ export async function planRun({ config, registry, filter, skipsKnown, concurrenc
   const pending: TenantFilter = common === null ? filter : { ...filter, notAt: common };
   const lanes = Object.entries(clusters).map(([name, { cap }]) => {
     const read = (): AsyncGenerator<Tenant> => readTenants(registry, { ...pending, clusters: [name] });
-    return { name, cap, tenants: readAgain(readAhead(read()), read, (tenant) => isThere(tenant) && tenant.lastError === null) };
+    const drivers = working.get(name)?.drivers ?? new Set();
+    return { name, cap, drivers, tenants: readAgain(readAhead(read()), read, (tenant) => isThere(tenant) && tenant.lastError === null) };
   });
   return { filter, summary, selected, upToDate, lanes, clusters, concurrency: decideConcurrency(config, concurrency, clusters) };
 }
@@ -74,7 +80,12 @@ export function planListed(
     else byCluster.set(tenant.cluster, [tenant]);
   }
   const clusters = capClusters(config, working, migrator);
-  const lanes = [...byCluster].map(([name, listed]) => ({ name, cap: clusters[name]?.cap ?? 1, tenants: yieldAll(listed) }));
+  const lanes = [...byCluster].map(([name, listed]) => ({
+    name,
+    cap: clusters[name]?.cap ?? 1,
+    drivers: working.get(name)?.drivers ?? new Set(),
+    tenants: yieldAll(listed),
+  }));
   return { lanes, clusters, concurrency: decideConcurrency(config, concurrency, clusters) };
 }
 

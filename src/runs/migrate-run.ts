@@ -12,13 +12,14 @@ import type { Registry, TenantFilter } from '../registry/registry.js';
 import type { Share } from '../util/share.js';
 import { announceRun, recordRun } from './begin-run.js';
 import { decideCaution, keepCaution, planCaution, sizeWaves } from './caution.js';
+import { checkClusters } from './check-clusters.js';
 import { type ContinuedRun, planContinued } from './continued-run.js';
 import { executeRun, type RunSignals } from './execute-run.js';
 import { findMissing } from './find-missing.js';
 import { planRun } from './lanes.js';
 import { findLastFailed, narrowToFailed } from './last-failed.js';
-import { refuseChangedClusters } from './refuse-changed-clusters.js';
 import type { RunReport } from './report.js';
+import { tryThrottles } from './throttle-clusters.js';
 import type { Workspace } from './workspace.js';
 
 export interface MigrateOptions {
@@ -107,14 +108,16 @@ export async function migrateFiltered(
     const plan = continued ? planContinued(planned, continued, registry) : planned;
     const caution = decideCaution(config, options);
     announceRun(run, plan, migrator.target, continued, { waves: sizeWaves(caution, plan), failedIn, shard: filter.shard });
-    await refuseChangedClusters(run, plan.lanes);
+    await checkClusters(run, plan);
     if (options.dryRun) return (await import('./plan-migrate-run.js')).planMigrateRun(run, plan, options);
+    await tryThrottles(run, plan.lanes);
     await options.confirm?.(plan.selected);
     await recordRun(run, plan, migrator.target, { ...describeAsked(run, filter, options), ...keepCaution(caution) }, continued);
     return executeRun(run, {
       ...plan,
       ...planCaution(config, caution),
       signals: options.signals,
+      isThrottled: true,
       steps: () => [command],
       journal: async () => noJournal,
       work: migrateTenant,

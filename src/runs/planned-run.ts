@@ -11,6 +11,7 @@ import type { Tenant } from '../tenant.js';
 import { elapsedMs, monotonicMs } from '../util/clock.js';
 import { announceRun, recordRun } from './begin-run.js';
 import { decideCaution, keepCaution, planCaution, sizeWaves } from './caution.js';
+import { checkClusters } from './check-clusters.js';
 import { executeRun } from './execute-run.js';
 import type { RunPlan } from './lanes.js';
 import { describeFilter, type MigrateOptions } from './migrate-run.js';
@@ -20,8 +21,8 @@ import { PlanBook } from './plan/plan-book.js';
 import { loadPlan } from './plan/plan-file.js';
 import { planSaved } from './plan/planned-lanes.js';
 import type { SavedGroup, SavedPlan } from './plan/saved-plan.js';
-import { refuseChangedClusters } from './refuse-changed-clusters.js';
 import type { RunReport } from './report.js';
+import { tryThrottles } from './throttle-clusters.js';
 import type { Workspace } from './workspace.js';
 
 /** The plan says who, from where and to where; how fast, and how often, is still to be said. */
@@ -52,15 +53,17 @@ export async function migratePlanned(
     const plan = planSaved({ config, registry, groups: saved.groups, concurrency, migrator });
     const caution = decideCaution(config, options);
     announceRun(run, plan, migrator.target, null, { waves: sizeWaves(caution, plan), ...readShard(saved.selection) });
-    await refuseChangedClusters(run, plan.lanes);
+    await checkClusters(run, plan);
     await checkPlan(run, { plan: saved, file, lanes: plan }, { asksAll: forceVerify, signals });
     if (dryRun) return tellPlan(run, saved, plan, { ...options, startedMs });
+    await tryThrottles(run, plan.lanes);
     await options.confirm?.(plan.selected);
     await recordRun(run, plan, migrator.target, { ...describeAsked(saved, migrator), ...keepCaution(caution) });
     return executeRun(run, {
       ...plan,
       ...planCaution(config, caution),
       signals,
+      isThrottled: true,
       steps: () => [command],
       journal: async () => noJournal,
       work: migrateTenant,

@@ -13,11 +13,11 @@ import { parseTenantId } from '../tenant.js';
 import { monotonicMs } from '../util/clock.js';
 import { createOperationId } from '../util/names.js';
 import { announceRun, recordRun } from './begin-run.js';
+import { checkClusters } from './check-clusters.js';
 import type { ContinuedRun } from './continued-run.js';
 import { dryReport } from './dry-report.js';
 import { executeRun, type RunSignals } from './execute-run.js';
 import { planListed } from './lanes.js';
-import { refuseChangedClusters } from './refuse-changed-clusters.js';
 import type { RunReport } from './report.js';
 import type { Workspace } from './workspace.js';
 
@@ -54,7 +54,7 @@ export async function provisionTenants(workspace: Workspace, rawIds: readonly st
     const listed = planListed(config, working, concurrency, migrator);
     const selected = Math.max(ids.length, continued?.selected ?? 0);
     const plan = { ...listed, selected, upToDate: selected - working.length };
-    await refuseChangedClusters(run, plan.lanes);
+    await checkClusters(run, plan);
     const how = { concurrency: concurrency ?? config.defaults.concurrency, maxFailures, limits: run.limits };
     const asked = { ids: ids.length > 1_000 ? null : ids, labels, ...how };
     await recordRun(run, plan, migrator.target, asked, continued);

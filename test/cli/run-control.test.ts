@@ -57,14 +57,13 @@ describe('a run that is paused from another process', { timeout: 120_000 }, () =
     // Nobody is kept from what the run holds back.
     expectDone(await scene.json(['tenant', 'migrate', 't6', '--lease-wait', '1s']), { applied: 1 });
     expect((await scene.ok(['run', 'list'])).stdout).toMatch(/paused/);
-    expect((await scene.ok(['run', 'resume', (await readPausedId(scene)) ?? ''])).stdout).toMatch(/goes on/);
+    expect((await scene.ok(['run', 'resume', (await readPausedId(scene)) ?? ''])).stdout).toMatch(/goes on|has ended meanwhile/);
     const run = readJsonRun(await cli.result);
     expectDone(run, { applied: 5, 'up-to-date': 1, failed: 0, 'not-started': 0 });
     expect(run.of('run.paused')).toMatchObject([{ inFlight: 2, notStarted: 4 }]);
     expect(run.of('run.resumed')).toMatchObject([{ notStarted: 4 }]);
     const [asked] = await scene.db.query<{ at: Date }>(`SELECT at FROM tenancy.events WHERE type = 'run.asked' ORDER BY sequence LIMIT 1`);
     const heldAfterMs = Date.parse(run.of('run.paused')[0]?.at ?? '') - (asked?.at.getTime() ?? 0);
-    process.stdout.write(`held ${heldAfterMs} ms after the request\n`);
     expect(heldAfterMs).toBeLessThan(2_000);
   });
 
@@ -95,7 +94,11 @@ describe('a run that is paused from another process', { timeout: 120_000 }, () =
     await hasSaid('"tenant.finished"', 2);
     await until(
       async () =>
-        (await scene.db.query('SELECT 1 FROM tenancy.run_tenants WHERE run_id = (SELECT max(id) FROM tenancy.runs)')).length === 2,
+        (
+          await scene.db.query(
+            'SELECT 1 FROM tenancy.run_tenants WHERE run_id = (SELECT id FROM tenancy.runs ORDER BY sequence DESC LIMIT 1)',
+          )
+        ).length === 2,
       'both outcomes',
     );
     cli.kill('SIGKILL');

@@ -2,6 +2,7 @@ import type { ClusterEngine, ClusterFacts } from '../../drivers/driver.js';
 import { engineOf } from '../../drivers/names.js';
 import { EXIT } from '../../errors/define.js';
 import { TenancyError } from '../../errors.js';
+import { type ConnectionBound, countFree, findFullest, listBounds } from '../../lifecycle/connection-bounds.js';
 import type { Registry } from '../../registry/registry.js';
 import type { DriverName } from '../../tenant.js';
 import { checkVersion } from './check-version.js';
@@ -78,30 +79,16 @@ function listDrivers(privileges: ClusterFacts['privileges']): string {
 function checkConnections({ name, concurrency, drivers }: ClusterQuestions, facts: ClusterFacts): Finding {
   const check = `clusters.${name}.connections`;
   const needed = concurrency + SPARE_CONNECTIONS;
-  const server: ConnectionBound = { by: '', most: facts.maxConnections, inUse: facts.connectionsInUse, raise: 'raise max_connections' };
-  const limits = facts.connectionLimits
-    .filter(({ driver }) => driver === null || drivers.size === 0 || drivers.has(driver))
-    .map(({ of, most, inUse, hint }): ConnectionBound => ({ by: ` by the limit of ${of}`, most, inUse, raise: hint }));
-  const narrowest = limits.reduce((least, bound) => (bound.most < least.most ? bound : least), server);
-  const fullest = limits.reduce((least, bound) => (countFree(bound) < countFree(least) ? bound : least), server);
+  const bounds = listBounds(facts, drivers);
+  const narrowest = bounds.reduce((least, bound) => (bound.most < least.most ? bound : least));
+  const fullest = findFullest(bounds);
   const describe = ({ by, most, inUse }: ConnectionBound): string =>
     `${inUse} of ${most}${by} in use; a run takes up to ${needed} (concurrency ${concurrency} + ${SPARE_CONNECTIONS})`;
   const most = narrowest.most - SPARE_CONNECTIONS;
   if (most < concurrency) return failed(check, describe(narrowest), lower(name, most, narrowest.raise));
   const free = countFree(fullest);
-  if (free >= needed) return ok(check, describe(server));
+  if (free >= needed) return ok(check, describe(bounds[0]));
   return warning(check, describe(fullest), lower(name, Math.max(1, free - SPARE_CONNECTIONS), 'end some of the others'));
-}
-
-interface ConnectionBound {
-  readonly by: string;
-  readonly most: number;
-  readonly inUse: number;
-  readonly raise: string;
-}
-
-function countFree({ most, inUse }: ConnectionBound): number {
-  return most - inUse;
 }
 
 /** Where not even one tenant at a time would fit, only the other way is left. */

@@ -9,7 +9,7 @@ import { CommandWatch } from './command-watch.js';
 import { ControlClient } from './control-client.js';
 import { createMongodbDatabaseDriver } from './database-driver.js';
 import type { EngineContext } from './engine-context.js';
-import { readFacts } from './facts.js';
+import { readConnections, readFacts } from './facts.js';
 import { readIdentity } from './identity.js';
 import { LoanQueue } from './loan-queue.js';
 import { describeUnreachable } from './unreachable.js';
@@ -40,6 +40,16 @@ export async function openMongodbCluster(options: OpenClusterOptions): Promise<C
     engine: 'mongodb',
     readIdentity: () => connect().then(() => readIdentity(context)),
     readFacts: () => connect().then(() => readFacts(context)),
+    readConnections: () => connect().then(() => readConnections(context)),
+    query: async () => {
+      throw new TenancyError('TENANCY_CLUSTER_QUERY_REFUSED', {
+        cluster,
+        engine: 'MongoDB',
+        call: 'a statement of SQL',
+        instead: '`check` with ctx.mongo()',
+      });
+    },
+    adminDatabase: () => client.db('admin'),
     driver: (name) => {
       if (name === driver.name) return driver;
       throw new TenancyError('TENANCY_DRIVER_MISPLACED', { cluster, driver: name, engine: 'MongoDB', drivers: [driver.name] });

@@ -1,6 +1,6 @@
 import type { Document } from 'mongodb';
 import { parseMongodbUrl } from '../../util/mongodb-url.js';
-import type { ClusterFacts } from '../driver.js';
+import type { ClusterFacts, ConnectionFacts } from '../driver.js';
 import { unlessForbidden } from './database-users.js';
 import type { EngineContext } from './engine-context.js';
 import { formatGrant, loginOf } from './login.js';
@@ -39,23 +39,27 @@ const USER_NEEDS: readonly Need[] = [
   { actions: ['killAnySession'], on: 'server', what: 'killAnySession, to end what they run', role: 'hostManager' },
 ];
 
-/** Connections are counted where the login may (`serverStatus`); elsewhere the server's default stands for what isn't known. */
-export async function readFacts({ client, url }: EngineContext): Promise<ClusterFacts> {
+/** Counted where the login may (`serverStatus`); elsewhere the server's default stands for what isn't known. The client's own aren't told apart. */
+export async function readConnections({ client }: EngineContext): Promise<ConnectionFacts> {
+  const status = await unlessForbidden(client.db('admin').command({ serverStatus: 1, repl: 0, metrics: 0, locks: 0, wiredTiger: 0 }));
+  const { current = 0, available = DEFAULT_MAX_CONNECTIONS } = (status?.['connections'] ?? {}) as { current?: number; available?: number };
+  return { maxConnections: current + available, connectionsInUse: current, ours: 0, isPooled: false, connectionLimits: [] };
+}
+
+export async function readFacts(context: EngineContext): Promise<ClusterFacts> {
+  const { client, url } = context;
   const admin = client.db('admin');
-  const [build, status, connection] = await Promise.all([
+  const [build, connections, connection] = await Promise.all([
     admin.command({ buildInfo: 1 }),
-    unlessForbidden(admin.command({ serverStatus: 1, repl: 0, metrics: 0, locks: 0, wiredTiger: 0 })),
+    readConnections(context),
     admin.command({ connectionStatus: 1, showPrivileges: true }),
   ]);
-  const { current = 0, available = DEFAULT_MAX_CONNECTIONS } = (status?.['connections'] ?? {}) as { current?: number; available?: number };
   const hosts = parseMongodbUrl(url)?.hosts ?? '';
   const login = loginOf(connection);
   const needs = /\.mongodb\.net\b/i.test(hosts) ? NEEDS : [...NEEDS, ...USER_NEEDS];
   return {
+    ...connections,
     version: String(build['version']),
-    maxConnections: current + available,
-    connectionsInUse: current,
-    connectionLimits: [],
     privileges: needs.map((need) => ({
       driver: 'mongodb-database',
       privilege: need.what,

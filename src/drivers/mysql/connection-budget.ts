@@ -37,6 +37,11 @@ export class ConnectionBudget {
     return this.#loans.members.map(({ id }) => id);
   }
 
+  /** As `ConnectionLoans` counts. */
+  get taken(): number {
+    return this.#loans.taken;
+  }
+
   /** As `ConnectionLoans` lends. */
   borrow(signal?: AbortSignal): Promise<Loan<ServerConnection>> {
     return this.#loans.borrow(null, signal);

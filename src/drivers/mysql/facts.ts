@@ -1,4 +1,4 @@
-import type { ClusterFacts } from '../driver.js';
+import type { ClusterFacts, ConnectionFacts } from '../driver.js';
 import type { ServerConnection } from './connection.js';
 import { readRow, readRows } from './engine-context.js';
 import { quoteAccount } from './quote.js';
@@ -38,32 +38,23 @@ const NEEDED: readonly { readonly names: readonly string[]; readonly label: stri
 /** Each of them lets end sessions of others: before and since MySQL 8.0 and MariaDB 10.5 split SUPER up. */
 const KILLERS = ['SUPER', 'CONNECTION_ADMIN', 'CONNECTION ADMIN'];
 
-/** `max_connections` leaves one more for somebody with SUPER or CONNECTION_ADMIN, which isn't counted here. */
-export async function readFacts(connection: ServerConnection): Promise<ClusterFacts> {
-  const row = await readRow<VariablesRow>(connection, VARIABLES);
-  const status = await readRow<{ Value: string }>(connection, `SHOW GLOBAL STATUS LIKE 'Threads_connected'`);
-  if (row === undefined) throw new Error('the server did not say who we are');
-  const [, user = '', host = ''] = /^(.*)@(.*)$/.exec(row.login) ?? [];
-  const login = quoteAccount({ user, host });
+/**
+ * `max_connections` leaves one more for somebody with SUPER or CONNECTION_ADMIN, which isn't counted here.
+ * @param ours connections that the engine has open
+ */
+export async function readConnections(connection: ServerConnection, ours: number): Promise<ConnectionFacts> {
+  return describeConnections(connection, await readVariables(connection), ours);
+}
+
+/** @param ours connections that the engine has open */
+export async function readFacts(connection: ServerConnection, ours: number): Promise<ClusterFacts> {
+  const row = await readVariables(connection);
+  const login = loginOf(row);
   const granted = await readGlobalRights(connection);
   const has = (names: readonly string[]): boolean => granted.has('ALL PRIVILEGES') || names.every((name) => granted.has(name));
-  const limit = (await readOwnLimit(connection)) || Number(row.max_user_connections);
   return {
+    ...(await describeConnections(connection, row, ours)),
     version: row.version,
-    maxConnections: Number(row.max_connections),
-    connectionsInUse: Number(status?.Value ?? 0),
-    connectionLimits:
-      limit > 0
-        ? [
-            {
-              driver: null,
-              of: `the login ${row.login}`,
-              most: limit,
-              inUse: Number(row.by_login),
-              hint: `ALTER USER ${login} WITH MAX_USER_CONNECTIONS 0, or SET GLOBAL max_user_connections = 0`,
-            },
-          ]
-        : [],
     privileges: [
       ...NEEDED.map(({ names, label, grant }) => ({
         driver: 'mysql-database' as const,
@@ -79,6 +70,40 @@ export async function readFacts(connection: ServerConnection): Promise<ClusterFa
         hint: `GRANT ${connection.isMariadb ? 'CONNECTION ADMIN' : 'CONNECTION_ADMIN'} ON *.* TO ${login}`,
       },
     ],
+  };
+}
+
+async function readVariables(connection: ServerConnection): Promise<VariablesRow> {
+  const row = await readRow<VariablesRow>(connection, VARIABLES);
+  if (row === undefined) throw new Error('the server did not say who we are');
+  return row;
+}
+
+function loginOf({ login }: VariablesRow): string {
+  const [, user = '', host = ''] = /^(.*)@(.*)$/.exec(login) ?? [];
+  return quoteAccount({ user, host });
+}
+
+async function describeConnections(connection: ServerConnection, row: VariablesRow, ours: number): Promise<ConnectionFacts> {
+  const status = await readRow<{ Value: string }>(connection, `SHOW GLOBAL STATUS LIKE 'Threads_connected'`);
+  const limit = (await readOwnLimit(connection)) || Number(row.max_user_connections);
+  return {
+    maxConnections: Number(row.max_connections),
+    connectionsInUse: Number(status?.Value ?? 0),
+    ours,
+    isPooled: false,
+    connectionLimits:
+      limit > 0
+        ? [
+            {
+              driver: null,
+              of: `the login ${row.login}`,
+              most: limit,
+              inUse: Number(row.by_login),
+              hint: `ALTER USER ${loginOf(row)} WITH MAX_USER_CONNECTIONS 0, or SET GLOBAL max_user_connections = 0`,
+            },
+          ]
+        : [],
   };
 }
 

@@ -6,7 +6,7 @@ import { describeClusterUrl, parseClusterUrl } from './cluster-url.js';
 import { createConnectionBudget } from './connection-budget.js';
 import { createPostgresDatabaseDriver } from './database-driver.js';
 import { type EngineContext, withClient } from './engine-context.js';
-import { readFacts, readIdentity } from './facts.js';
+import { readConnections, readFacts, readIdentity } from './facts.js';
 import { createPostgresSchemaDriver } from './schema-driver.js';
 import { describeUnreachable } from './unreachable.js';
 
@@ -32,7 +32,9 @@ export async function openPostgresCluster(options: OpenClusterOptions): Promise<
     where,
     engine: 'postgres',
     readIdentity: () => withClient(context, null, undefined, readIdentity),
-    readFacts: () => withClient(context, null, undefined, readFacts),
+    readFacts: () => withClient(context, null, undefined, (client) => readFacts(client, budget.taken)),
+    readConnections: () => withClient(context, null, undefined, (client) => readConnections(client, budget.taken)),
+    query: (sql, params, signal) => withClient(context, null, signal, async (client) => (await client.query(sql, [...params])).rows),
     driver: (name) => {
       const driver = drivers.get(name) ?? DRIVERS[name]?.(context);
       if (!driver)

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import type { ClusterFacts } from '../driver.js';
+import type { ClusterFacts, ConnectionFacts } from '../driver.js';
 
 const IDENTITY = `SELECT system_identifier::text || '/' || current_database() AS identity FROM pg_control_system()`;
 
@@ -23,7 +23,7 @@ const FACTS = `
          a.connections_in_use, a.by_login, a.by_database,
          CASE WHEN rolsuper THEN -1 ELSE rolconnlimit END AS login_limit,
          CASE WHEN rolsuper THEN -1 ELSE (SELECT datconnlimit FROM pg_database WHERE datname = current_database()) END AS database_limit,
-         current_user AS login, current_database() AS database,
+         current_user AS login, current_database() AS database, pg_backend_pid() AS backend,
          has_database_privilege(current_database(), 'CREATE') AS can_create_schema,
          rolsuper OR rolcreatedb AS can_create_database,
          rolsuper OR pg_has_role('pg_signal_backend', 'MEMBER') AS can_signal,
@@ -45,14 +45,20 @@ interface FactsRow {
   readonly database_limit: number;
   readonly login: string;
   readonly database: string;
+  readonly backend: number;
   readonly can_create_schema: boolean;
   readonly can_create_database: boolean;
   readonly can_signal: boolean;
   readonly can_identify: boolean;
 }
 
-/** `maxConnections` are those that an ordinary login can have. */
-export async function readFacts(client: Client): Promise<ClusterFacts> {
+/** @param ours connections that the engine has open */
+export async function readConnections(client: Client, ours: number): Promise<ConnectionFacts> {
+  return readFacts(client, ours);
+}
+
+/** @param ours connections that the engine has open */
+export async function readFacts(client: Client, ours: number): Promise<ClusterFacts> {
   const { rows } = await client.query<FactsRow>(FACTS);
   const [row] = rows;
   if (row === undefined) throw new Error('the server did not say who we are');
@@ -67,6 +73,9 @@ export async function readFacts(client: Client): Promise<ClusterFacts> {
     version: row.version,
     maxConnections: row.max_connections,
     connectionsInUse: row.connections_in_use,
+    ours,
+    // A pooler makes up the process id that it tells.
+    isPooled: (client as unknown as { readonly processID: number | null }).processID !== row.backend,
     connectionLimits: [
       {
         driver: null,

@@ -26,6 +26,7 @@ export function planSaved({ config, registry, groups, concurrency, migrator }: P
   const lanes = [...ids].map(([name, listed]) => ({
     name,
     cap: clusters[name]?.cap ?? 1,
+    drivers: working.get(name)?.drivers ?? new Set(),
     tenants: { [Symbol.asyncIterator]: () => readIds(registry, listed) },
   }));
   const selected = [...ids.values()].reduce((total, listed) => total + listed.length, 0);
