@@ -44,6 +44,11 @@ export interface TenantDriver {
     readonly after: string | null;
     readonly limit: number;
   }): Promise<readonly { readonly name: string; readonly marker: Marker | null }[]>;
+  /**
+   * Names of those of these homes that carry their marker and have exactly the history of this digest, with nothing interrupted in it: all of
+   * them in a question or two. Left out where an engine can only be asked home by home. Reads only.
+   */
+  findAt?(targets: readonly TenantTarget[], digest: string): Promise<ReadonlySet<string>>;
   /** A URL for the application and for child processes: bound to the tenant's schema or database. Carries the secret of the cluster's URL. */
   connectionUrl(target: TenantTarget): string;
   /** The database that the tenant lives in: its own, or the one that schema tenants share. */

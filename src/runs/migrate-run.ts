@@ -18,6 +18,7 @@ import { executeRun, type RunSignals } from './execute-run.js';
 import { findMissing } from './find-missing.js';
 import { planRun } from './lanes.js';
 import { findLastFailed, narrowToFailed } from './last-failed.js';
+import { leaveOutVerified } from './leave-out-verified.js';
 import type { RunReport } from './report.js';
 import { tryThrottles } from './throttle-clusters.js';
 import type { Workspace } from './workspace.js';
@@ -113,8 +114,10 @@ export async function migrateFiltered(
     await tryThrottles(run, plan.lanes);
     await options.confirm?.(plan.selected);
     await recordRun(run, plan, migrator.target, { ...describeAsked(run, filter, options), ...keepCaution(caution) }, continued);
+    const lanes = options.forceVerify ? plan.lanes.map((lane) => leaveOutVerified(run, lane)) : plan.lanes;
     return executeRun(run, {
       ...plan,
+      lanes,
       ...planCaution(config, caution),
       signals: options.signals,
       isThrottled: true,

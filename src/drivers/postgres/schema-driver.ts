@@ -10,6 +10,7 @@ import { findReach } from './schema-cascade.js';
 import { createSchema } from './schema-create.js';
 import { dropSchema } from './schema-drop.js';
 import { listSchemas, readSchema } from './schema-state.js';
+import { findSchemasAt } from './schemas-at.js';
 import { createSchemaDb } from './tenant-db.js';
 
 const SHARED_LOGIN = {
@@ -55,6 +56,7 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
       const schemas = await withClient(context, null, undefined, (client) => listSchemas(client, page, context.extensionsSchema));
       return schemas.map(({ name, marker }) => ({ name, marker: marker && bareMarker(marker) }));
     },
+    findAt: (targets, digest) => withClient(context, null, undefined, (client) => findSchemasAt(client, targets, digest)),
     connectionUrl: (target) => withSearchPath(context.url, [target.name, context.extensionsSchema]),
     databaseName: () => databaseOf(context.url),
     clientCommand: (_target, url) => psqlCommand(url),
