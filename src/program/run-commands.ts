@@ -35,4 +35,9 @@ export function addRunCommands(run: Command, choose: Choose): void {
     .option('--max-failures <n|p%>', 'start no more tenants once more than this many have failed')
     .option('--confirm <n>', 'how many tenants are to be rolled back, where nobody can be asked')
     .action((id, flags) => choose(async (context) => (await import('../commands/run.js')).runRunRetry(context, id, flags)));
+  run
+    .command('merge')
+    .description('one report of several runs, such as those of shards; needs no config and no server')
+    .argument('<report...>', 'what each wrote to stdout with --json: files; - for stdin')
+    .action((files) => choose(async (context) => (await import('../commands/run-merge.js')).runRunMerge(context, files)));
 }

@@ -63,7 +63,16 @@ function parseLine(line: string): unknown {
   }
 }
 
-export type DocumentName = 'tenantList' | 'tenantShow' | 'fleetStatus' | 'runList' | 'runShow' | 'runControl' | 'doctor' | 'init';
+export type DocumentName =
+  | 'tenantList'
+  | 'tenantShow'
+  | 'fleetStatus'
+  | 'runList'
+  | 'runShow'
+  | 'runControl'
+  | 'runMerge'
+  | 'doctor'
+  | 'init';
 
 /** Throws where stdout isn't one document of this name, as `docs/documents.schema.json` publishes it. */
 export function assertDocument<T = unknown>(name: DocumentName, stdout: string): T {
