@@ -17,20 +17,20 @@ export async function withJunit(
   const { openJunitReporter } = await import('../reporters/junit/junit-reporter.js');
   const reporter = await openJunitReporter(path.resolve(cwd, globals.junit), `tenancy ${command}`);
   let isWritten = true;
-  const finish = (): Promise<void> =>
-    reporter.finish().catch((error: unknown) => {
+  const settle = (writing: Promise<void>): Promise<void> =>
+    writing.catch((error: unknown) => {
       if (isWritten) stderr.write(`✖ ${describeError(error).message}\n`);
       isWritten = false;
     });
-  closeAtExit(finish);
+  closeAtExit(() => settle(reporter.abandon()));
   try {
     const exitCode = await use(reporter.report);
-    await finish();
+    await settle(reporter.finish());
     return exitCode === EXIT.ok && !isWritten ? EXIT.usage : exitCode;
   } catch (error) {
     reporter.fail(error);
     throw error;
   } finally {
-    await finish();
+    await settle(reporter.finish());
   }
 }

@@ -1,7 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { until } from '../rig/gate.js';
+import { createProcessGate, until } from '../rig/gate.js';
 import { readJunit } from '../rig/junit.js';
 import { createScene, createSceneGate, readJsonRun, type Scene, writeTwoClusterConfig } from './scene.js';
 
@@ -101,6 +101,20 @@ describe.concurrent('--junit', () => {
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining("the JUnit report can't be written to")]);
     expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({ type: 'run.finished', counts: { applied: 1 }, exitCode: 0 });
     expect(stderr.split('JUnit report')).toHaveLength(2);
+  });
+
+  test('is written of a command that a Ctrl-C ends before it has a run', async (scope) => {
+    const scene = await createScene(scope, { migrations: one });
+    const gate = await createProcessGate();
+    scope.onTestFinished(() => gate.open());
+    await scene.write('tenancy.config.mjs', `await ${gate.expression('config')};\nexport default {};\n`);
+    const cli = await scene.start(['tenant', 'migrate', '--all', '--junit', 'junit.xml']);
+    await gate.waiting(1);
+    cli.kill('SIGINT');
+    expect((await cli.result).exitCode).toBe(130);
+    expect((await read(scene)).suites).toMatchObject([
+      { name: 'tenancy', testcases: [{ name: 'tenancy tenant migrate', result: 'error', type: 'TENANCY_COMMAND_INTERRUPTED' }] },
+    ]);
   });
 
   test('is written whole where a Ctrl-C ends the run, with those that were never started', async (scope) => {

@@ -96,6 +96,16 @@ describe.concurrent('run merge', () => {
     ]);
     expect(document.problems).toMatchObject([{ source: '2.ndjson' }]);
     expect(merged.stderr).toMatch(/^✖ 2\.ndjson: shard 2\/3, run \S+, has no end/);
+    // As if its process had been silent for longer than a lease, by the registry's clock.
+    await scene.db.query(`UPDATE tenancy.runs SET alive_until = clock_timestamp() - interval '1 s' WHERE status = 'running';
+      UPDATE tenancy.tenants SET lease_expires_at = clock_timestamp() - interval '1 s' WHERE lease_owner IS NOT NULL`);
+    const resumed = await scene.json(['run', 'resume', document.reports[1]?.run ?? '']);
+    await scene.write('resumed.ndjson', resumed.stdout);
+    const whole = await scene.run(['run', 'merge', '1.ndjson', 'resumed.ndjson', '3.ndjson', '--json']);
+    const mended = assertDocument<RunMergeDocument>('runMerge', whole.stdout);
+    // What was in flight at the kill was finished by the server, or is done now.
+    const done = mended.counts.applied + mended.counts['up-to-date'];
+    expect([whole.exitCode, done, mended.unaccounted, mended.problems]).toEqual([0, IDS.length, 0, []]);
     const [, run] = (await readJunit(path.join(scene.directory, 'junit.xml'))).suites;
     expect(run?.testcases).toMatchObject([{ result: 'error', type: 'TENANCY_REPORTS_INCOMPLETE' }]);
   });

@@ -1,4 +1,5 @@
 import { EXIT } from '../../errors/define.js';
+import { TenancyError } from '../../errors.js';
 import type { RunEvent, StampedRunEvent } from '../../events.js';
 import { formatShard } from '../../util/shard.js';
 import { describeError, describeStop } from '../describe.js';
@@ -18,6 +19,8 @@ export interface JunitReporter extends Reporter {
   fail(error: unknown): void;
   /** Writes the report, once; nothing where there was no run and no failure. @throws TenancyError `TENANCY_JUNIT_UNWRITTEN` */
   finish(): Promise<void>;
+  /** The process ends now, wherever the command is: as `finish`, and a command that never came to a run was interrupted. */
+  abandon(): Promise<void>;
 }
 
 /** A suite for each cluster, a case for each tenant that had work. @throws TenancyError `TENANCY_JUNIT_UNWRITTEN` */
@@ -57,14 +60,20 @@ function createJunitReporter(report: JunitFile, commandName: string): JunitRepor
     await report.write({ name, at: started?.at ?? null, ms: finished?.ms ?? 0, properties, emptySuite: RUN_SUITE });
   }
 
+  function finish(): Promise<void> {
+    writing ??= write();
+    return writing;
+  }
+
   return {
     report: observe,
     fail: (error) => {
       failure ??= { error };
     },
-    finish: () => {
-      writing ??= write();
-      return writing;
+    finish,
+    abandon: () => {
+      if (started === null) failure ??= { error: new TenancyError('TENANCY_COMMAND_INTERRUPTED', {}) };
+      return finish();
     },
   };
 }
