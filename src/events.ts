@@ -135,8 +135,8 @@ export type RunEvent =
       readonly dryRun: boolean;
       /** How many tenants each wave has, where the run goes in waves. */
       readonly waves?: readonly number[];
-      /** With `--failed`: the run whose failed tenants were selected; null where no run of this command failed any. */
-      readonly failedIn?: string | null;
+      /** With `--failed`: the run, or the shards of it, whose failed tenants were selected; empty where no run of this command failed any. */
+      readonly failedIn?: readonly string[];
       /** With `--shard`: which part of the fleet this run keeps to. */
       readonly shard?: Shard;
     }

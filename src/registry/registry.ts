@@ -133,8 +133,8 @@ export interface TenantFilter {
   readonly hasError?: boolean;
   /** Tenants of one part of the fleet, by a hash of their ids (`util/shard.ts`). */
   readonly shard?: Shard;
-  /** Tenants of a run with one of these outcomes. */
-  readonly ofRun?: { readonly runId: string; readonly outcomes: readonly TenantOutcomeType[] };
+  /** Tenants of a run, or of any of several, with one of these outcomes. */
+  readonly ofRun?: { readonly runId: string | readonly string[]; readonly outcomes: readonly TenantOutcomeType[] };
 }
 
 export interface TenantSummary {

@@ -8,7 +8,7 @@ import type { RunPlan } from './lanes.js';
 export interface RunScope {
   /** How many tenants each wave will have. */
   readonly waves?: readonly number[];
-  readonly failedIn?: string | null | undefined;
+  readonly failedIn?: readonly string[] | undefined;
   readonly shard?: Shard | undefined;
 }
 

@@ -74,7 +74,7 @@ export async function migrateTenants(
   const registry = await workspace.registry();
   await findMissing(registry, filter);
   if (!selection.failed) return migrateFiltered(workspace, command, { registry, filter, migrator }, options);
-  const failedIn = (await findLastFailed(registry, command))?.id ?? null;
+  const failedIn = (await findLastFailed(registry, command, filter.shard)).map(({ id }) => id);
   return migrateFiltered(workspace, command, { registry, filter: narrowToFailed(filter, failedIn), migrator, failedIn }, options);
 }
 
@@ -84,8 +84,8 @@ export interface MigrateScope {
   readonly migrator: RunMigrator;
   /** Goes on with this run instead of beginning one. */
   readonly continued?: ContinuedRun;
-  /** With `--failed`: the run whose failed tenants the filter selects; null: there is none, and it selects nobody. */
-  readonly failedIn?: string | null;
+  /** With `--failed`: the runs whose failed tenants the filter selects; without any it selects nobody. */
+  readonly failedIn?: readonly string[];
 }
 
 /** The same for a filter that has been made and checked before, as by `run retry`. */

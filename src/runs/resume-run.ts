@@ -11,7 +11,8 @@ import { readTenants } from './lanes.js';
 import { migrateFiltered } from './migrate-run.js';
 import { provisionTenants } from './provision-run.js';
 import type { RunReport } from './report.js';
-import { readFilter, readLabels, readShardOf, STANDING } from './retry-run.js';
+import { readFilter, readLabels, STANDING } from './retry-run.js';
+import { readShardOf } from './shard-of-run.js';
 import type { Workspace } from './workspace.js';
 
 export interface ResumeOptions {

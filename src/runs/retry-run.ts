@@ -11,6 +11,7 @@ import { readTenants } from './lanes.js';
 import { type MigrateOptions, migrateFiltered } from './migrate-run.js';
 import { type ProvisionOptions, provisionTenants } from './provision-run.js';
 import type { RunReport } from './report.js';
+import { readShardOf } from './shard-of-run.js';
 import type { Workspace } from './workspace.js';
 
 /** What a retry takes up again: all that a run did not bring to a good end. */
@@ -84,12 +85,6 @@ function readProvisionFilter({ id, options, counts }: Run): TenantFilter {
 /** Placement may go by them. */
 export function readLabels({ options }: Run): Readonly<Record<string, string>> {
   return (options['labels'] ?? {}) as Readonly<Record<string, string>>;
-}
-
-/** A report of what is taken up of a shard is one of that shard. */
-export function readShardOf({ options }: Run): Pick<TenantFilter, 'shard'> {
-  const { shard } = (options['filter'] ?? {}) as TenantFilter;
-  return shard === undefined ? {} : { shard };
 }
 
 export function readFilter({ id, options }: Run): TenantFilter {

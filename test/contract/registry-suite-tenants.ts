@@ -170,6 +170,10 @@ export function describeTenants(scene: Scene): void {
       await registry.createRun({ id: set, command: 'migrate', owner: set, host: 'h', target: null, options: {}, selected: 1 });
       const outcome = { tenant: a, cluster: 'main', outcome: 'failed', attempts: 1, from: null, to: null, ms: 1 } as const;
       await registry.recordOutcomes(set, [{ outcome, owner: 'nobody', fence: 0, lastError: null }]);
+      const other = `${set}-other`;
+      await registry.createRun({ id: other, command: 'migrate', owner: set, host: 'h', target: null, options: {}, selected: 2 });
+      const both = [a, c].map((tenant) => ({ outcome: { ...outcome, tenant }, owner: 'nobody', fence: 0, lastError: null }));
+      await registry.recordOutcomes(other, both);
 
       const labels = { set };
       const cases: [TenantFilter, string[]][] = [
@@ -191,6 +195,8 @@ export function describeTenants(scene: Scene): void {
         [{ labels, notAt: { schemaVersion: '0002', migrationsHash: 'h3' } }, ids],
         [{ labels, ofRun: { runId: set, outcomes: ['failed', 'unknown'] } }, [a]],
         [{ labels, ofRun: { runId: set, outcomes: ['applied'] } }, []],
+        [{ labels, ofRun: { runId: [set, other, 'not-there'], outcomes: ['failed'] } }, [a, c]],
+        [{ labels, ofRun: { runId: [], outcomes: ['failed'] } }, []],
       ];
       for (const [filter, expected] of cases) {
         const page = await registry.listTenants(filter, { after: null, limit: 10 });

@@ -65,9 +65,11 @@ export async function readTenants<T extends Document>(
   return runTenants
     .aggregate<T>(
       [
-        { $match: { runId, outcome: { $in: outcomes }, ...(after === null ? {} : { tenant: { $gt: after } }) } },
-        ...(isSorted ? [{ $sort: { tenant: 1 } }] : []),
-        { $lookup: { from: `${PREFIX}tenants`, localField: 'tenant', foreignField: '_id', as: 'found' } },
+        { $match: { runId: { $in: [runId].flat() }, outcome: { $in: outcomes }, ...(after === null ? {} : { tenant: { $gt: after } }) } },
+        // One that is in several of the runs is one tenant.
+        { $group: { _id: '$tenant' } },
+        ...(isSorted ? [{ $sort: { _id: 1 } }] : []),
+        { $lookup: { from: `${PREFIX}tenants`, localField: '_id', foreignField: '_id', as: 'found' } },
         { $unwind: '$found' },
         { $replaceRoot: { newRoot: '$found' } },
         matched,

@@ -26,8 +26,8 @@ export function whereTenant(filter: TenantFilter): Condition {
   if (filter.shard !== undefined) add(`MOD(${SHARD_KEY}, ?) = ?`, filter.shard.of, filter.shard.index - 1);
   if (filter.ofRun !== undefined) {
     add(
-      'EXISTS (SELECT 1 FROM tenancy_run_tenants rt WHERE rt.run_id = ? AND rt.tenant = t.id AND rt.outcome IN (?))',
-      filter.ofRun.runId,
+      'EXISTS (SELECT 1 FROM tenancy_run_tenants rt WHERE rt.run_id IN (?) AND rt.tenant = t.id AND rt.outcome IN (?))',
+      listOf([filter.ofRun.runId].flat()),
       listOf(filter.ofRun.outcomes),
     );
   }

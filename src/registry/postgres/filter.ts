@@ -30,10 +30,10 @@ export function whereTenant(filter: TenantFilter, params: Params): string {
     conditions.push(`${SHARD_KEY} % ${params.add(of, 'bigint')} = ${params.add(index - 1, 'bigint')}`);
   }
   if (filter.ofRun !== undefined) {
-    const run = params.add(filter.ofRun.runId, 'text');
+    const runs = params.add([filter.ofRun.runId].flat(), 'text[]');
     const outcomes = params.add(filter.ofRun.outcomes, 'text[]');
     conditions.push(
-      `EXISTS (SELECT FROM tenancy.run_tenants rt WHERE rt.run_id = ${run} AND rt.tenant = t.id AND rt.outcome = ANY (${outcomes}))`,
+      `EXISTS (SELECT FROM tenancy.run_tenants rt WHERE rt.run_id = ANY (${runs}) AND rt.tenant = t.id AND rt.outcome = ANY (${outcomes}))`,
     );
   }
   return conditions.join(' AND ');
