@@ -1,15 +1,13 @@
-import path from 'node:path';
 import { createTcpProxy } from '../rig/tcp-proxy.js';
 import { type Figure, median } from './figure.js';
-import { createFleetProject, query, withDatabase } from './fleet-project.js';
-import { timeCommand } from './time-command.js';
+import { type Side, timeSide } from './time-side.js';
 
 const TENANTS = 200;
 const CONCURRENCY = 4;
 const ROUNDS = 3;
 const DELAY_MS = 10;
 
-type Side = 'tenancy' | 'one-message' | 'umzug';
+type Measured = Extract<Side, 'tenancy' | 'one-message' | 'umzug'>;
 
 /** 200 schemas × 12 migrations at concurrency 4, against a bare script over a `pg` pool and a plain loop of umzug. */
 export async function benchMigrate(root: string, serverUrl: string): Promise<readonly Figure[]> {
@@ -31,26 +29,18 @@ export async function benchMigrate(root: string, serverUrl: string): Promise<rea
   }
 }
 
-async function measure(root: string, serverUrl: string, measuredUrl: string, sides: readonly Side[]): Promise<Record<Side, number[]>> {
-  const times: Record<Side, number[]> = { tenancy: [], 'one-message': [], umzug: [] };
+async function measure(
+  root: string,
+  serverUrl: string,
+  measuredUrl: string,
+  sides: readonly Measured[],
+): Promise<Record<Measured, number[]>> {
+  const times: Record<Measured, number[]> = { tenancy: [], 'one-message': [], umzug: [] };
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const side of sides) times[side].push(await measureOnce(root, serverUrl, measuredUrl, side));
+    for (const side of sides)
+      times[side].push(await timeSide({ root, serverUrl, measuredUrl, side, tenants: TENANTS, concurrency: CONCURRENCY }));
   }
   return times;
-}
-
-/** A fresh fleet each time, so that no side finds the other's tables; commands are timed whole, start-up included. */
-async function measureOnce(root: string, serverUrl: string, measuredUrl: string, side: Side): Promise<number> {
-  const fleet = await createFleetProject({ root, serverUrl, measuredUrl, tenants: TENANTS, concurrency: CONCURRENCY });
-  try {
-    await query(fleet.databaseUrl, 'CHECKPOINT');
-    if (side === 'tenancy') return await fleet.run(['tenant', 'migrate', '--all', '--quiet']);
-    const url = withDatabase(measuredUrl, new URL(fleet.databaseUrl).pathname.slice(1));
-    const rival = path.join(root, 'dist', 'bench', 'rival.mjs');
-    return await timeCommand(process.execPath, [rival, side, url, String(TENANTS), String(CONCURRENCY)], { cwd: root });
-  } finally {
-    await fleet.remove();
-  }
 }
 
 function figure(what: string, ours: readonly number[], theirs: readonly number[], goal: Figure['goal']): Figure {

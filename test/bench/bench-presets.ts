@@ -6,9 +6,8 @@ import { type Figure, median } from './figure.js';
 import { formatSamples } from './format-samples.js';
 import { createPresetProject, type PresetProject } from './preset-project.js';
 import { type PresetSample, presetSamples, SLEEP_S } from './preset-samples.js';
+import { isSmall } from './small.js';
 
-/** `TENANCY_BENCH_SMALL=1` shows in a minute or two that all of it works; its figures say little. */
-const isSmall = process.env['TENANCY_BENCH_SMALL'] === '1';
 const SLEEPERS = isSmall ? 20 : 40;
 const ASKED = isSmall ? 50 : 500;
 const CHILDREN = isSmall ? 2 : 5;

@@ -2,13 +2,14 @@
 export interface Figure {
   readonly what: string;
   readonly ratio: number;
-  /** `≤` or `≥`. */
-  readonly goal: { readonly type: 'at-most' | 'at-least'; readonly ratio: number };
+  /** `≤` or `≥`; null where it is only told. */
+  readonly goal: { readonly type: 'at-most' | 'at-least'; readonly ratio: number } | null;
   /** How both sides were measured, in words. */
   readonly detail: string;
 }
 
 export function isMet({ ratio, goal }: Figure): boolean {
+  if (goal === null) return true;
   return goal.type === 'at-most' ? ratio <= goal.ratio : ratio >= goal.ratio;
 }
 
@@ -20,8 +21,9 @@ export function median(values: readonly number[]): number {
 /** The table as Markdown; a figure that is not met says so. */
 export function printFigures(figures: readonly Figure[]): string {
   const rows = figures.map((figure) => {
-    const goal = `${figure.goal.type === 'at-most' ? '≤' : '≥'} ${figure.goal.ratio}`;
-    return `| ${figure.what} | ${figure.ratio.toFixed(2)} | ${goal} | ${isMet(figure) ? 'met' : '**not met**'} | ${figure.detail} |`;
+    const { what, ratio, goal, detail } = figure;
+    if (goal === null) return `| ${what} | ${ratio.toFixed(2)} | | | ${detail} |`;
+    return `| ${what} | ${ratio.toFixed(2)} | ${goal.type === 'at-most' ? '≤' : '≥'} ${goal.ratio} | ${isMet(figure) ? 'met' : '**not met**'} | ${detail} |`;
   });
   return ['| what | ratio | goal | | how |', '|---|---|---|---|---|', ...rows].join('\n');
 }

@@ -10,7 +10,9 @@ export interface FleetProject {
   readonly directory: string;
   /** Direct, whatever the tenants go through. */
   readonly databaseUrl: string;
-  run(args: readonly string[]): Promise<number>;
+  run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<number>;
+  /** Registers so many more that are as the first one, `c0000001` and so on, without a home: for what never looks at one. */
+  registerCopies(count: number): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -23,6 +25,9 @@ export interface FleetOptions {
   readonly tenants: number;
   readonly concurrency: number;
   readonly migrations?: readonly { readonly name: string; readonly sql: string }[];
+  /** Further members of the config, as source text, and what is to stand before it. */
+  readonly configExtra?: string;
+  readonly configHead?: string;
 }
 
 let made = 0;
@@ -38,11 +43,11 @@ export async function createFleetProject(options: FleetOptions): Promise<FleetPr
   await mkdir(migrations);
   await symlink(options.root, path.join(directory, 'node_modules', 'tenancy-cli'));
   await writeFile(path.join(directory, 'package.json'), '{ "type": "module" }\n');
-  await writeFile(path.join(directory, 'tenancy.config.ts'), config(options.concurrency));
+  await writeFile(path.join(directory, 'tenancy.config.ts'), config(options));
   await writeFile(path.join(migrations, '0000_base.sql'), 'CREATE TABLE base (id bigint PRIMARY KEY);\n');
   const bin = path.join(options.root, 'bin', 'tenancy.js');
-  const run = (url: string, args: readonly string[]): Promise<number> =>
-    timeCommand(process.execPath, [bin, ...args], { cwd: directory, env: { BENCH_URL: url } });
+  const run = (url: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<number> =>
+    timeCommand(process.execPath, [bin, ...args], { cwd: directory, env: { BENCH_URL: url, ...env } });
 
   const ids = Array.from({ length: options.tenants }, (_, index) => `t${String(index).padStart(4, '0')}`);
   await run(databaseUrl, ['tenant', 'provision', ...ids, '--quiet']);
@@ -50,7 +55,16 @@ export async function createFleetProject(options: FleetOptions): Promise<FleetPr
   return {
     directory,
     databaseUrl,
-    run: (args) => run(withDatabase(options.measuredUrl, name), args),
+    run: (args, env) => run(withDatabase(options.measuredUrl, name), args, env),
+    registerCopies: async (count) => {
+      const changes = "jsonb_build_object('id', 'c' || lpad(n::text, 7, '0'), 'name', 'tenant_c' || lpad(n::text, 7, '0'))";
+      await query(
+        databaseUrl,
+        `INSERT INTO tenancy.tenants SELECT (jsonb_populate_record(t, ${changes})).* FROM generate_series(1, ${count}) n, tenancy.tenants t WHERE t.id = '${ids[0]}'`,
+      );
+      // As autovacuum would have done long ago.
+      await query(databaseUrl, 'ANALYZE');
+    },
     remove: async () => {
       await query(options.serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);
       await rm(directory, { recursive: true, force: true });
@@ -58,12 +72,13 @@ export async function createFleetProject(options: FleetOptions): Promise<FleetPr
   };
 }
 
-function config(concurrency: number): string {
+function config({ concurrency, configExtra, configHead = '' }: FleetOptions): string {
   return `import { defineConfig } from 'tenancy-cli';
+${configHead}
 export default defineConfig({
   clusters: { main: { url: process.env.BENCH_URL!, concurrency: ${concurrency} } },
   placement: ({ id }) => ({ cluster: 'main', driver: 'postgres-schema', name: \`tenant_\${id}\` }),
-  migrations: { directory: './migrations' },
+  ${configExtra ?? "migrations: { directory: './migrations' },"}
 });
 `;
 }

@@ -1,14 +1,30 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { startPrivateServer } from '../rig/private-server.js';
+import { benchFanOut } from './bench-fan-out.js';
+import { benchMemory } from './bench-memory.js';
 import { benchMigrate } from './bench-migrate.js';
+import { benchNothing } from './bench-nothing.js';
+import { benchPeers } from './bench-peers.js';
 import { benchPresets } from './bench-presets.js';
+import { benchSchemas } from './bench-schemas.js';
 import { benchSleep } from './bench-sleep.js';
 import { benchStartUp } from './bench-start-up.js';
 import { isMet, printFigures } from './figure.js';
 import { printSection, replaceSection } from './page.js';
+import { isSmall } from './small.js';
 
-const benchmarks = { 'start-up': benchStartUp, migrate: benchMigrate, sleep: benchSleep, presets: benchPresets };
+const benchmarks = {
+  'start-up': benchStartUp,
+  nothing: benchNothing,
+  migrate: benchMigrate,
+  schemas: benchSchemas,
+  peers: benchPeers,
+  sleep: benchSleep,
+  'fan-out': benchFanOut,
+  memory: benchMemory,
+  presets: benchPresets,
+};
 
 /** Runs the benchmarks that were named, or all, and writes what each measured into docs/benchmarks.md. The answer is an exit code: 1 where a goal is missed. */
 export async function main(root: string, names: readonly string[]): Promise<number> {
@@ -26,7 +42,7 @@ export async function main(root: string, names: readonly string[]): Promise<numb
       const figures = await run(root, server.url);
       console.log(`${printFigures(figures)}\n`);
       isEachMet &&= figures.every(isMet);
-      if (process.env['TENANCY_BENCH_SMALL'] !== '1') await record(root, printSection(name, figures), name);
+      if (!isSmall) await record(root, printSection(name, figures), name);
     }
   } finally {
     await server.stop();

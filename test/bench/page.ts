@@ -11,6 +11,31 @@ const SECTIONS: Readonly<Record<string, { readonly title: string; readonly notes
 - **Plain loop of umzug**: the same file, for each migration \`BEGIN\`, the file, the history row and \`COMMIT\` as a round trip each, at the same concurrency.
 - The delay comes from a TCP proxy in front of the server, for registry and tenants alike.`,
   },
+  nothing: {
+    title: 'Nothing to do',
+    notes:
+      'The tenants beyond the first are rows of the registry alone: no command here may look at a home. Connections are counted by a TCP proxy in front of the server.',
+  },
+  schemas: {
+    title: 'Two thousand schemas',
+    notes:
+      'The bare script is that of "Many migrations". Each side runs at the concurrency that suits it best, found on 200 schemas first.',
+  },
+  peers: {
+    title: 'Other migrators',
+    notes: `Each over schemas of its own with the same twelve migrations, in a process that is timed whole. Where a tool has nothing for many tenants or for concurrency, it is called
+for one after the other, as its users do; \`umzug\` is the plain loop of "Many migrations", four at a time.`,
+  },
+  'fan-out': {
+    title: 'Ten thousand tenants through the fan-out',
+    notes: `The migrator is a hook that waits 20 ms, so that what is measured is the tool: selection, leases, outcomes, events, the screen. A stall is how much later than asked for a timer
+fired between the first tenant and the end, by \`monitorEventLoopDelay\`.`,
+  },
+  memory: {
+    title: 'Memory over the size of the fleet',
+    notes:
+      'Peak of the resident set, as the kernel tells a process of itself (`maxRSS`). The hook is that of the fan-out without the wait: tenants without a home, the registry in PostgreSQL.',
+  },
   sleep: { title: 'Many tenants at once', notes: 'Start-up is the same command with nothing to do.' },
   presets: {
     title: 'Every migrator that runs in process',

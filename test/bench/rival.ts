@@ -1,28 +1,35 @@
-// What tenancy is measured against, in a process of its own: `rival.mjs one-message|umzug URL TENANTS CONCURRENCY`.
+// What tenancy is measured against, in a process of its own: `rival.mjs SIDE URL TENANTS CONCURRENCY`.
 import process from 'node:process';
 import pLimit from 'p-limit';
 import { Pool, type PoolClient } from 'pg';
 import { benchMigrations } from './bench-migrations.js';
+import { createPeer, isPeer } from './rival-peers.js';
 
-const [kind, url = '', tenants = '0', concurrency = '1'] = process.argv.slice(2);
-const pool = new Pool({ connectionString: url, max: Number(concurrency), application_name: 'rival' });
+const [kind = '', url = '', tenants = '0', concurrency = '1'] = process.argv.slice(2);
 const limit = pLimit(Number(concurrency));
 const names = Array.from({ length: Number(tenants) }, (_, index) => `tenant_t${String(index).padStart(4, '0')}`);
-const migrate = kind === 'umzug' ? await createUmzugLoop() : sendOneMessage;
 
-await Promise.all(
-  names.map((schema) =>
-    limit(async () => {
-      const client = await pool.connect();
-      try {
-        await migrate(client, schema);
-      } finally {
-        client.release();
-      }
-    }),
-  ),
-);
-await pool.end();
+if (isPeer(kind)) {
+  const migrate = await createPeer(kind, url);
+  await Promise.all(names.map((schema) => limit(() => migrate(schema))));
+} else await runPooled(kind === 'umzug' ? await createUmzugLoop() : sendOneMessage);
+
+async function runPooled(migrate: (client: PoolClient, schema: string) => Promise<void>): Promise<void> {
+  const pool = new Pool({ connectionString: url, max: Number(concurrency), application_name: 'rival' });
+  await Promise.all(
+    names.map((schema) =>
+      limit(async () => {
+        const client = await pool.connect();
+        try {
+          await migrate(client, schema);
+        } finally {
+          client.release();
+        }
+      }),
+    ),
+  );
+  await pool.end();
+}
 
 /** The same SQL and the same history rows as tenancy's, one message a tenant, and nothing besides. */
 async function sendOneMessage(client: PoolClient, schema: string): Promise<void> {
