@@ -10,6 +10,9 @@ import { openTenancy, type Tenancy } from '../tenancy.js';
 import type { CommandContext } from './context.js';
 import { withJunit } from './with-junit.js';
 
+/** Tenants to work on, from where on what they leave behind is seen in the memory. */
+const MANY = 100;
+
 export type RunFlags = RawOptions<typeof runOptionSpecs>;
 
 /** Loads the config for a command. */
@@ -49,6 +52,8 @@ async function runReported(
   const tenancy = openTenancy(config, {
     onEvent: (event) => {
       if (event.type === 'run.started' || event.type === 'run.finished') context.noteRun(event.type);
+      if (event.type === 'run.started' && event.selected - event.upToDate >= MANY)
+        void import('../util/small-heap.js').then(({ keepHeapSmall }) => keepHeapSmall()).catch(() => undefined);
       reporter.report(event);
       besides(event);
     },

@@ -80,7 +80,7 @@ export async function createForeignMigrator(
       options.admit?.(scope.tenant, { from, to: target, migrations: before.pending ?? [] });
       const context = (): HookContext => createHookContext(scope, { from, to: target });
       // A migrator of the user's knows no fence.
-      await scope.run.leases.confirm(scope.tenant.id);
+      await scope.run.leases.makeSure(scope.tenant.id);
       await withHooks(scope, 'Migrate', context, () => runHook(scope, 'migrate', (ctx) => migrator.run(ctx), context));
       const after = await read(scope, context());
       const to = after.version;

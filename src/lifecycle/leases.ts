@@ -7,6 +7,8 @@ import { monotonicMs } from '../util/clock.js';
 /** How long a lease lasts without a heartbeat, by the registry's clock. */
 export const LEASE_MS = 15_000;
 const HEARTBEAT_MS = LEASE_MS / 3;
+/** What the registry said so recently need not be asked again: the lease lasts for longer than that still. A heartbeat that comes in time keeps it so. */
+const SURE_MS = HEARTBEAT_MS + 1_000;
 /** From this age on a lease that could not be renewed is taken for lost: what is under way has to stop before another begins. */
 const LOST_AFTER_MS = LEASE_MS - 1_000;
 
@@ -24,6 +26,8 @@ export interface LeaseKeeper {
   watch(id: string): AbortSignal;
   /** Asks the registry whether the lease is still ours: before what no fence guards. @throws TenancyError `TENANCY_LEASE_LOST`. */
   confirm(id: string): Promise<void>;
+  /** The same, unless the registry has said so a moment ago: for each of many. A process that stood still meanwhile does ask. @throws as `confirm` does */
+  makeSure(id: string): Promise<void>;
   release(ids: readonly string[]): Promise<void>;
   /** The lease has been given back by other means (`recordOutcomes`). */
   forget(id: string): void;
@@ -32,7 +36,8 @@ export interface LeaseKeeper {
 }
 
 export function createLeaseKeeper(registry: Registry, identity: { readonly owner: string; readonly host: string }): LeaseKeeper {
-  const held = new Map<string, AbortController>();
+  /** `sureAtMs`: when the registry was last asked, and said that it is ours. */
+  const held = new Map<string, { readonly controller: AbortController; sureAtMs: number }>();
   let renewedAtMs = monotonicMs();
   let timer: NodeJS.Timeout | null = null;
   let renewing: Promise<void> | null = null;
@@ -47,7 +52,28 @@ export function createLeaseKeeper(registry: Registry, identity: { readonly owner
     { maxItems: 500 },
   );
 
-  function keep(grant: LeaseGrant): void {
+  const confirming = createBatcher(
+    async (ids: readonly string[]) => {
+      const askedAtMs = monotonicMs();
+      const still = new Set(await registry.renewLeases(identity.owner, LEASE_MS));
+      return ids.map((id) => {
+        const lease = held.get(id);
+        if (lease === undefined || !still.has(id)) return false;
+        lease.sureAtMs = askedAtMs;
+        return true;
+      });
+    },
+    { maxItems: 500 },
+  );
+
+  async function confirm(id: string): Promise<void> {
+    if (await confirming.add(id)) return;
+    lose(id);
+    throw new TenancyError('TENANCY_LEASE_LOST', { tenant: id });
+  }
+
+  /** @param askedAtMs before the registry was asked */
+  function keep(grant: LeaseGrant, askedAtMs: number): void {
     if (grant.status !== 'granted') return;
     if (isClosed) {
       // Asked for before, granted after: nobody would ever renew it or give it back.
@@ -55,7 +81,7 @@ export function createLeaseKeeper(registry: Registry, identity: { readonly owner
       return;
     }
     if (held.size === 0) renewedAtMs = monotonicMs();
-    held.set(grant.id, new AbortController());
+    held.set(grant.id, { controller: new AbortController(), sureAtMs: askedAtMs });
     timer ??= setInterval(() => {
       // The last one is still waiting for its answer, which may take longer than a lease lasts.
       if (renewing && isOverdue()) loseAll();
@@ -72,7 +98,10 @@ export function createLeaseKeeper(registry: Registry, identity: { readonly owner
       const still = new Set(await registry.renewLeases(identity.owner, LEASE_MS));
       renewedAtMs = askedAtMs;
       // Only what was held when the question was sent: a lease taken meanwhile is not in the answer.
-      for (const [id, controller] of before) if (!still.has(id) && held.get(id) === controller) lose(id);
+      for (const [id, lease] of before) {
+        if (still.has(id)) lease.sureAtMs = askedAtMs;
+        else if (held.get(id) === lease) lose(id);
+      }
     } catch {
       // The registry is out of reach for now; what counts is whether the leases can still be ours.
       if (isOverdue()) loseAll();
@@ -88,22 +117,24 @@ export function createLeaseKeeper(registry: Registry, identity: { readonly owner
   }
 
   function lose(id: string): void {
-    held.get(id)?.abort(new TenancyError('TENANCY_LEASE_LOST', { tenant: id }));
+    held.get(id)?.controller.abort(new TenancyError('TENANCY_LEASE_LOST', { tenant: id }));
     held.delete(id);
   }
 
   return {
     owner: identity.owner,
     tryAcquire: async (ids) => {
+      const askedAtMs = monotonicMs();
       const grants = await Promise.all(ids.map((id) => acquiring.add(id)));
-      for (const grant of grants) keep(grant);
+      for (const grant of grants) keep(grant, askedAtMs);
       return grants;
     },
     acquire: async (id, waitMs, signal) => {
       const deadlineMs = monotonicMs() + waitMs;
       for (let attempt = 0; ; attempt += 1) {
+        const askedAtMs = monotonicMs();
         const grant = await acquiring.add(id);
-        keep(grant);
+        keep(grant, askedAtMs);
         if (grant.status === 'granted') return grant;
         if (grant.status === 'missing') throw new TenancyError('TENANCY_TENANT_NOT_FOUND', { ids: [id], suggestions: [] });
         const leftMs = deadlineMs - monotonicMs();
@@ -115,12 +146,11 @@ export function createLeaseKeeper(registry: Registry, identity: { readonly owner
       }
     },
     holds: (id) => held.has(id),
-    watch: (id) => held.get(id)?.signal ?? AbortSignal.abort(new TenancyError('TENANCY_LEASE_LOST', { tenant: id })),
-    confirm: async (id) => {
-      const still = await registry.renewLeases(identity.owner, LEASE_MS);
-      if (held.has(id) && still.includes(id)) return;
-      lose(id);
-      throw new TenancyError('TENANCY_LEASE_LOST', { tenant: id });
+    watch: (id) => held.get(id)?.controller.signal ?? AbortSignal.abort(new TenancyError('TENANCY_LEASE_LOST', { tenant: id })),
+    confirm,
+    makeSure: async (id) => {
+      const lease = held.get(id);
+      if (lease === undefined || monotonicMs() - lease.sureAtMs > SURE_MS) await confirm(id);
     },
     release: async (ids) => {
       for (const id of ids) held.delete(id);

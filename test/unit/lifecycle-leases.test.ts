@@ -118,3 +118,30 @@ test('closing gives back what is still held', async () => {
   await keeper.close();
   await expect(createKeeper('two').acquire(id, 0, never)).resolves.toMatchObject({ status: 'granted' });
 });
+
+test('what the registry said a moment ago is not asked again, what it said long ago is asked once for all', async () => {
+  const ids = await Promise.all(Array.from({ length: 20 }, () => registerTenant()));
+  let asked = 0;
+  const renewLeases: Registry['renewLeases'] = (...args) => {
+    asked += 1;
+    return registry.renewLeases(...args);
+  };
+  const keeper = createLeaseKeeper({ ...registry, renewLeases }, { owner: 'sure', host: 'here' });
+  keepers.push(keeper);
+  await keeper.tryAcquire(ids);
+  await Promise.all(ids.map((id) => keeper.makeSure(id)));
+  expect(asked).toBe(0);
+  // As after having stood still, with no heartbeat; by the registry's clock the leases live on.
+  const real = process.hrtime.bigint();
+  const clock = vi.spyOn(process.hrtime, 'bigint').mockImplementation(() => real + 7_000_000_000n);
+  await Promise.all(ids.map((id) => keeper.makeSure(id)));
+  expect(asked).toBe(1);
+  await Promise.all(ids.map((id) => keeper.makeSure(id)));
+  expect(asked).toBe(1);
+  const [first = '', second = ''] = ids;
+  await registry.breakLease(first);
+  clock.mockImplementation(() => real + 14_000_000_000n);
+  await expect(keeper.makeSure(first)).rejects.toMatchObject({ code: 'TENANCY_LEASE_LOST' });
+  await expect(keeper.makeSure(second)).resolves.toBeUndefined();
+  clock.mockRestore();
+});
