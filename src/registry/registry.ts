@@ -2,6 +2,7 @@ import type { OutcomeCounts, RunCommand, RunStop, TenantOutcome, TenantOutcomeTy
 import type { DriverName, Placement, Tenant, TenantFailure, TenantId, TenantOperation, TenantStatus } from '../tenant.js';
 
 import type { Shard } from '../util/shard.js';
+import type { PreparedHomeBook } from './prepared-homes.js';
 
 /**
  * The control plane: which tenants there are, where each lives, at which version, who works on it, and what was done.
@@ -15,7 +16,7 @@ import type { Shard } from '../util/shard.js';
  *
  * The contract suite (`test/contract/registry-suite.ts`) is a part of this contract.
  */
-export interface Registry {
+export interface Registry extends PreparedHomeBook {
   /** Made when the registry was created; part of every marker. */
   readonly id: string;
   /** Redacted, for messages. */

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { OpenRegistryOptions, Registry } from '../../src/registry/registry.js';
 import { describeRunControl } from './registry-suite-control.js';
 import { describeLeases } from './registry-suite-leases.js';
+import { describePreparedHomes } from './registry-suite-prepared.js';
 import { describeRuns } from './registry-suite-runs.js';
 import { describeShards } from './registry-suite-shards.js';
 import { describeTenants } from './registry-suite-tenants.js';
@@ -80,5 +81,6 @@ export function describeRegistry(name: string, createSubject: () => Promise<Regi
     describeLeases(() => ({ registry, subject }));
     describeRuns(() => ({ registry, subject }));
     describeRunControl(() => ({ registry, subject }));
+    describePreparedHomes(() => ({ registry, subject }));
   });
 }

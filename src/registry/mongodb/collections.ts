@@ -4,6 +4,7 @@ import type {
   CounterDocument,
   EventDocument,
   MigrationDocument,
+  PreparedHomeDocument,
   RegistryDocument,
   RunDocument,
   RunTenantDocument,
@@ -25,6 +26,7 @@ export const REGISTRY_COLLECTIONS = [
   'runs',
   'run_tenants',
   'events',
+  'prepared_homes',
 ] as const;
 
 /** Answers come in pieces of 101 documents otherwise, each a round trip: no page or batch of ours is so large as this. */
@@ -40,6 +42,7 @@ export interface RegistryCollections {
   readonly runs: Collection<RunDocument>;
   readonly runTenants: Collection<RunTenantDocument>;
   readonly events: Collection<EventDocument>;
+  readonly preparedHomes: Collection<PreparedHomeDocument>;
 }
 
 export function openCollections(db: Db): RegistryCollections {
@@ -53,5 +56,6 @@ export function openCollections(db: Db): RegistryCollections {
     runs: db.collection(`${PREFIX}runs`),
     runTenants: db.collection(`${PREFIX}run_tenants`),
     events: db.collection(`${PREFIX}events`),
+    preparedHomes: db.collection(`${PREFIX}prepared_homes`),
   };
 }

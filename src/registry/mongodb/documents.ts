@@ -139,3 +139,24 @@ export interface EventDocument {
   readonly type: string;
   readonly data: Readonly<Record<string, unknown>>;
 }
+
+/** A home made ahead of any tenant. */
+export interface PreparedHomeDocument {
+  readonly _id: string;
+  readonly sequence: number;
+  readonly type: string;
+  readonly cluster: string;
+  readonly driver: string;
+  readonly name: string;
+  readonly status: string;
+  readonly schemaVersion: string | null;
+  readonly migrationsHash: string | null;
+  readonly tenant: string | null;
+  /** Missing where nobody has claimed it. */
+  readonly operationId?: string;
+  readonly owner: string;
+  readonly host: string;
+  readonly aliveUntil: Date;
+  readonly createdAt: Date;
+  readonly readyAt: Date | null;
+}

@@ -13,6 +13,7 @@ export const REGISTRY_TABLES = [
   'runs',
   'run_tenants',
   'events',
+  'prepared_homes',
 ].map((name) => `tenancy_${name}`);
 
 /** For one that was opened. @throws TenancyError `TENANCY_REGISTRY_DAMAGED` */

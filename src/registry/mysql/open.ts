@@ -7,6 +7,7 @@ import { createEventReader } from './events.js';
 import { createLeaseKeeper } from './leases.js';
 import { ensureRegistry } from './migrate.js';
 import { createOutcomeBook } from './outcomes.js';
+import { createPreparedHomeBook } from './prepared-homes.js';
 import { createTenantRegister } from './register.js';
 import { createRunControl } from './run-control.js';
 import { createRunBook } from './runs.js';
@@ -32,6 +33,7 @@ export async function openMysqlRegistry(options: OpenRegistryOptions): Promise<R
       ...createRunControl(db),
       ...createOutcomeBook(db),
       ...createEventReader(db),
+      ...createPreparedHomeBook(db),
       close: db.close,
     };
   } catch (error) {

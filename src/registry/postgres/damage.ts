@@ -12,6 +12,7 @@ export const REGISTRY_RELATIONS = [
   'runs',
   'run_tenants',
   'events',
+  'prepared_homes',
 ] as const;
 
 /** So many of them under the very names are no coincidence. */
