@@ -10,10 +10,11 @@ import { requireDriver } from './require-driver.js';
 export const postgresDatabase = {
   /** Creates the tenant's database and marks it as ours; finishes or adopts what an interrupted attempt has made. */
   create(): Hook {
-    return async (ctx) => {
+    const create: Hook = async (ctx) => {
       requireDriver(ctx, 'postgres-database', 'postgresDatabase.create()');
       await ctx.driver.create();
     };
+    return Object.assign(create, { isOwnOf: 'postgres-database' as const });
   },
   /** Ends the sessions of the database and drops it, if it carries our mark. */
   drop(): Hook {

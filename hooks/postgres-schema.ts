@@ -14,10 +14,11 @@ import { requireDriver } from './require-driver.js';
 export const postgresSchema = {
   /** Creates the tenant's schema and marks it as ours; finishes or adopts what an interrupted attempt has made. */
   create(): Hook {
-    return async (ctx) => {
+    const create: Hook = async (ctx) => {
       requireDriver(ctx, 'postgres-schema', 'postgresSchema.create()');
       await ctx.driver.create();
     };
+    return Object.assign(create, { isOwnOf: 'postgres-schema' as const });
   },
   /** Drops the schema and all in it, if it carries our mark; refuses where that would take something of others along. */
   drop(): Hook {

@@ -21,6 +21,9 @@ export const DRIVER_NAMES = ['postgres-schema', 'postgres-database', 'mysql-data
 
 export type DriverName = (typeof DRIVER_NAMES)[number];
 
+/** In the place of a tenant's id, in markers on homes that are made ahead and are no tenant's yet. No id looks like these. */
+export const NOBODY = { template: '*template', spare: '*spare' } as const;
+
 /** Where a tenant lives: recorded when it is provisioned, and never moved by a later change of the config. */
 export interface Placement {
   readonly cluster: string;

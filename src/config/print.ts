@@ -24,6 +24,7 @@ export function describeConfig(config: ResolvedConfig): Readonly<Record<string, 
       seed: seed.map(() => '[function]'),
     },
     extensions: { schema: config.extensionsSchema },
+    templates: config.templates,
     allowMixedCaseNames: config.allowMixedCaseNames,
     defaults: {
       concurrency: defaults.concurrency,

@@ -70,6 +70,7 @@ export function resolveConfig(loaded: LoadedConfig, options: ResolveConfigOption
     placementTemplate: typeof config.placement === 'function' ? null : config.placement,
     hooks: resolveHooks(config, root),
     extensionsSchema: config.extensions?.schema ?? 'extensions',
+    templates: config.templates ?? 'auto',
     allowMixedCaseNames: config.allowMixedCaseNames ?? false,
     defaults: {
       concurrency: run.concurrency,

@@ -139,6 +139,10 @@ const seeds = explained((value) => {
   return files.every((file) => typeof file === 'string' && file !== '') ? null : 'expected a path to a .sql file, or an array of them';
 });
 
+const templates = explained((value) =>
+  value === false || value === 'auto' || value === 'always' ? null : "expected 'auto', 'always' or false",
+);
+
 const placementTemplate = strict({
   cluster: text,
   driver: z.enum(DRIVER_NAMES),
@@ -210,6 +214,7 @@ const configSchema = strict({
   seeds: z.optional(seeds),
   hooks: z.optional(hooks),
   extensions: z.optional(strict({ schema: z.optional(text) })),
+  templates: z.optional(templates),
   allowMixedCaseNames: z.optional(flag),
   defaults: z.optional(
     strict({

@@ -22,6 +22,14 @@ export interface TenancyConfig {
   readonly seeds?: string | readonly string[];
   readonly hooks?: Hooks;
   readonly extensions?: { /** @default 'extensions' */ readonly schema?: string };
+  /**
+   * Whether tenants of the driver `postgres-database` are copied from a template that has the migrations already, which makes provisioning
+   * independent of how many there are. `auto`: from ten migrations on that do nothing but define (tables, indexes, functions, rights), up to the
+   * first that writes rows or is a module; the others run in each tenant as ever. `always`: every SQL file up to the first module, rows and all:
+   * they are the same in every tenant then, also what `now()` and `gen_random_uuid()` gave. `false`: no templates.
+   * It also says how far the homes of a warm pool are migrated ahead. @default 'auto'
+   */
+  readonly templates?: TemplatesMode;
   /** Lets a physical name have capital letters. @default false */
   readonly allowMixedCaseNames?: boolean;
   /** Defaults of the flags of the same names. Flag > `TENANCY_*` variable > this. */
@@ -29,6 +37,8 @@ export interface TenancyConfig {
   /** Where the log file of each tenant goes. @default '.tenancy/logs' */
   readonly logs?: string;
 }
+
+export type TemplatesMode = 'auto' | 'always' | false;
 
 export interface ClusterConfig {
   /** `postgres://…`, `mysql://…` or `mongodb://…` with the rights to create tenants, or `embedded:DIR`. */
@@ -139,7 +149,11 @@ export interface Hooks {
 }
 
 /** Runs one step for one tenant. May be run again after a crash, so it must bear that. What its promise resolves to is ignored. */
-export type Hook = (ctx: HookContext) => Promise<unknown> | void;
+export interface Hook {
+  (ctx: HookContext): Promise<unknown> | void;
+  /** For tenants of this driver it does what is done without a hook, and nothing else, as those of `tenancy-cli/hooks`: the fastest way may be taken. */
+  readonly isOwnOf?: DriverName;
+}
 
 export type GateHook = (gate: GateContext) => unknown;
 
@@ -292,6 +306,7 @@ export interface ResolvedConfig {
   readonly placementTemplate: PlacementTemplate | null;
   readonly hooks: Omit<Hooks, 'seed'> & { readonly seed: readonly Hook[] };
   readonly extensionsSchema: string;
+  readonly templates: TemplatesMode;
   readonly allowMixedCaseNames: boolean;
   readonly defaults: {
     readonly concurrency: number | null;

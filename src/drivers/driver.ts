@@ -23,10 +23,19 @@ export interface TenantDriver {
   probe(target: TenantTarget): Promise<Presence>;
   /**
    * Creates the home and marks it as ours, so that at no moment there is an unmarked home under the tenant's name.
-   * `adopted`: an earlier, interrupted attempt of the same operation had made it.
+   * `adopted`: an earlier, interrupted attempt of the same operation had made it. `copied`: of the template, where one was given and it is
+   * (still) there to be copied.
    * @throws TenancyError `TENANCY_NAME_TAKEN` where something that isn't ours has the name; it is left alone.
    */
-  create(target: TenantTarget, signal: AbortSignal): Promise<'created' | 'adopted'>;
+  create(target: TenantTarget, signal: AbortSignal, template?: HomeTemplate | null): Promise<'created' | 'adopted' | 'copied'>;
+  /** Where the engine can copy a home faster than it can make one and migrate it. */
+  readonly templates?: TemplateDriver;
+  /**
+   * With `supportsRename`: gives a home that was made ahead to a tenant, marker and name in one transaction. `adopted`: the tenant has it already.
+   * `absent`: there is no such home (any more).
+   * @throws TenancyError `TENANCY_NAME_TAKEN`, as `create`.
+   */
+  handOver?(spare: TenantTarget, target: TenantTarget, signal: AbortSignal): Promise<'handed-over' | 'adopted' | 'absent'>;
   /**
    * Removes the home and all in it, if its marker is ours; in batches that the engine bears.
    * @throws TenancyError `TENANCY_DROP_REFUSED` where the marker isn't ours, or the drop would reach beyond the tenant.
@@ -62,6 +71,23 @@ export interface TenantDriver {
    * Waits while the budget is spent. On abort the running statement is cancelled and the connection destroyed.
    */
   withSession<T>(target: TenantTarget, options: SessionOptions, use: (session: TenantSession) => Promise<T>): Promise<T>;
+}
+
+/** Complete homes that nobody can enter, to be copied. */
+export interface TemplateDriver {
+  /** One that is complete, and ours; null for any other. Reads only. */
+  find(name: string, registry: string): Promise<HomeTemplate | null>;
+  /** Makes a template of a home that is complete. It has its name from that moment on, and not before. Finds it done where it was. */
+  seal(home: TenantTarget, name: string, signal: AbortSignal): Promise<void>;
+  /** Drops a template of this registry, or what is left of one; anything else is left alone. Waits for those who are copying it. */
+  drop(name: string, registry: string, signal: AbortSignal): Promise<'dropped' | 'absent'>;
+}
+
+export interface HomeTemplate {
+  readonly name: string;
+  readonly registry: string;
+  /** How it is best copied, by its size and the server's version; null where there is but one way. */
+  readonly strategy: 'wal_log' | 'file_copy' | null;
 }
 
 /** Differences between engines are declared, not sniffed from names. */

@@ -1,3 +1,4 @@
+import { NOBODY } from '../tenant.js';
 import type { Marker } from './driver.js';
 
 export function isSameMarker(a: Marker, b: Marker): boolean {
@@ -28,6 +29,8 @@ export function bareMarker({ tenant, registry, operation }: Marker): Marker {
 /** Ends the sentence "the schema x is already there, and …". */
 export function describeOwner(marker: Marker | null, ours: Marker): string {
   if (marker === null) return 'was not made by tenancy';
+  const isNobodys = Object.values<string>(NOBODY).includes(marker.tenant);
+  if (isNobodys) return `was made ahead by tenancy, for ${marker.registry === ours.registry ? 'a tenant to come' : 'another registry'}`;
   if (marker.registry !== ours.registry) return `belongs to tenant ${marker.tenant} of another registry`;
   if (marker.tenant !== ours.tenant) return `belongs to tenant ${marker.tenant}`;
   return `belongs to an earlier life of tenant ${marker.tenant}`;

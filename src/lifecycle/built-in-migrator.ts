@@ -7,13 +7,14 @@ import { historyDigest } from '../migrations/history-digest.js';
 import type { LocalMigration, TenantHistory, TenantMigrationPlan } from '../migrations/migration.js';
 import { findNewest, recogniseOrder } from '../migrations/order.js';
 import { planMigrations, resolveTarget } from '../migrations/plan.js';
+import { countPreparable } from '../migrations/preparable.js';
 import { loadMigrations } from '../migrations/source.js';
 import type { DriverName } from '../tenant.js';
 import { remember } from '../util/remember.js';
 import { checkScripts } from './check-scripts.js';
 import { createHookContext, withHooks } from './hook-context.js';
 import { refuseLostHistory } from './lost-history.js';
-import type { DriverMigrator, MigrationOutline, MigratorOptions, OnVersion, RecordedHistory } from './migrator.js';
+import type { DriverMigrator, MigrateTenantOptions, MigrationOutline, MigratorOptions, OnVersion, RecordedHistory } from './migrator.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { sessionOptions } from './session-options.js';
 
@@ -45,9 +46,18 @@ export async function createBuiltInMigrator(
     return { direction: 'up', from, to: steps.at(-1)?.name ?? from, steps, ahead: [] };
   }
 
-  async function carryOut(scope: TenantScope, session: TenantSession, isNew: boolean, onVersion: OnVersion): Promise<WorkResult> {
-    const isUnrecorded = scope.tenant.migrationsHash === null;
-    const guess = planUnread(isNew && isUnrecorded ? { schemaVersion: null, migrationsHash: known.emptyDigest } : scope.tenant);
+  function guessFor({ tenant }: TenantScope, { isNew, known: made = null }: MigrateTenantOptions): TenantMigrationPlan | null {
+    if (made !== null) return planUnread(made);
+    const isUnrecorded = tenant.migrationsHash === null;
+    return planUnread(isNew && isUnrecorded ? { schemaVersion: null, migrationsHash: known.emptyDigest } : tenant);
+  }
+
+  async function carryOut(
+    scope: TenantScope,
+    session: TenantSession,
+    guess: TenantMigrationPlan | null,
+    onVersion: OnVersion,
+  ): Promise<WorkResult> {
     if (guess && guess.steps.length > 0) {
       try {
         return await carryOutPlan(scope, session, guess, local.slice(0, local.indexOf(guess.steps[0] as LocalMigration)), onVersion);
@@ -106,7 +116,14 @@ export async function createBuiltInMigrator(
       warnAhead(scope, plan);
       return outline(plan);
     },
-    migrate: async (scope, { isNew, onVersion }) => {
+    listPreparable: (what, { isSchema }) => {
+      const count = Math.min(targetIndex + 1, countPreparable(local, { what, isSchema, publicTo }));
+      const steps = local.slice(0, count);
+      return { steps, schemaVersion: steps.at(-1)?.name ?? null, migrationsHash: historyDigest(steps) };
+    },
+    migrate: async (scope, given) => {
+      const guess = guessFor(scope, given);
+      const { known: made = null, onVersion } = given;
       let result: WorkResult | null = null;
       const versions = { from: scope.tenant.schemaVersion, to: target };
       await withHooks(
@@ -114,8 +131,19 @@ export async function createBuiltInMigrator(
         'Migrate',
         () => createHookContext(scope, versions),
         async () => {
+          // Nothing is left to do in what was just made from a complete one: it isn't even entered.
+          if (made !== null && guess?.steps.length === 0) {
+            const { schemaVersion, migrationsHash } = made;
+            result = {
+              outcome: 'up-to-date',
+              from: guess.from,
+              to: guess.to,
+              version: { schemaVersion, migrationsHash: migrationsHash ?? '' },
+            };
+            return;
+          }
           result = await scope.driver.withSession(scope.target, sessionOptions(scope), (session) =>
-            carryOut(scope, session, isNew, onVersion),
+            carryOut(scope, session, guess, onVersion),
           );
         },
       );

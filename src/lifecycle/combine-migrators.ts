@@ -2,6 +2,7 @@ import { TenancyError } from '../errors.js';
 import { historyDigest } from '../migrations/history-digest.js';
 import type { DriverName } from '../tenant.js';
 import type { DriverMigrator, RunMigrator } from './migrator.js';
+import { NOTHING_PREPARABLE } from './preparable-migrations.js';
 
 /** One migrator for each driver of a fleet. What a run says as a whole is what they have in common. */
 export function combineMigrators(byDriver: ReadonlyMap<DriverName, DriverMigrator>): RunMigrator {
@@ -24,6 +25,7 @@ export function combineMigrators(byDriver: ReadonlyMap<DriverName, DriverMigrato
     check: (driver) => forDriver(driver).check(driver),
     plan: (scope) => forDriver(scope.tenant.driver).plan(scope),
     migrate: (scope, options) => forDriver(scope.tenant.driver).migrate(scope, options),
+    listPreparable: () => NOTHING_PREPARABLE,
     forDriver,
   };
 }
@@ -47,5 +49,6 @@ function refuseDriver(driver: DriverName, known: readonly DriverName[]): DriverM
     check: refuse,
     plan: refuse,
     migrate: refuse,
+    listPreparable: () => NOTHING_PREPARABLE,
   };
 }

@@ -3,6 +3,7 @@ import { TenancyError } from '../errors.js';
 import { historyDigest } from '../migrations/history-digest.js';
 import { createHookContext, importFrom, runHook, withHooks } from './hook-context.js';
 import type { DriverMigrator, MigratorOptions } from './migrator.js';
+import { NOTHING_PREPARABLE } from './preparable-migrations.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 
 /** A migrator of the user's: a preset with versions, or a bare function, which runs every time and is `unversioned`. */
@@ -69,6 +70,7 @@ export async function createForeignMigrator(
         : null,
     check: async () => undefined,
     describe: (applied) => toVersion(applied.at(-1)?.name ?? null),
+    listPreparable: () => NOTHING_PREPARABLE,
     plan: async (scope) => {
       const { version, pending } = await read(scope, createHookContext(scope));
       return { from: version, to: target, migrations: pending ?? [] };

@@ -1,10 +1,12 @@
 import type { AnyMigrateHook, ResolvedConfig } from '../config/types.js';
 import { historyDigest } from '../migrations/history-digest.js';
 import type { LocalMigration } from '../migrations/migration.js';
+import type { Preparable } from '../migrations/preparable.js';
 import type { DriverName, Tenant } from '../tenant.js';
 import { createBuiltInMigrator } from './built-in-migrator.js';
 import { combineMigrators } from './combine-migrators.js';
 import { createForeignMigrator } from './foreign-migrator.js';
+import { NOTHING_PREPARABLE, type PreparableMigrations } from './preparable-migrations.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 
 /** How a run brings one tenant to its version; made once a run, from the config and the flags. */
@@ -34,8 +36,17 @@ export interface DriverMigrator {
   planRecorded(recorded: RecordedHistory): MigrationOutline | null;
   /** What would be done, read from the tenant itself, without writing anything. */
   plan(scope: TenantScope): Promise<MigrationOutline>;
-  /** `isNew`: the tenant was just created, so its history is expected to be empty. */
-  migrate(scope: TenantScope, options: { readonly isNew: boolean; readonly onVersion: OnVersion }): Promise<WorkResult>;
+  migrate(scope: TenantScope, options: MigrateTenantOptions): Promise<WorkResult>;
+  /** What may be carried out ahead, in a home that is no tenant's yet: the first so many of `declared`. */
+  listPreparable(what: Preparable, home: { readonly isSchema: boolean }): PreparableMigrations;
+}
+
+export interface MigrateTenantOptions {
+  /** The tenant was just created, so its history is expected to be empty. */
+  readonly isNew: boolean;
+  readonly onVersion: OnVersion;
+  /** What its home is known to have, since it was just made from one that had this; nobody has written to it since. @default null */
+  readonly known?: RecordedHistory | null;
 }
 
 /** The migrator of a whole run: the same for every tenant, or one for each driver, and then `target` and its digest say what they have in common. */
@@ -105,4 +116,5 @@ export const noMigrator: RunMigrator = forEveryDriver({
   describe: (applied) => ({ schemaVersion: applied.at(-1)?.name ?? null, migrationsHash: historyDigest(applied) }),
   plan: async () => ({ from: null, to: null, migrations: [] }),
   migrate: async () => ({ outcome: 'up-to-date', from: null, to: null }),
+  listPreparable: () => NOTHING_PREPARABLE,
 });

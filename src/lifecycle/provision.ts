@@ -3,6 +3,8 @@ import type { StepName } from '../events.js';
 import type { Tenant } from '../tenant.js';
 import { createHookContext, runHook, withHooks } from './hook-context.js';
 import { locateTenant } from './locate.js';
+import { makeHome, ownCreateHook } from './make-home.js';
+import type { RecordedHistory } from './migrator.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { sessionOptions } from './session-options.js';
 import { noJournal, runStep, runStepOnce } from './steps.js';
@@ -29,7 +31,7 @@ export function findProvisionObstacle(tenant: Tenant): TenancyError | null {
  * and a step of a hook that the journal knows as done is left out.
  */
 export async function provisionTenant(scope: TenantScope): Promise<WorkResult> {
-  const { run, tenant, driver, target, signal } = scope;
+  const { run, tenant } = scope;
   const migrator = run.migrator.forDriver(tenant.driver);
   const obstacle = findProvisionObstacle(tenant);
   if (obstacle) throw obstacle;
@@ -39,14 +41,19 @@ export async function provisionTenant(scope: TenantScope): Promise<WorkResult> {
   await begin(scope);
   const context = () => createHookContext(scope, { from: tenant.schemaVersion, to: migrator.target });
 
+  let known: RecordedHistory | null = null;
   await runStepOnce(scope, 'create', async () => {
-    const { create } = run.config.hooks;
+    const create = ownCreateHook(run.config, tenant.driver);
     let detail: string = 'adopted';
     await withHooks(scope, 'Create', context, async () => {
       if (create) {
         await runHook(scope, 'create', create, context);
         await checkMade(scope);
-      } else detail = await driver.create(target, signal);
+      } else {
+        const made = await makeHome(scope);
+        detail = made.how;
+        known = made.known;
+      }
     });
     return create ? {} : { detail, status: detail === 'adopted' ? 'done-before' : 'done' };
   });
@@ -54,7 +61,7 @@ export async function provisionTenant(scope: TenantScope): Promise<WorkResult> {
   let migrated: WorkResult = { outcome: 'up-to-date', from: null, to: null };
   if (migrator.type !== 'none') {
     await runStep(scope, 'migrate', async () => {
-      migrated = await migrator.migrate(scope, { isNew: true, onVersion: () => undefined });
+      migrated = await migrator.migrate(scope, { isNew: true, known, onVersion: () => undefined });
       if (migrated.error) throw migrated.error;
       if (migrated.outcome === 'up-to-date') return { status: 'done-before', detail: migrated.to ?? '' };
       return { detail: migrated.to ?? '' };

@@ -7,6 +7,7 @@ import type { TenantLogs } from '../util/tenant-logs.js';
 import type { Clusters } from './clusters.js';
 import type { LeaseKeeper } from './leases.js';
 import type { RunMigrator } from './migrator.js';
+import type { TemplateBook } from './templates.js';
 
 /** What all tenants of one run share. */
 export interface RunContext {
@@ -22,6 +23,7 @@ export interface RunContext {
   readonly logs: TenantLogs;
   readonly limits: RunLimits;
   readonly emit: EmitRunEvent;
+  readonly templates: TemplateBook;
   /** Batched `registry.updateTenants`; null where the compare-and-set did not match. */
   changeTenant(change: TenantChange): Promise<Tenant | null>;
   /** Batched `registry.recordSteps`. */

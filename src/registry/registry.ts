@@ -4,6 +4,8 @@ import type { DriverName, Placement, Tenant, TenantFailure, TenantId, TenantOper
 import type { Shard } from '../util/shard.js';
 import type { PreparedHomeBook } from './prepared-homes.js';
 
+export type { NewPreparedHome, PreparedHome } from './prepared-homes.js';
+
 /**
  * The control plane: which tenants there are, where each lives, at which version, who works on it, and what was done.
  *

@@ -6,6 +6,7 @@ import { createLeaseKeeper } from '../lifecycle/leases.js';
 import type { RunMigrator } from '../lifecycle/migrator.js';
 import type { RunContext, RunLimits } from '../lifecycle/run-context.js';
 import { createServers } from '../lifecycle/servers.js';
+import { createTemplateBook } from '../lifecycle/templates.js';
 import { openRegistry } from '../registry/index.js';
 import type { NewStepRecord, Registry, TenantChange } from '../registry/registry.js';
 import { createBatcher } from '../util/batcher.js';
@@ -55,6 +56,7 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
   const { config } = options;
   const servers = createServers({ root: config.root, onNotice: options.onNotice });
   let opening: Promise<Registry> | null = null;
+  const templates = createTemplateBook();
   const clustersMade = new Set<ReturnType<typeof createClusters>>();
 
   async function open(create: boolean): Promise<Registry> {
@@ -107,6 +109,7 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
         config,
         registry,
         clusters: clusters(registry, { dryRun }),
+        templates,
         leases,
         migrator,
         logs,

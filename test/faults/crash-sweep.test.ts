@@ -2,8 +2,8 @@ import process from 'node:process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type PrivateServer, startPrivateServer } from '../rig/private-server.js';
 import { createSandboxProject, type SandboxProject } from '../rig/sandbox.js';
-import { byDriver, complete, deprovision, firstProvision, migrate, pending, provision } from './fixtures.js';
-import { isWholeSweep, type SweepResult, seed, sweep } from './sweep.js';
+import { byDriver, complete, deprovision, firstProvision, migrate, pending, provision, templated, templateProvision } from './fixtures.js';
+import { isWholeSweep, type SweepResult, type SweptCommand, seed, sweep } from './sweep.js';
 
 /** The lease, and what a takeover may take beyond it. */
 const TAKEOVER_MS = 20_000;
@@ -17,9 +17,15 @@ describe('a command that was killed anywhere, run once more, ends as if nothing 
   let server: PrivateServer;
   let whole: SandboxProject;
   let behind: SandboxProject;
+  let copied: SandboxProject;
 
   beforeAll(async () => {
-    [server, whole, behind] = await Promise.all([startPrivateServer('18'), createSandboxProject(complete), createSandboxProject(pending)]);
+    [server, whole, behind, copied] = await Promise.all([
+      startPrivateServer('18'),
+      createSandboxProject(complete),
+      createSandboxProject(pending),
+      createSandboxProject(templated),
+    ]);
   });
   afterAll(async () => {
     const tried = results.reduce((sum, [, { points }]) => sum + points, 0);
@@ -28,12 +34,18 @@ describe('a command that was killed anywhere, run once more, ends as if nothing 
       return `${name}: ${converged} of ${points}; slowest of ${takeovers} takeovers ${(slowestTakeoverMs / 1000).toFixed(1)} s`;
     });
     process.stdout.write(`crash sweep, seed ${seed}:\n  ${lines.join('\n  ')}\n  ${tried} points tried, ${converged} converged\n`);
-    await Promise.all([whole?.remove(), behind?.remove(), server?.stop()]);
+    await Promise.all([whole?.remove(), behind?.remove(), copied?.remove(), server?.stop()]);
   });
 
-  const swept = [{ driver: 'postgres-schema' as const, command: firstProvision }, ...byDriver([provision, migrate, deprovision])];
+  const swept = [
+    { driver: 'postgres-schema' as const, command: firstProvision },
+    { driver: 'postgres-database' as const, command: templateProvision },
+    ...byDriver([provision, migrate, deprovision]),
+  ];
+  const projectOf = (command: SweptCommand): SandboxProject =>
+    command === migrate ? behind : command === templateProvision ? copied : whole;
   it.concurrent.each(swept)('$command.name by $driver', async ({ driver, command }) => {
-    const result = await sweep(command === migrate ? behind : whole, server.url, driver, command);
+    const result = await sweep(projectOf(command), server.url, driver, command);
     results.push([`${command.name} by ${driver}`, result]);
     expect(result.failures).toEqual([]);
     expect(result.points).toBeGreaterThan(5);

@@ -44,6 +44,9 @@ export const pending: SandboxProjectOptions = { migrations, before: ['0001_accou
 /** Prepared tenants have them all. */
 export const complete: SandboxProjectOptions = { migrations, seeds };
 
+/** The first few are made in a template, which the command that is killed makes too. */
+export const templated: SandboxProjectOptions = { ...complete, configExtra: `templates: 'always',` };
+
 export const provision: SweptCommand = {
   name: 'provision',
   args: ['tenant', 'provision', 'acme'],
@@ -53,6 +56,8 @@ export const provision: SweptCommand = {
 
 /** The registry is made by it too. */
 export const firstProvision: SweptCommand = { ...provision, name: 'the first provision', prepared: [] };
+
+export const templateProvision: SweptCommand = { ...provision, name: 'a provision that makes a template' };
 
 export const migrate: SweptCommand = {
   name: 'migrate',

@@ -65,7 +65,12 @@ async function findViolations(options: InvariantsOptions): Promise<string[]> {
       if (!isUnfinished) violations.push(`${tenant.id}: there is no ${tenant.name} with our marker`);
     } else violations.push(...(await checkHome(options, tenant, home)));
   }
+  const ahead = await query<{ id: string }>(registryUrl, 'SELECT id FROM tenancy.prepared_homes');
   for (const { name, marker } of homes) {
+    if (marker.tenant.startsWith('*')) {
+      if (!ahead.some(({ id }) => id === marker.operation)) violations.push(`${name} was made ahead, and the registry doesn't know it`);
+      continue;
+    }
     const owner = live.find((tenant) => tenant.name === name);
     if (owner === undefined) violations.push(`${name} is an orphan: it carries the marker of ${marker.tenant}, which doesn't live there`);
     else if (owner.id !== marker.tenant || owner.home_operation_id !== marker.operation)
@@ -174,6 +179,10 @@ async function findLeftovers({ adminUrl, registryUrl, unfinished = [] }: Invaria
        FROM (SELECT data -> 'operation' ->> 'id' AS id, tenant FROM tenancy.events WHERE type = 'tenant.registered'
              UNION SELECT home_operation_id, id FROM tenancy.tenants) o LEFT JOIN tenancy.tenants t ON t.id = o.tenant`,
   );
+  const claimed = await query<{ name: string; tenant: string }>(
+    registryUrl,
+    `SELECT name, tenant FROM tenancy.prepared_homes WHERE status = 'claimed'`,
+  );
   const ours = drafts.filter(({ name }) =>
     operations.some(({ id, tenant }) => name === `tenancy_op_${id}` && !unfinished.includes(tenant)),
   );
@@ -182,7 +191,11 @@ async function findLeftovers({ adminUrl, registryUrl, unfinished = [] }: Invaria
     `SELECT tenant || ': the step ' || step || ' of ' || operation || ' is still ' || state AS what FROM tenancy.steps s
       WHERE state = 'started' AND NOT EXISTS (SELECT FROM tenancy.tenants t WHERE t.id = s.tenant AND t.operation ->> 'id' = s.operation_id)`,
   );
-  return [...ours.map(({ name }) => `${name} is half made`), ...steps.map(({ what }) => what)];
+  return [
+    ...ours.map(({ name }) => `${name} is half made`),
+    ...steps.map(({ what }) => what),
+    ...claimed.map(({ name, tenant }) => `${name} is still claimed by ${tenant}`),
+  ];
 }
 
 /** One that was killed while it held a lease can't give it back, but it must run out within its time, as nobody renews it. */

@@ -5,6 +5,7 @@ import { createTenancy } from '../../src/create-tenancy.js';
 import type { CliOptions, CliResult, StartedCli } from './cli.js';
 import { type CrashProxy, createCrashProxy } from './crash.js';
 import { query, withDatabase } from './postgres.js';
+import { dropPreparedHomes } from './prepared-homes.js';
 import { createProject, type TestProject } from './project.js';
 import type { TcpProxy } from './tcp-proxy.js';
 
@@ -134,12 +135,17 @@ async function openSandbox(project: TestProject, serverUrl: string, driver: Sand
     expireLeases: async () => {
       const [registry] = await query<{ is_there: boolean }>(url, `SELECT to_regclass('tenancy.tenants') IS NOT NULL AS is_there`);
       if (registry?.is_there)
-        await query(url, `UPDATE tenancy.tenants SET lease_expires_at = clock_timestamp() WHERE lease_owner IS NOT NULL`);
+        await query(
+          url,
+          `UPDATE tenancy.tenants SET lease_expires_at = clock_timestamp() WHERE lease_owner IS NOT NULL;
+           UPDATE tenancy.prepared_homes SET alive_until = clock_timestamp()`,
+        );
     },
     query: (sql, params) => query(url, sql, params) as Promise<never>,
     homeUrl: (id) => (driver === 'postgres-schema' ? url : withDatabase(url, prefix + id)),
     drop: async () => {
       for (const proxy of proxies) await proxy.close();
+      await dropPreparedHomes(url);
       const owned = `SELECT datname AS name FROM pg_database WHERE datname = $1 OR starts_with(datname, $1 || '_')`;
       for (const row of await query<{ name: string }>(serverUrl, owned, [name])) {
         await query(serverUrl, `DROP DATABASE IF EXISTS ${escapeIdentifier(row.name)} WITH (FORCE)`);

@@ -1,9 +1,9 @@
 import type { Client } from 'pg';
 import { TenancyError } from '../../errors.js';
-import type { TenantTarget } from '../driver.js';
+import type { HomeTemplate, TenantTarget } from '../driver.js';
 import { describeOwner, isSameMarker } from '../marker.js';
 import { namingMissingRight } from './create-forbidden.js';
-import { draftName, readHome } from './database-state.js';
+import { draftName, isTemplateOf, readDatabases, readHome } from './database-state.js';
 import { type EngineContext, sendTransaction, settleRaces, withClient } from './engine-context.js';
 import { formatMarker } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
@@ -22,10 +22,15 @@ const RACES: ReadonlySet<string> = new Set([
  * Looks at what there is and takes one step from there, until the home is there: so a CREATE DATABASE that ends after its client
  * has died, or that another attempt of the same operation runs, is taken up and not fallen over.
  */
-export async function createDatabase(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<'created' | 'adopted'> {
+export async function createDatabase(
+  context: EngineContext,
+  target: TenantTarget,
+  signal: AbortSignal,
+  template: HomeTemplate | null,
+): Promise<'created' | 'adopted' | 'copied'> {
   let hasBegun = false;
-  let isOurs = false;
-  const attempt = async (client: Client): Promise<'created' | 'adopted'> => {
+  let made: 'created' | 'adopted' | 'copied' = 'adopted';
+  const attempt = async (client: Client): Promise<typeof made> => {
     const { home, draft } = await readHome(client, target);
     if (home !== null) {
       const isSame = home.marker !== null && isSameMarker(home.marker, target.marker);
@@ -38,15 +43,16 @@ export async function createDatabase(context: EngineContext, target: TenantTarge
       }
       // Two attempts made one each, and the other's has become the home.
       if (draft !== null) await dropDraft(client, target);
-      return isOurs ? 'created' : 'adopted';
+      return made;
     }
     if (draft === null) {
       hasBegun = true;
-      await client.query(formatCreateDraft(target.marker.operation));
-      isOurs = true;
+      const source = template !== null && (await isUsable(client, template)) ? template : null;
+      await client.query(formatCreateDraft(target.marker.operation, source));
+      made = source === null ? 'created' : 'copied';
     }
     await finishDraft(client, target);
-    return isOurs ? 'created' : 'adopted';
+    return made;
   };
   try {
     return await withClient(context, null, signal, (client) =>
@@ -84,8 +90,20 @@ async function dropDraft(client: Client, target: TenantTarget): Promise<void> {
  * From template0: nobody can be connected to it, whereas one session in template1 fails every CREATE DATABASE with 55006; and
  * what somebody once left in template1 doesn't turn up in every tenant. CONNECT stays granted to PUBLIC, as PostgreSQL has it.
  */
-export function formatCreateDraft(operation: string): string {
-  return `CREATE DATABASE ${quoteName(draftName(operation))} TEMPLATE template0`;
+export function formatCreateDraft(operation: string, template: HomeTemplate | null = null): string {
+  if (template === null) return `${createDraftStart(operation)}template0`;
+  const { name, strategy } = template;
+  return `${createDraftStart(operation)}${quoteName(name)}${strategy === null ? '' : ` STRATEGY ${strategy}`}`;
+}
+
+/** By which the statement is known where it runs on. */
+export function createDraftStart(operation: string): string {
+  return `CREATE DATABASE ${quoteName(draftName(operation))} TEMPLATE `;
+}
+
+/** Somebody may have dropped it since it was found, or put another in its place. */
+async function isUsable(client: Client, { name, registry }: HomeTemplate): Promise<boolean> {
+  return isTemplateOf(registry, (await readDatabases(client, [name])).get(name));
 }
 
 async function finishDraft(client: Client, target: TenantTarget): Promise<void> {

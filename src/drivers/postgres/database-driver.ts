@@ -5,7 +5,9 @@ import { psqlCommand, withDatabase } from './cluster-url.js';
 import { cutDatabaseAccess, restoreDatabaseAccess } from './database-access.js';
 import { createDatabase } from './database-create.js';
 import { dropDatabase, findObstacles } from './database-drop.js';
+import { handOverDatabase } from './database-hand-over.js';
 import { type DatabaseState, listDatabases, READ_IS_EMPTY, readHome } from './database-state.js';
+import { createTemplateDriver } from './database-template.js';
 import { type EngineContext, ensuredExtensionsOf, withClient } from './engine-context.js';
 import { formatMarker } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
@@ -48,7 +50,9 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
       caveats: [],
     },
     probe,
-    create: (target, signal) => createDatabase(context, target, signal),
+    create: (target, signal, template = null) => createDatabase(context, target, signal, template),
+    templates: createTemplateDriver(context),
+    handOver: (spare, target, signal) => handOverDatabase(context, spare, target, signal),
     drop: (target, signal) => dropDatabase(context, target, signal),
     planDrop: (target) =>
       withClient(context, null, undefined, async (client) => {

@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import { TenancyError } from '../../errors.js';
 import type { TenantTarget } from '../driver.js';
 import { describeOwner, isSameMarker } from '../marker.js';
-import { formatCreateDraft } from './database-create.js';
+import { createDraftStart } from './database-create.js';
 import { type DatabaseState, draftName, readHome } from './database-state.js';
 import { type EngineContext, settleRaces, withClient } from './engine-context.js';
 import { quoteName } from './quote.js';
@@ -15,7 +15,7 @@ export async function dropDatabase(context: EngineContext, target: TenantTarget,
   await context.budget.closeIdle(target.name);
   let isDropped = false;
   return withClient(context, null, signal, async (client) => {
-    await client.query(END_CREATION, [formatCreateDraft(target.marker.operation)]);
+    await client.query(END_CREATION, [createDraftStart(target.marker.operation)]);
     return settleRaces(
       signal,
       (code) => code === OBJECT_IN_USE,

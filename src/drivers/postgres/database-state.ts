@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Client } from 'pg';
+import { NOBODY } from '../../tenant.js';
 import type { TenantTarget } from '../driver.js';
 import { type MarkerComment, parseMarker } from './marker.js';
 
@@ -10,6 +11,7 @@ export interface DatabaseState {
   readonly isConnectable: boolean;
   /** A DROP DATABASE was interrupted half way; all that can be done with it is to drop it. */
   readonly isHalfDropped: boolean;
+  readonly isTemplate: boolean;
 }
 
 /** The tenant's database and the one it is made under, as they are now. */
@@ -27,30 +29,48 @@ export function draftName(operation: string): string {
 /** `datconnlimit` -2 marks a half-dropped database since 11.21, 12.16, 13.12, 14.9, 15.4 and 16. */
 const READ_STATE = `
   SELECT datname AS name, shobj_description(oid, 'pg_database') AS comment, datallowconn AND datconnlimit <> -2 AS is_connectable,
-         datconnlimit = -2 AS is_half_dropped
-    FROM pg_database WHERE datname IN ($1::text, $2::text)`;
+         datconnlimit = -2 AS is_half_dropped, datistemplate AS is_template
+    FROM pg_database WHERE datname = ANY ($1::text[])`;
 
 interface StateRow {
   readonly name: string;
   readonly comment: string | null;
   readonly is_connectable: boolean;
   readonly is_half_dropped: boolean;
+  readonly is_template: boolean;
 }
 
 export async function readHome(client: Client, target: TenantTarget): Promise<HomeState> {
   const draft = draftName(target.marker.operation);
-  const { rows } = await client.query<StateRow>(READ_STATE, [target.name, draft]);
-  const find = (name: string): DatabaseState | null => {
-    const row = rows.find((candidate) => candidate.name === name);
-    if (row === undefined) return null;
-    return {
-      marker: parseMarker(row.comment),
-      comment: row.comment,
-      isConnectable: row.is_connectable,
-      isHalfDropped: row.is_half_dropped,
-    };
-  };
-  return { home: find(target.name), draft: find(draft) };
+  const found = await readDatabases(client, [target.name, draft]);
+  return { home: found.get(target.name) ?? null, draft: found.get(draft) ?? null };
+}
+
+/** Those that are there, by name; in one round trip. */
+export async function readDatabases(client: Client, names: readonly string[]): Promise<ReadonlyMap<string, DatabaseState>> {
+  const { rows } = await client.query<StateRow>(READ_STATE, [names]);
+  return new Map(
+    rows.map((row) => [
+      row.name,
+      {
+        marker: parseMarker(row.comment),
+        comment: row.comment,
+        isConnectable: row.is_connectable,
+        isHalfDropped: row.is_half_dropped,
+        isTemplate: row.is_template,
+      },
+    ]),
+  );
+}
+
+/** A template that is complete, and this registry's. */
+export function isTemplateOf(registry: string, state: DatabaseState | undefined): boolean {
+  return state !== undefined && isMadeAhead(registry, state) && state.isTemplate && !state.isConnectable && !state.isHalfDropped;
+}
+
+/** A template of this registry, or what is left of one. */
+export function isMadeAhead(registry: string, { marker }: DatabaseState): boolean {
+  return marker?.registry === registry && marker.tenant === NOBODY.template;
 }
 
 /** Asked inside of the database: nothing but what every new one has, and our history. */

@@ -9,6 +9,7 @@ import { runSession } from './run-session.js';
 import { findReach } from './schema-cascade.js';
 import { createSchema } from './schema-create.js';
 import { dropSchema } from './schema-drop.js';
+import { handOverSchema } from './schema-hand-over.js';
 import { listSchemas, readSchema } from './schema-state.js';
 import { findSchemasAt } from './schemas-at.js';
 import { createSchemaDb } from './tenant-db.js';
@@ -40,6 +41,7 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
     },
     probe,
     create: (target, signal) => createSchema(context, target, signal),
+    handOver: (spare, target, signal) => handOverSchema(context, spare, target, signal),
     drop: (target, signal) => dropSchema(context, target, signal),
     planDrop: (target) =>
       withClient(context, null, undefined, async (client) => {

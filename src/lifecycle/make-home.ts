@@ -1,0 +1,25 @@
+import type { Hook, ResolvedConfig } from '../config/types.js';
+import type { DriverName } from '../tenant.js';
+import type { RecordedHistory } from './migrator.js';
+import type { TenantScope } from './run-context.js';
+import { findTemplate, forgetTemplate } from './templates.js';
+
+export interface MadeHome {
+  readonly how: 'created' | 'adopted' | 'copied';
+  /** What it has already; null: nothing, or nobody knows. */
+  readonly known: RecordedHistory | null;
+}
+
+/** A create hook of the user's; null where the driver's own way is meant. */
+export function ownCreateHook({ hooks: { create } }: ResolvedConfig, driver: DriverName): Hook | null {
+  return create === undefined || create.isOwnOf === driver ? null : create;
+}
+
+/** The fastest way to a home that is there: a copy of a template, or else one that is made. */
+export async function makeHome({ run, tenant, driver, target, signal }: TenantScope): Promise<MadeHome> {
+  const { cluster } = tenant;
+  const template = await findTemplate({ run, cluster, driver, signal });
+  const how = await driver.create(target, signal, template?.home ?? null);
+  if (template !== null && how === 'created') forgetTemplate({ run, cluster }, template);
+  return { how, known: how === 'copied' ? template : null };
+}
