@@ -57,6 +57,7 @@ export function createProgram(version: string, argv: readonly string[], choose: 
     .action((flags) => choose(async (context) => (await import('./commands/status.js')).runStatus(context, flags)));
   addGroup('run', 'what was run, and how it went', addRunCommands);
   addGroup('registry', 'the registry of tenants', addRegistryCommands);
+  addGroup('pool', 'schemas or databases made ahead, for new tenants', addPoolCommands);
   addGroup('embedded', 'the embedded PostgreSQL of `embedded:DIR`', addEmbeddedCommands);
   program
     .command('init')
@@ -183,6 +184,20 @@ function addRegistryCommands(registry: Command, choose: Choose): void {
     .option('--dry-run', 'show what would be adopted; writes nothing')
     .option('--confirm <n>', 'how many there are, where nobody can be asked')
     .action((flags) => choose(async (context) => (await import('./commands/registry.js')).runRegistryAdopt(context, flags)));
+}
+
+function addPoolCommands(pool: Command, choose: Choose): void {
+  pool
+    .command('fill')
+    .description('make homes ahead for tenants to come; mends, brings up to date and drops what has to be')
+    .argument('[count]', 'so many are to be ready; without it, as the config says')
+    .option('--cluster <name>', 'only the pool of this cluster')
+    .action((count, flags) => choose(async (context) => (await import('./commands/pool.js')).runPoolFill(context, count, flags)));
+  pool
+    .command('status')
+    .description('how many are ready, stale or broken')
+    .option('--cluster <name>', 'only the pool of this cluster')
+    .action((flags) => choose(async (context) => (await import('./commands/pool.js')).runPoolStatus(context, flags)));
 }
 
 function addEmbeddedCommands(embedded: Command, choose: Choose): void {

@@ -11,6 +11,9 @@ import type { RunSignals } from './runs/execute-run.js';
 import { readTenants } from './runs/lanes.js';
 import type { MigrateOptions } from './runs/migrate-run.js';
 import type { PlannedRunOptions } from './runs/planned-run.js';
+import type { FillOptions } from './runs/pool/fill-pool.js';
+import type { PoolSelection } from './runs/pool/open-pools.js';
+import type { PoolFilling, PoolState } from './runs/pool/pool-report.js';
 import type { ProvisionOptions } from './runs/provision-run.js';
 import type { RunReport } from './runs/report.js';
 import { requireTenant } from './runs/require-tenant.js';
@@ -67,6 +70,10 @@ export interface Tenancy {
   resumeRun(id: string, options?: Loose<ResumeOptions>): Promise<ResumedRun>;
   /** Drains a run, in whichever process it is; with `isNow` stops what is in flight too. */
   cancelRun(id: string, options?: { readonly isNow?: boolean }): Promise<ControlAnswer>;
+  /** Makes homes ahead for tenants to come, as `pool` in the config says or as many as `count`; mends, brings up to date and drops what has to be. */
+  fillPool(options?: Loose<FillOptions>): Promise<readonly PoolFilling[]>;
+  /** The warm pools of the config, one for each cluster that has one. Reads only. */
+  readPool(options?: PoolSelection): Promise<readonly PoolState[]>;
   /** For what has no method of its own; part of the program, not of the public API. @internal */
   readonly workspace: Workspace;
   /** Closes every connection, and stops an embedded server that nobody else uses. */
@@ -129,6 +136,8 @@ export function openTenancy(config: ResolvedConfig, options: TenancyOptions = {}
     pauseRun: async (id) => (await import('./runs/control-run.js')).pauseRun(workspace, id),
     resumeRun: async (id, asked = {}) => (await import('./runs/resume-run.js')).resumeRun(workspace, id, withSignals(asked)),
     cancelRun: async (id, { isNow = false } = {}) => (await import('./runs/control-run.js')).cancelRun(workspace, id, { isNow }),
+    fillPool: async (asked = {}) => (await import('./runs/pool/fill-pool.js')).fillPools(workspace, withSignals(asked)),
+    readPool: async (asked = {}) => (await import('./runs/pool/open-pools.js')).readPools(workspace, asked),
     close: () => workspace.close(),
   };
 }

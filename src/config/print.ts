@@ -12,9 +12,14 @@ export function describeConfig(config: ResolvedConfig): Readonly<Record<string, 
     root: config.root,
     registry: { url: describeUrl(config.registry.url) },
     clusters: Object.fromEntries(
-      Object.entries(config.clusters).map(([name, { url, throttles, ...cluster }]) => [
+      Object.entries(config.clusters).map(([name, { url, throttles, pool, ...cluster }]) => [
         name,
-        { url: describeUrl(url), ...cluster, ...(throttles.length === 0 ? {} : { throttle: throttles.map(describeThrottle) }) },
+        {
+          url: describeUrl(url),
+          ...cluster,
+          ...(pool === null ? {} : { pool }),
+          ...(throttles.length === 0 ? {} : { throttle: throttles.map(describeThrottle) }),
+        },
       ]),
     ),
     placement: config.placementTemplate ?? '[function]',

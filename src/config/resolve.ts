@@ -51,6 +51,7 @@ export function resolveConfig(loaded: LoadedConfig, options: ResolveConfigOption
         url: resolveSource(cluster.url, `clusters.${name}.url`),
         concurrency: cluster.concurrency ?? DEFAULT_CONCURRENCY,
         region: cluster.region ?? null,
+        pool: cluster.pool ?? null,
         throttles: toArray(cluster.throttle).map(resolveThrottle),
       },
     ]),

@@ -192,7 +192,22 @@ function checkThrottle(context: z.core.ParsePayload<unknown>, value: unknown, pa
   for (const issue of result.success ? [] : result.error.issues) context.issues.push({ ...issue, path: [...path, ...issue.path] } as never);
 }
 
-const cluster = strict({ url, concurrency: z.optional(positive), region: z.optional(text), throttle: z.optional(throttle) });
+const pool = strict({
+  driver: explained((value) => {
+    if (value === 'postgres-schema' || value === 'postgres-database') return null;
+    const isOther = DRIVER_NAMES.some((name) => name === value);
+    return `expected 'postgres-schema' or 'postgres-database'${isOther ? `: a home is made ahead under another name, and ${value} can't rename` : ''}`;
+  }),
+  size: z.int().check(z.nonnegative()),
+});
+
+const cluster = strict({
+  url,
+  concurrency: z.optional(positive),
+  region: z.optional(text),
+  pool: z.optional(pool),
+  throttle: z.optional(throttle),
+});
 
 const clusters = z.record(z.string(), cluster).check((context) => {
   const names = Object.keys(context.value);

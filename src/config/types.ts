@@ -2,6 +2,9 @@ import type { OutcomeCounts, StampedRunEvent, TenantOutcome } from '../events.js
 import type { TenantDb } from '../migrations/migration.js';
 import type { DriverName, Placement, Tenant, TenantSeed } from '../tenant.js';
 import type { Share } from '../util/share.js';
+import type { PoolConfig, TemplatesMode } from './ahead-types.js';
+
+export type { PoolConfig, TemplatesMode } from './ahead-types.js';
 
 /** A URL, or a function that fetches one (from a secret store, say); it is called once a command. */
 export type UrlSource = string | (() => string | Promise<string>);
@@ -22,13 +25,7 @@ export interface TenancyConfig {
   readonly seeds?: string | readonly string[];
   readonly hooks?: Hooks;
   readonly extensions?: { /** @default 'extensions' */ readonly schema?: string };
-  /**
-   * Whether tenants of the driver `postgres-database` are copied from a template that has the migrations already, which makes provisioning
-   * independent of how many there are. `auto`: from ten migrations on that do nothing but define (tables, indexes, functions, rights), up to the
-   * first that writes rows or is a module; the others run in each tenant as ever. `always`: every SQL file up to the first module, rows and all:
-   * they are the same in every tenant then, also what `now()` and `gen_random_uuid()` gave. `false`: no templates.
-   * It also says how far the homes of a warm pool are migrated ahead. @default 'auto'
-   */
+  /** Whether tenants are copied from templates. @default 'auto' */
   readonly templates?: TemplatesMode;
   /** Lets a physical name have capital letters. @default false */
   readonly allowMixedCaseNames?: boolean;
@@ -38,13 +35,13 @@ export interface TenancyConfig {
   readonly logs?: string;
 }
 
-export type TemplatesMode = 'auto' | 'always' | false;
-
 export interface ClusterConfig {
   /** `postgres://…`, `mysql://…` or `mongodb://…` with the rights to create tenants, or `embedded:DIR`. */
   readonly url: UrlSource;
   /** Tenants in flight on this cluster, never exceeded in a run. @default 8 */
   readonly concurrency?: number;
+  /** Homes made ahead on it, for new tenants to be given one in a moment. @default none */
+  readonly pool?: PoolConfig;
   readonly region?: string;
   /**
    * Asked before tenants of a migrate or a rollback are started here; as long as one of them has a reason to wait, none is, here and nowhere else.
@@ -282,6 +279,7 @@ export interface ResolvedCluster {
   readonly url: UrlSource;
   readonly concurrency: number;
   readonly region: string | null;
+  readonly pool: PoolConfig | null;
   readonly throttles: readonly ResolvedThrottle[];
 }
 

@@ -43,6 +43,10 @@ export interface TenantDriver {
   drop(target: TenantTarget, signal: AbortSignal): Promise<'dropped' | 'absent'>;
   /** What a drop would refuse for, without dropping; empty when it wouldn't. Reads only. */
   planDrop(target: TenantTarget): Promise<readonly string[]>;
+  /** With `handOver`: every home on the cluster that this registry has had made ahead and that is no tenant's, templates included. Reads only. */
+  listAhead?(registry: string): Promise<readonly { readonly name: string; readonly marker: Marker }[]>;
+  /** Closes what connections of ours idle in the home, so that another process can rename it. */
+  leave?(target: TenantTarget): Promise<void>;
   /** Takes away rights and ends sessions, as far as the engine can for this tenant; the answer says how far. */
   cutAccess(target: TenantTarget, signal: AbortSignal): Promise<AccessChange>;
   restoreAccess(target: TenantTarget, signal: AbortSignal): Promise<AccessChange>;

@@ -6,6 +6,14 @@ export const lifecycleErrors = {
     message: ({ id, reason }) => `${JSON.stringify(id)} can't be a tenant id: ${reason}`,
     hint: () => 'an id is 1 to 63 of A-Z a-z 0-9 _ -, and starts with a letter or a digit',
   }),
+  TENANCY_POOL_NOT_CONFIGURED: defineError<{ cluster: string; isNamed: boolean; known: readonly string[] }>({
+    exit: EXIT.usage,
+    message: ({ cluster, isNamed }) => (isNamed ? `cluster ${cluster} has no warm pool in the config` : 'the config has no warm pool'),
+    hint: ({ cluster, known }) =>
+      known.length > 0
+        ? `name ${known.join(' or ')}, or add clusters.${cluster}.pool`
+        : `add clusters.${cluster}.pool: { driver: 'postgres-database', size: 20 }`,
+  }),
   TENANCY_OPTION_REJECTED: defineError<{ option: string; value: string; expected: string }>({
     exit: EXIT.usage,
     message: ({ option, value, expected }) => `${option}: expected ${expected}, got ${JSON.stringify(value)}`,

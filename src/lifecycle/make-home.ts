@@ -1,11 +1,12 @@
 import type { Hook, ResolvedConfig } from '../config/types.js';
 import type { DriverName } from '../tenant.js';
+import { claimSpare } from './claim-spare.js';
 import type { RecordedHistory } from './migrator.js';
 import type { TenantScope } from './run-context.js';
 import { findTemplate, forgetTemplate } from './templates.js';
 
 export interface MadeHome {
-  readonly how: 'created' | 'adopted' | 'copied';
+  readonly how: 'created' | 'adopted' | 'copied' | 'from the pool';
   /** What it has already; null: nothing, or nobody knows. */
   readonly known: RecordedHistory | null;
 }
@@ -15,9 +16,14 @@ export function ownCreateHook({ hooks: { create } }: ResolvedConfig, driver: Dri
   return create === undefined || create.isOwnOf === driver ? null : create;
 }
 
-/** The fastest way to a home that is there: a copy of a template, or else one that is made. */
-export async function makeHome({ run, tenant, driver, target, signal }: TenantScope): Promise<MadeHome> {
+/** The fastest way to a home that is there: one from the pool, or a copy of a template, or else one that is made. */
+export async function makeHome(scope: TenantScope): Promise<MadeHome> {
+  const { run, tenant, driver, target, signal } = scope;
   const { cluster } = tenant;
+  if (run.config.clusters[cluster]?.pool?.driver === driver.name) {
+    const claimed = await claimSpare(scope);
+    if (claimed !== null) return { how: claimed.isAdopted ? 'adopted' : 'from the pool', known: claimed.known };
+  }
   const template = await findTemplate({ run, cluster, driver, signal });
   const how = await driver.create(target, signal, template?.home ?? null);
   if (template !== null && how === 'created') forgetTemplate({ run, cluster }, template);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { HomeTemplate, TenantDriver } from '../drivers/driver.js';
 import type { LocalMigration } from '../migrations/migration.js';
-import type { PreparedHome } from '../registry/registry.js';
+import type { LeaseRequest, PreparedHome } from '../registry/registry.js';
 import type { DriverName } from '../tenant.js';
 import { createOperationId, createOwnerId } from '../util/names.js';
 import { redact } from '../util/redact.js';
@@ -9,8 +9,7 @@ import { remember } from '../util/remember.js';
 import { LEASE_MS } from './leases.js';
 import type { RecordedHistory } from './migrator.js';
 import type { PreparableMigrations } from './preparable-migrations.js';
-import { keepPreparedHomes, preparedTarget, prepareHome } from './prepared-home.js';
-import type { RunContext } from './run-context.js';
+import { type AheadContext, keepPreparedHomes, preparedTarget, prepareHome } from './prepared-home.js';
 
 /** With `auto`: fewer are applied in a moment, and not worth a database that is kept. */
 const FEWEST_MIGRATIONS = 10;
@@ -36,14 +35,14 @@ export function createTemplateBook(): TemplateBook {
 }
 
 export interface TemplateScope {
-  readonly run: RunContext;
+  readonly run: AheadContext;
   readonly cluster: string;
   readonly driver: TenantDriver;
   readonly signal: AbortSignal;
 }
 
 /** How far homes of this driver may be migrated ahead of any tenant. */
-function listPreparable({ config, migrator }: RunContext, driver: DriverName, isSchema: boolean): PreparableMigrations {
+export function listPreparable({ config, migrator }: AheadContext, driver: DriverName, isSchema: boolean): PreparableMigrations {
   const { templates, hooks } = config;
   // These hooks may put something into the tenant that its migrations build on.
   const isHeldBack = hooks.afterCreate !== undefined || hooks.beforeMigrate !== undefined;
@@ -135,10 +134,7 @@ async function build({ run, cluster, driver, signal }: TemplateScope, name: stri
 }
 
 /** All templates of this registry on the cluster but the newest two, and what was left of some that were never finished. */
-async function dropOld(
-  { run, cluster, driver, signal }: TemplateScope,
-  lease: Parameters<RunContext['registry']['enterPreparedHomes']>[1],
-): Promise<void> {
+async function dropOld({ run, cluster, driver, signal }: TemplateScope, lease: LeaseRequest): Promise<void> {
   const { registry } = run;
   const all = (await registry.listPreparedHomes({ type: 'template', cluster })).filter((home) => home.driver === driver.name);
   const kept = newestOf(all);

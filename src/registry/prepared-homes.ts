@@ -63,7 +63,7 @@ export interface PreparedHomeBook {
   /** In the order in which they were entered. */
   listPreparedHomes(filter: PreparedHomeFilter): Promise<readonly PreparedHome[]>;
   /**
-   * Makes it this owner's, to be made (again) or dropped: one that is ready or claimed, or whose owner has gone. Of several who try, one is answered.
+   * Makes it this owner's, to be made (again) or dropped: one that is ready or claimed, is this owner's, or whose owner has gone. Of several who try, one is answered.
    * Null: it is in none of these statuses, another is at work on it, or it is not there.
    */
   takePreparedHome(

@@ -4,6 +4,7 @@ import type { EmitRunEvent, RunCommand, StampedRunEvent } from '../events.js';
 import { createClusters } from '../lifecycle/clusters.js';
 import { createLeaseKeeper } from '../lifecycle/leases.js';
 import type { RunMigrator } from '../lifecycle/migrator.js';
+import type { AheadContext } from '../lifecycle/prepared-home.js';
 import type { RunContext, RunLimits } from '../lifecycle/run-context.js';
 import { createServers } from '../lifecycle/servers.js';
 import { createTemplateBook } from '../lifecycle/templates.js';
@@ -37,6 +38,8 @@ export interface Workspace {
   clusters(registry: Registry | null, options?: { readonly dryRun: boolean }): ReturnType<typeof createClusters>;
   /** Stamps events and tells them to whoever listens. */
   emitter(runId: string): EmitRunEvent;
+  /** For what makes homes ahead, outside of any run. */
+  ahead(registry: Registry, migrator: RunMigrator): AheadContext;
   /** Makes the context of a run, hands it over, and closes what it opened. */
   withRun(options: RunOptions, use: (run: RunContext) => Promise<RunReport>): Promise<RunReport>;
   close(): Promise<void>;
@@ -84,6 +87,18 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
       return opening;
     },
     registryDatabase: async () => databaseOfUrl((await servers.urlOf(config.registry.url, 'registry.url')).url),
+    ahead: (registry, migrator) => ({
+      registry,
+      config,
+      migrator,
+      templates,
+      host: options.host,
+      runId: createRunId(),
+      limits: defaultLimits(config),
+      emit: (event) => {
+        if (event.type === 'run.warned') options.onNotice(event.message);
+      },
+    }),
     withRun: async ({ command, registry, migrator, limits, dryRun, runId = createRunId() }, use) => {
       const leases = createLeaseKeeper(registry, { owner: createOwnerId(), host: options.host });
       const logs = createTenantLogs(config.logsDirectory, runId);

@@ -96,6 +96,9 @@ export function describePreparedHomes(scene: Scene): void {
       expect(await registry.takePreparedHome(two.id, { ...drop, from: ['ready'] })).toMatchObject({ status: 'dropping' });
       expect(await registry.takePreparedHome(two.id, { ...drop, ...lease('late'), from: ['ready', 'dropping'] })).toBeNull();
       expect(await registry.claimPreparedHome(claimOf(cluster, uniqueId('b')))).toBeNull();
+      const [mine] = spares(cluster, 1) as [NewPreparedHome];
+      await registry.enterPreparedHomes([mine], lease('dropper'));
+      expect(await registry.takePreparedHome(mine.id, { ...drop, from: ['making'] })).toMatchObject({ status: 'dropping' });
     });
 
     test('are claimed by one each of many who ask at once, and again by the same', async () => {

@@ -2,7 +2,19 @@ import process from 'node:process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type PrivateServer, startPrivateServer } from '../rig/private-server.js';
 import { createSandboxProject, type SandboxProject } from '../rig/sandbox.js';
-import { byDriver, complete, deprovision, firstProvision, migrate, pending, provision, templated, templateProvision } from './fixtures.js';
+import {
+  byDriver,
+  complete,
+  deprovision,
+  firstProvision,
+  migrate,
+  pending,
+  pooled,
+  poolProvision,
+  provision,
+  templated,
+  templateProvision,
+} from './fixtures.js';
 import { isWholeSweep, type SweepResult, type SweptCommand, seed, sweep } from './sweep.js';
 
 /** The lease, and what a takeover may take beyond it. */
@@ -18,13 +30,15 @@ describe('a command that was killed anywhere, run once more, ends as if nothing 
   let whole: SandboxProject;
   let behind: SandboxProject;
   let copied: SandboxProject;
+  let given: SandboxProject;
 
   beforeAll(async () => {
-    [server, whole, behind, copied] = await Promise.all([
+    [server, whole, behind, copied, given] = await Promise.all([
       startPrivateServer('18'),
       createSandboxProject(complete),
       createSandboxProject(pending),
       createSandboxProject(templated),
+      createSandboxProject(pooled),
     ]);
   });
   afterAll(async () => {
@@ -34,16 +48,19 @@ describe('a command that was killed anywhere, run once more, ends as if nothing 
       return `${name}: ${converged} of ${points}; slowest of ${takeovers} takeovers ${(slowestTakeoverMs / 1000).toFixed(1)} s`;
     });
     process.stdout.write(`crash sweep, seed ${seed}:\n  ${lines.join('\n  ')}\n  ${tried} points tried, ${converged} converged\n`);
-    await Promise.all([whole?.remove(), behind?.remove(), copied?.remove(), server?.stop()]);
+    await Promise.all([whole?.remove(), behind?.remove(), copied?.remove(), given?.remove(), server?.stop()]);
   });
 
   const swept = [
     { driver: 'postgres-schema' as const, command: firstProvision },
     { driver: 'postgres-database' as const, command: templateProvision },
-    ...byDriver([provision, migrate, deprovision]),
+    ...byDriver([provision, migrate, deprovision, poolProvision]),
   ];
-  const projectOf = (command: SweptCommand): SandboxProject =>
-    command === migrate ? behind : command === templateProvision ? copied : whole;
+  const projectOf = (command: SweptCommand): SandboxProject => {
+    if (command === migrate) return behind;
+    if (command === poolProvision) return given;
+    return command === templateProvision ? copied : whole;
+  };
   it.concurrent.each(swept)('$command.name by $driver', async ({ driver, command }) => {
     const result = await sweep(projectOf(command), server.url, driver, command);
     results.push([`${command.name} by ${driver}`, result]);

@@ -47,6 +47,9 @@ export const complete: SandboxProjectOptions = { migrations, seeds };
 /** The first few are made in a template, which the command that is killed makes too. */
 export const templated: SandboxProjectOptions = { ...complete, configExtra: `templates: 'always',` };
 
+/** What is provisioned is given one of two homes that were made ahead. */
+export const pooled: SandboxProjectOptions = { ...templated, pool: 2 };
+
 export const provision: SweptCommand = {
   name: 'provision',
   args: ['tenant', 'provision', 'acme'],
@@ -58,6 +61,8 @@ export const provision: SweptCommand = {
 export const firstProvision: SweptCommand = { ...provision, name: 'the first provision', prepared: [] };
 
 export const templateProvision: SweptCommand = { ...provision, name: 'a provision that makes a template' };
+
+export const poolProvision: SweptCommand = { ...provision, name: 'a provision from the pool' };
 
 export const migrate: SweptCommand = {
   name: 'migrate',

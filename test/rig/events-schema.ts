@@ -72,6 +72,8 @@ export type DocumentName =
   | 'runControl'
   | 'runMerge'
   | 'doctor'
+  | 'poolStatus'
+  | 'poolFill'
   | 'init';
 
 /** Throws where stdout isn't one document of this name, as `docs/documents.schema.json` publishes it. */

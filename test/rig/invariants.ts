@@ -65,7 +65,13 @@ async function findViolations(options: InvariantsOptions): Promise<string[]> {
       if (!isUnfinished) violations.push(`${tenant.id}: there is no ${tenant.name} with our marker`);
     } else violations.push(...(await checkHome(options, tenant, home)));
   }
-  const ahead = await query<{ id: string }>(registryUrl, 'SELECT id FROM tenancy.prepared_homes');
+  const ahead = await query<{ id: string; name: string; status: string }>(
+    registryUrl,
+    'SELECT id, name, status FROM tenancy.prepared_homes',
+  );
+  for (const { name, status } of ahead) {
+    if (status === 'ready' && !homes.some((home) => home.name === name)) violations.push(`${name} is called ready, and isn't there`);
+  }
   for (const { name, marker } of homes) {
     if (marker.tenant.startsWith('*')) {
       if (!ahead.some(({ id }) => id === marker.operation)) violations.push(`${name} was made ahead, and the registry doesn't know it`);

@@ -21,6 +21,8 @@ export interface SandboxProjectOptions {
   readonly concurrency?: number;
   /** Further members of the config, as source text. */
   readonly configExtra?: string;
+  /** So many homes are made ahead for what is provisioned, when a sandbox is prepared. @default no pool */
+  readonly pool?: number;
 }
 
 /** Where the commands of one test run: a registry and a cluster in a database of their own, and nothing else's. */
@@ -51,7 +53,9 @@ export interface Sandbox {
 /** Two servers of a config are one in a sandbox; the URL comes with each command, so that one can go through a proxy. */
 const configSource = (options: SandboxProjectOptions): string => `export default {
   registry: { url: process.env.SANDBOX_URL },
-  clusters: { main: { url: process.env.SANDBOX_URL, concurrency: ${options.concurrency ?? 4} } },
+  clusters: { main: { url: process.env.SANDBOX_URL, concurrency: ${options.concurrency ?? 4}${
+    options.pool === undefined ? '' : `, pool: { driver: process.env.SANDBOX_DRIVER, size: ${options.pool} }`
+  } } },
   placement: ({ id }) => ({ cluster: 'main', driver: process.env.SANDBOX_DRIVER, name: process.env.SANDBOX_PREFIX + id }),
   migrations: { directory: './migrations' },
   ${
@@ -77,12 +81,12 @@ export async function createSandboxProject(options: SandboxProjectOptions): Prom
   const project = await createProject({ migrations, seeds, files, config: configSource(options) });
   return {
     project,
-    open: (serverUrl, driver) => openSandbox(project, serverUrl, driver),
+    open: (serverUrl, driver) => openSandbox(project, serverUrl, driver, options.pool ?? 0),
     remove: () => project.remove(),
   };
 }
 
-async function openSandbox(project: TestProject, serverUrl: string, driver: SandboxDriver): Promise<Sandbox> {
+async function openSandbox(project: TestProject, serverUrl: string, driver: SandboxDriver, pool: number): Promise<Sandbox> {
   const name = `f_${randomBytes(5).toString('hex')}`;
   const url = withDatabase(serverUrl, name);
   const prefix = driver === 'postgres-schema' ? 'tenant_' : `${name}_`;
@@ -99,7 +103,8 @@ async function openSandbox(project: TestProject, serverUrl: string, driver: Sand
     const tenancy = await createTenancy(
       {
         registry: { url },
-        clusters: { main: { url, concurrency: 8 } },
+        clusters: { main: { url, concurrency: 8, pool: { driver, size: pool } } },
+        templates: pool > 0 ? 'always' : 'auto',
         placement: ({ id }) => ({ cluster: 'main', driver, name: prefix + id }),
         migrations: { directory: path.join(project.directory, 'before') },
       },
@@ -108,6 +113,7 @@ async function openSandbox(project: TestProject, serverUrl: string, driver: Sand
     try {
       const report = await tenancy.provision(ids);
       if (report.exitCode !== 0) throw new Error(`the sandbox could not be prepared: ${JSON.stringify(report.failed)}`);
+      if (pool > 0) await tenancy.fillPool();
     } finally {
       await tenancy.close();
     }

@@ -9,6 +9,7 @@ import { handOverDatabase } from './database-hand-over.js';
 import { type DatabaseState, listDatabases, READ_IS_EMPTY, readHome } from './database-state.js';
 import { createTemplateDriver } from './database-template.js';
 import { type EngineContext, ensuredExtensionsOf, withClient } from './engine-context.js';
+import { listAhead } from './list-ahead.js';
 import { formatMarker } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
 import { runSession } from './run-session.js';
@@ -52,6 +53,8 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
     probe,
     create: (target, signal, template = null) => createDatabase(context, target, signal, template),
     templates: createTemplateDriver(context),
+    listAhead: (registry) => withClient(context, null, undefined, (client) => listAhead(client, 'pg_database', registry)),
+    leave: (target) => context.budget.closeIdle(target.name),
     handOver: (spare, target, signal) => handOverDatabase(context, spare, target, signal),
     drop: (target, signal) => dropDatabase(context, target, signal),
     planDrop: (target) =>

@@ -3,6 +3,7 @@ import type { Presence, TenantDriver, TenantTarget } from '../driver.js';
 import { bareMarker, describeOwner, isSameMarker } from '../marker.js';
 import { databaseOf, psqlCommand, withSearchPath } from './cluster-url.js';
 import { type EngineContext, ensuredExtensionsOf, withClient } from './engine-context.js';
+import { listAhead } from './list-ahead.js';
 import { formatMarker } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
 import { runSession } from './run-session.js';
@@ -41,6 +42,7 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
     },
     probe,
     create: (target, signal) => createSchema(context, target, signal),
+    listAhead: (registry) => withClient(context, null, undefined, (client) => listAhead(client, 'pg_namespace', registry)),
     handOver: (spare, target, signal) => handOverSchema(context, spare, target, signal),
     drop: (target, signal) => dropSchema(context, target, signal),
     planDrop: (target) =>

@@ -48,7 +48,7 @@ export function createPreparedHomeBook(db: RegistryConnection): PreparedHomeBook
         ...(name === undefined ? {} : { name }),
       }),
     takePreparedHome: async (id, { owner, host, ttlMs, from, to }) => {
-      const isFree = { $or: [{ status: { $in: ['ready', 'claimed'] } }, { $expr: { $lte: ['$aliveUntil', '$$NOW'] } }] };
+      const isFree = { $or: [{ status: { $in: ['ready', 'claimed'] } }, { owner }, { $expr: { $lte: ['$aliveUntil', '$$NOW'] } }] };
       const set = { status: to, owner: { $literal: owner }, host: { $literal: host }, aliveUntil: until(ttlMs) };
       const matching: Filter<PreparedHomeDocument> = {
         _id: id,

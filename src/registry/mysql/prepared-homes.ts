@@ -44,9 +44,9 @@ export function createPreparedHomeBook(db: RegistryConnection): PreparedHomeBook
         // The assignments of one UPDATE see each other, from left to right: the status, by which it is found, comes last.
         {
           sql: `UPDATE tenancy_prepared_homes SET owner = ?, host = ?, alive_until = ${ALIVE}, status = ?
-                 WHERE id = ? AND ((status IN (?) AND (status IN ('ready', 'claimed') OR alive_until <= UTC_TIMESTAMP(6)))
+                 WHERE id = ? AND ((status IN (?) AND (status IN ('ready', 'claimed') OR owner = ? OR alive_until <= UTC_TIMESTAMP(6)))
                                 OR (status = ? AND owner = ?))`,
-          params: [owner, host, micros(ttlMs), to, id, from, to, owner],
+          params: [owner, host, micros(ttlMs), to, id, from, owner, to, owner],
         },
         { sql: `${SELECT} WHERE id = ? AND owner = ? AND status = ?`, params: [id, owner, to] },
       ]);

@@ -62,7 +62,7 @@ const LIST = `
 
 const TAKE = `
   UPDATE tenancy.prepared_homes h SET status = $6, owner = $2, host = $3, alive_until = ${alive('$4')}
-   WHERE id = $1 AND ((status = ANY ($5::text[]) AND (status IN ('ready', 'claimed') OR alive_until <= clock_timestamp()))
+   WHERE id = $1 AND ((status = ANY ($5::text[]) AND (status IN ('ready', 'claimed') OR owner = $2 OR alive_until <= clock_timestamp()))
                    OR (status = $6 AND owner = $2))
   RETURNING ${COLUMNS}`;
 
