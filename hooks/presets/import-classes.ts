@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { ProjectContext } from '../../src/config/types.js';
+import { importFile } from './import-file.js';
 import { MODULE_ENDINGS } from './list-migrations.js';
 import { resolvePackage } from './load-package.js';
 
@@ -11,13 +12,13 @@ type ClassList = readonly unknown[] | Readonly<Record<string, unknown>> | undefi
  * The classes of a TypeORM option (`migrations`, `entities`), with the files of its patterns imported as the config is: TypeORM by itself reads
  * TypeScript only where Node does. Patterns start from the config file's directory.
  */
-export async function importClasses<Class = unknown>(project: ProjectContext, list: unknown): Promise<readonly Class[]> {
+export async function importClasses<Class = unknown>(project: ProjectContext, preset: string, list: unknown): Promise<readonly Class[]> {
   const given = (list ?? []) as ClassList;
   const items = Array.isArray(given) ? given : Object.values(given ?? {});
   const classes: unknown[] = [];
   for (const item of items) {
     if (typeof item !== 'string') classes.push(item);
-    else for (const file of findFiles(project, item)) collect(await project.importModule(file), classes);
+    else for (const file of findFiles(project, item)) collect(await importFile(project, { preset, option: 'dataSource', file }), classes);
   }
   return [...new Set(classes)] as Class[];
 }

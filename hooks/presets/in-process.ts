@@ -107,8 +107,9 @@ export function asCommand(preset: Migrator, { binary, install, run, lockScope = 
   return { ...preset, ...command({ name, binary, install, run, target, readVersion, lockScope }) };
 }
 
-/** What a migration threw, an error or anything else, with the migration's name before it. */
-export function nameFailure(migration: string, thrown: unknown): Error {
-  const reason = thrown instanceof Error ? thrown.message : `it threw ${inspect(thrown, { breakLength: Number.POSITIVE_INFINITY })}`;
+/** What a migration threw, an error or anything else, with the migration's name before it. @param answer in place of the error's own message */
+export function nameFailure(migration: string, thrown: unknown, answer?: string): Error {
+  const message = thrown instanceof Error ? thrown.message : `it threw ${inspect(thrown, { breakLength: Number.POSITIVE_INFINITY })}`;
+  const reason = answer ?? message;
   return new Error(`${migration}: ${reason}`, { cause: thrown });
 }

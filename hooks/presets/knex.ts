@@ -2,6 +2,8 @@ import path from 'node:path';
 import type { Knex } from 'knex';
 import type * as pg from 'pg';
 import type { HookContext, Migrator, ProjectContext } from '../../src/config/types.js';
+import { TenancyError } from '../../src/errors.js';
+import { callExported, importFile } from './import-file.js';
 import { asCommand, createPreset, nameFailure, type Prepared } from './in-process.js';
 import { exportsOf, listMigrations, type MigrationFile } from './list-migrations.js';
 import { loadPackage } from './load-package.js';
@@ -97,11 +99,23 @@ export const knex = Object.assign(createKnexPreset, {
 });
 
 async function readConfig(project: ProjectContext, { knexfile, environment, config = {} }: KnexOptions): Promise<Knex.Config> {
-  const exported = knexfile === undefined ? {} : exportsOf<Record<string, unknown>>(await project.importModule(knexfile), 'migrations');
-  const given = typeof exported === 'function' ? ((await (exported as () => unknown)()) as Record<string, unknown>) : exported;
-  const chosen = (environment === undefined ? given : (given[environment] ?? {})) as Knex.Config;
+  const given = knexfile === undefined ? {} : await readKnexfile(project, knexfile, environment);
   const own = config as Knex.Config;
-  return { ...chosen, ...own, migrations: { ...chosen.migrations, ...own.migrations } };
+  return { ...given, ...own, migrations: { ...given.migrations, ...own.migrations } };
+}
+
+async function readKnexfile(project: ProjectContext, file: string, environment: string | undefined): Promise<Knex.Config> {
+  const imported = { preset: PRESET, option: 'knexfile', file };
+  const module = (await importFile(project, imported)) as Readonly<Record<string, unknown>>;
+  // CommonJS has a named export for each member, where Node finds them, and all of them in its default export.
+  const exported = 'default' in module ? module['default'] : module;
+  const given = await callExported(project, imported, exported);
+  if (environment === undefined) return given;
+  const chosen = given[environment];
+  if (typeof chosen === 'object' && chosen !== null) return chosen;
+  const known = Object.keys(given).filter((name) => typeof given[name] === 'object' && given[name] !== null);
+  const problem = `${path.resolve(project.root, file)} has no ${JSON.stringify(environment)}, but ${known.join(', ') || 'none at all'}`;
+  throw new TenancyError('TENANCY_PRESET_REJECTED', { preset: PRESET, problem: `\`environment\`: ${problem}` });
 }
 
 /** Those of a knexfile start where it is, as Knex reads them; absolute ones stay as they are. */
@@ -159,11 +173,23 @@ const onePool = { min: 0, max: 1, idleTimeoutMillis: CONNECT_TIMEOUT_MS } as con
 
 async function migrate(ctx: HookContext, ready: Ready, home: TenantHome, connection: Knex.Config): Promise<void> {
   const { searchPath: _, connection: __, log: ___, migrations: ____, ...rest } = ready.config;
-  const database = ready.createKnex({ ...rest, ...connection, acquireConnectionTimeout: CONNECT_TIMEOUT_MS, log: logTo(ctx) });
+  const database = ready.createKnex({
+    ...rest,
+    ...connection,
+    acquireConnectionTimeout: CONNECT_TIMEOUT_MS,
+    // Else the values of a statement, a customer's perhaps, are in its failure.
+    compileSqlOnError: false,
+    log: logTo(ctx),
+  });
+  const answerTo = noteAnswers(ctx, database);
   const { directory: _directory, loadExtensions: _endings, schemaName, ...migrations } = ready.config.migrations ?? {};
   // On MySQL it would be a database, and the same one for every tenant.
   const schema = home.schema ?? (home.engine === 'postgres' ? schemaName : undefined);
-  const options = { ...migrations, ...(schema === undefined ? {} : { schemaName: schema }), migrationSource: sourceOf(ctx, ready.files) };
+  const options = {
+    ...migrations,
+    ...(schema === undefined ? {} : { schemaName: schema }),
+    migrationSource: sourceOf(ctx, ready.files, answerTo),
+  };
   try {
     await database.migrate.latest(options).catch(async (error: unknown) => {
       if (!(error instanceof Error) || error.name !== 'MigrationLocked') throw error;
@@ -173,13 +199,29 @@ async function migrate(ctx: HookContext, ready: Ready, home: TenantHome, connect
       await database.migrate.forceFreeMigrationsLock(options);
       await database.migrate.latest(options);
     });
+  } catch (error) {
+    const answer = answerTo(error);
+    throw answer === undefined ? error : new Error(answer, { cause: error });
   } finally {
     await database.destroy();
   }
 }
 
+type AnswerTo = (error: unknown) => string | undefined;
+
+/** Knex puts the whole statement before what the server says about it; the answer is the server's part alone, and the statement goes to the log. */
+function noteAnswers(ctx: HookContext, database: Knex): AnswerTo {
+  const answers = new WeakMap<object, string>();
+  database.on('query-error', (error: Error, { sql }: { readonly sql: string }) => {
+    ctx.log(`failed: ${sql}`);
+    const before = `${sql} - `;
+    if (error.message.startsWith(before)) answers.set(error, error.message.slice(before.length));
+  });
+  return (error) => (typeof error === 'object' && error !== null ? answers.get(error) : undefined);
+}
+
 /** Ours, so that TypeScript is read as the config is, and a failure carries the migration's name. */
-function sourceOf(ctx: HookContext, files: readonly MigrationFile[]): Knex.MigrationSource<MigrationFile> {
+function sourceOf(ctx: HookContext, files: readonly MigrationFile[], answerTo: AnswerTo): Knex.MigrationSource<MigrationFile> {
   return {
     getMigrations: async () => [...files],
     getMigrationName: ({ name }) => name,
@@ -192,7 +234,7 @@ function sourceOf(ctx: HookContext, files: readonly MigrationFile[]): Knex.Migra
               try {
                 return await step.call(module, database);
               } catch (error) {
-                throw nameFailure(name, error);
+                throw nameFailure(name, error, answerTo(error));
               }
             };
       return { ...module, up: named(module.up), down: named(module.down) } as Knex.Migration;

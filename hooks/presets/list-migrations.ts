@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { ProjectContext } from '../../src/config/types.js';
 import { TenancyError } from '../../src/errors.js';
+import { importFile } from './import-file.js';
 
 export interface MigrationFolder {
   /** For the message: `knex()`. */
@@ -19,7 +20,7 @@ export interface MigrationFile {
   /** Absolute. */
   readonly path: string;
   /** What it exports, imported when the first tenant asks: of thousands each asks for all of them. */
-  load(loader: Pick<ProjectContext, 'importModule'>): Promise<unknown>;
+  load(loader: Pick<ProjectContext, 'root' | 'importModule'>): Promise<unknown>;
 }
 
 /** The files of a folder that have one of the endings, by their names' code units; declarations (`.d.ts`) are none. */
@@ -35,16 +36,16 @@ export async function listMigrations(
   return names
     .filter((name) => endings.includes(path.extname(name)) && !/\.d\.[cm]?ts$/.test(name))
     .sort()
-    .map((name) => createFile(name, path.join(folder, name)));
+    .map((name) => createFile(preset, name, path.join(folder, name)));
 }
 
-function createFile(name: string, file: string): MigrationFile {
+function createFile(preset: string, name: string, file: string): MigrationFile {
   let loaded: Promise<unknown> | undefined;
   return {
     name,
     path: file,
     load: (loader) => {
-      loaded ??= loader.importModule(file);
+      loaded ??= importFile(loader, { preset, option: 'directory', file });
       return loaded;
     },
   };

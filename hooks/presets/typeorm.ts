@@ -3,6 +3,7 @@ import type { DataSource, DataSourceOptions, Logger, MigrationInterface } from '
 import type { HookContext, Migrator, ProjectContext } from '../../src/config/types.js';
 import { TenancyError } from '../../src/errors.js';
 import { importClasses } from './import-classes.js';
+import { importFile } from './import-file.js';
 import { asCommand, createPreset, nameFailure, type Prepared } from './in-process.js';
 import { loadPackage } from './load-package.js';
 import { bindMysql, loadMysql } from './mysql-connection.js';
@@ -49,8 +50,8 @@ function createTypeormPreset({ dataSource, transaction = 'each' }: TypeormOption
         versions: ['0.3.0', '2.0.0'],
       });
       const options = await readOptions(project, dataSource);
-      const migrations = await importClasses<MigrationClass>(project, options['migrations']);
-      const entities = await importClasses(project, options['entities']);
+      const migrations = await importClasses<MigrationClass>(project, PRESET, options['migrations']);
+      const entities = await importClasses(project, PRESET, options['entities']);
       return { library, options: { ...options, migrations, entities }, names: sortByTime(migrations.map(nameOf)) };
     },
     readApplied: async (ctx, { options }) => {
@@ -107,7 +108,7 @@ export const typeorm = Object.assign(createTypeormPreset, {
 
 /** A DataSource that isn't initialised knows its options; what is exported may also be the options alone. */
 async function readOptions(project: ProjectContext, file: string): Promise<Options> {
-  const exported = (await project.importModule(file)) as Record<string, unknown>;
+  const exported = (await importFile(project, { preset: PRESET, option: 'dataSource', file })) as Record<string, unknown>;
   const { default: whole, ...named } = exported;
   const candidates = [whole, ...(isObject(whole) ? Object.values(whole) : []), ...Object.values(named)].filter(isObject);
   const source = candidates.find((value) => isObject(value['options']) && typeof value['initialize'] === 'function');

@@ -3,8 +3,8 @@ import { isTenancyError, TenancyError } from '../errors.js';
 import type { DriverName, Placement, TenantSeed } from '../tenant.js';
 import { DRIVER_NAMES } from '../tenant.js';
 import { findClosest } from '../util/edit-distance.js';
+import { describeThrown } from '../util/import-failure.js';
 import { describeValue } from './config-issues.js';
-import { describeThrown } from './explain-import-error.js';
 import type { TenancyConfig } from './types.js';
 
 export interface PlacementRules {

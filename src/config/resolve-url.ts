@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { isTenancyError, TenancyError } from '../errors.js';
+import { describeThrown } from '../util/import-failure.js';
 import { registerUrlSecrets } from '../util/redact.js';
-import { describeThrown } from './explain-import-error.js';
 import type { UrlSource } from './types.js';
 import { explainUrl } from './url.js';
 

@@ -1,4 +1,5 @@
 import { defineError, EXIT } from './define.js';
+import { adviseMissing, placeIn, wordMissing } from './import-words.js';
 
 /** One thing that is wrong in a config, at one path. */
 export interface ConfigIssue {
@@ -6,11 +7,6 @@ export interface ConfigIssue {
   readonly path: string;
   /** `expected …, got …`, or another clause that follows the path. */
   readonly problem: string;
-}
-
-function place(file: string, line: number | undefined, column: number | undefined): string {
-  if (line === undefined) return file;
-  return column === undefined ? `${file}:${line}` : `${file}:${line}:${column}`;
 }
 
 function wordIssue({ path, problem }: ConfigIssue): string {
@@ -36,21 +32,16 @@ export const configErrors = {
   }),
   TENANCY_CONFIG_SYNTAX_REJECTED: defineError<{ file: string; line?: number; column?: number; reason: string }>({
     exit: EXIT.usage,
-    message: ({ file, line, column, reason }) => `${place(file, line, column)}: syntax error: ${reason}`,
+    message: ({ file, line, column, reason }) => `${placeIn(file, line, column)}: syntax error: ${reason}`,
   }),
   TENANCY_CONFIG_IMPORT_FAILED: defineError<{ file: string; module: string; importer?: string }>({
     exit: EXIT.usage,
-    message: ({ file, module, importer }) =>
-      `${file} can't be loaded: ${JSON.stringify(module)}, which ${importer === undefined || importer === file ? 'it' : importer} imports, was not found`,
-    hint: ({ module }) => {
-      const name = packageOf(module);
-      if (name === null) return 'check the path in the import';
-      return name === 'tenancy-cli' ? 'npm i -D tenancy-cli' : `npm i ${name}`;
-    },
+    message: ({ file, module, importer }) => wordMissing(file, module, importer),
+    hint: ({ module }) => adviseMissing(module),
   }),
   TENANCY_CONFIG_LOAD_FAILED: defineError<{ file: string; line?: number; action: string; reason: string }>({
     exit: EXIT.usage,
-    message: ({ file, line, action, reason }) => `${place(file, line, undefined)}: ${action}: ${reason}`,
+    message: ({ file, line, action, reason }) => `${placeIn(file, line, undefined)}: ${action}: ${reason}`,
   }),
   TENANCY_CONFIG_EMPTY: defineError<{ file: string; reason: string }>({
     exit: EXIT.usage,
@@ -86,10 +77,3 @@ export const configErrors = {
     message: ({ value, reason }) => `expected ${reason}, got ${JSON.stringify(value)}`,
   }),
 };
-
-/** The npm package that an import names; null for a path. */
-function packageOf(specifier: string): string | null {
-  if (/^(\.{0,2}\/|\.{1,2}$|file:|[A-Za-z]:\\)/.test(specifier)) return null;
-  const [first = '', second] = specifier.split('/');
-  return first.startsWith('@') && second !== undefined ? `${first}/${second}` : first;
-}

@@ -1,4 +1,6 @@
+import type { ImportFailure } from '../util/import-failure.js';
 import { defineError, EXIT } from './define.js';
+import { adviseMissing, placeIn, wordMissing } from './import-words.js';
 
 export const hookErrors = {
   TENANCY_ERROR_ESCAPED: defineError<{ reason: string }>({
@@ -43,9 +45,25 @@ export const hookErrors = {
     exit: EXIT.usage,
     message: ({ preset, problem }) => `${preset}: ${problem}`,
   }),
+  TENANCY_PRESET_FILE_REJECTED: defineError<{ preset: string; file: string; failure: ImportFailure }>({
+    exit: EXIT.usage,
+    message: ({ preset, file, failure }) => `${preset}: ${wordImportFailure(file, failure)}`,
+    hint: ({ failure }) => (failure.type === 'missing' ? adviseMissing(failure.module) : 'mend it, then run the same command again'),
+  }),
   TENANCY_MIGRATOR_REFUSED: defineError<{ tenant: string; reason: string; advice: string }>({
     exit: EXIT.tenantsFailed,
     message: ({ tenant, reason }) => `${tenant}: ${reason}`,
     hint: ({ advice }) => advice,
   }),
 };
+
+function wordImportFailure(file: string, failure: ImportFailure): string {
+  switch (failure.type) {
+    case 'missing':
+      return wordMissing(file, failure.module, failure.importer);
+    case 'syntax':
+      return `${placeIn(failure.file ?? file, failure.line, failure.column)}: syntax error: ${failure.reason}`;
+    case 'thrown':
+      return `${placeIn(file, failure.line, undefined)}: ${failure.action ?? 'it threw'}: ${failure.reason}`;
+  }
+}

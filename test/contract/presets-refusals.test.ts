@@ -1,14 +1,14 @@
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import net from 'node:net';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { drizzle, knex, migrateMongo } from '../../hooks/index.js';
+import { drizzle, knex, migrateMongo, typeorm } from '../../hooks/index.js';
 import type { Migrator } from '../../src/config/types.js';
 import { createTenancy } from '../../src/create-tenancy.js';
 import type { Tenancy } from '../../src/tenancy.js';
 import { repositoryRoot } from '../rig/cli.js';
 import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
+import { startPooler } from './pooler.js';
 import { presetCases } from './preset-cases.js';
 
 const migrators: readonly (readonly [string, string, () => Migrator])[] = [
@@ -146,6 +146,95 @@ export default config;
     expect(await database.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).toEqual([]);
   });
 
+  describe.each([
+    ['knex', 'knexfile.ts', () => knex({ knexfile: './knexfile.ts' })],
+    ['typeorm', 'data-source.ts', () => typeorm({ dataSource: './data-source.ts' })],
+  ] as const)('of %s', (name, file, migrator) => {
+    it.each([
+      ['throws', "const host = 'none';\nthrow new Error(`no ${host}`);\n", ':2: it threw: no none', 'mend it'],
+      [
+        'imports what is not there',
+        "import 'no-such-package';\n",
+        '"no-such-package", which it imports, was not found',
+        'npm i no-such-package',
+      ],
+      ['is no TypeScript', 'export default {\n  a: ;\n};\n', ':2:6: syntax error: Unexpected token', 'mend it'],
+    ])(`names ${file} where it %s, before any tenant is touched`, async (_what, text, sentence, advice) => {
+      await linkPackages();
+      await writeFile(path.join(root, file), text);
+      const tenancy = await open(migrator());
+      const error: unknown = await tenancy.provision(['acme']).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: 'TENANCY_PRESET_FILE_REJECTED', exitCode: 2, hint: expect.stringContaining(advice) });
+      const { message } = error as Error;
+      expect(message).toContain(`${name}(): ${path.join(root, file)}`);
+      expect(message).toContain(sentence);
+      expect(message).not.toContain('\n');
+      expect(await schemas()).toEqual([]);
+    });
+  });
+
+  it.each([
+    [
+      'a function that throws',
+      "export default () => {\n  throw new Error('no secret');\n};\n",
+      ':2: the function that it exports failed: no secret',
+    ],
+    ['a function that rejects', "export default () => Promise.reject('later');\n", ': the function that it exports failed: later'],
+    ['a function without an answer', 'export default async () => undefined;\n', ': the function that it exports returns no object'],
+    ['nothing', 'export default undefined;\n', ': it exports no object'],
+    ['no such environment', 'export default { staging: {}, client: "pg" };\n', ' has no "production", but staging'],
+  ])('of Knex says so where the knexfile exports %s', async (_what, text, sentence) => {
+    await linkPackages();
+    await writeFile(path.join(root, 'knexfile.ts'), text);
+    const environment = text.includes('staging') ? { environment: 'production' } : {};
+    await expect((await open(knex({ knexfile: './knexfile.ts', ...environment }))).provision(['acme'])).rejects.toMatchObject({
+      code: expect.stringMatching(/^TENANCY_PRESET_(FILE_)?REJECTED$/),
+      exitCode: 2,
+      message: expect.stringContaining(`${path.join(root, 'knexfile.ts')}${sentence}`),
+    });
+  });
+
+  it.each([
+    ['ts', 'export default async () => ('],
+    ['cjs', 'module.exports = () => ('],
+  ])('of Knex takes a knexfile.%s that exports a function', async (ending, before) => {
+    await linkPackages();
+    await presetCases[0]?.write(root, 1, 'CREATE TABLE accounts (id int)');
+    await writeFile(path.join(root, `knexfile.${ending}`), `${before}{ migrations: { tableName: 'history' } });\n`);
+    const report = await (await open(knex({ knexfile: `./knexfile.${ending}` }))).provision(['acme']);
+    expect(report, JSON.stringify(report.failed)).toMatchObject({ exitCode: 0 });
+    expect(await database.query('SELECT name FROM tenant_acme.history')).toHaveLength(1);
+  });
+
+  it('of Knex shows what the server says about a statement, and keeps the statement and its values out of it', async () => {
+    await linkPackages();
+    await mkdir(path.join(root, 'migrations'));
+    const insert = "(knex) => knex('accounts').insert({ name: 'a - b', email: 'someone@example.com' })";
+    await writeFile(path.join(root, 'migrations/1_step.mjs'), `export const up = ${insert};\nexport const down = () => undefined;\n`);
+    const { failed, runId } = await (await open(knex())).provision(['acme']);
+    expect(failed[0]?.error?.message).toMatch(/: 1_step\.mjs: relation "accounts" does not exist$/);
+    const log = await readFile(path.join(root, '.tenancy/logs', runId, 'acme.log'), 'utf8');
+    expect(log).toContain('failed: insert into "accounts" ("email", "name") values ($1, $2)');
+    expect(log).not.toContain('someone@example.com');
+  });
+
+  it.each(['knex', 'kysely', 'sequelize'])('of %s names the migration that imports what is not there', async (name) => {
+    await linkPackages();
+    const preset = presetCases.find((candidate) => candidate.name === name);
+    const file = (await preset?.write(root, 1, 'CREATE TABLE accounts (id int)')) ?? '';
+    const [written = ''] = await readdir(path.join(root, 'migrations'));
+    await writeFile(path.join(root, 'migrations', written), "import 'no-such-package';\nexport const up = () => undefined;\n");
+    const { failed } = await (await open((preset ?? presetCases[0])?.migrator() as Migrator)).provision(['acme']);
+    expect([file, failed[0]?.error]).toMatchObject([
+      expect.anything(),
+      {
+        code: 'TENANCY_PRESET_FILE_REJECTED',
+        message: expect.stringContaining(`${written} can't be loaded: "no-such-package"`),
+        hint: 'npm i no-such-package',
+      },
+    ]);
+  });
+
   describe.each(presetCases.map((preset) => [preset.name, preset] as const))('of %s, behind a pooler', (_name, preset) => {
     it.each(['drops', 'refuses'] as const)('that %s the search path touches nothing', async (behaviour) => {
       await linkPackages();
@@ -162,59 +251,3 @@ export default config;
     });
   });
 });
-
-/** What a PgBouncer does with `options` among the parameters of a connection's start: leaves them out where it was told to, else refuses them. */
-async function startPooler(target: string, behaviour: 'drops' | 'refuses'): Promise<{ url: string; close(): Promise<void> }> {
-  const { hostname, port } = new URL(target);
-  const sockets = new Set<net.Socket>();
-  const server = net.createServer((client) => {
-    sockets.add(client);
-    client.on('error', () => undefined);
-    client.once('data', (start) => {
-      if (behaviour === 'refuses' && start.includes('search_path')) {
-        client.end(errorResponse('08P01', 'unsupported startup parameter: options'));
-        return;
-      }
-      const upstream = net.connect(Number(port), hostname);
-      sockets.add(upstream);
-      upstream.on('error', () => client.destroy());
-      upstream.write(withoutOptions(start));
-      client.pipe(upstream).pipe(client);
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = new URL(target);
-  url.hostname = '127.0.0.1';
-  url.port = String((server.address() as net.AddressInfo).port);
-  return {
-    url: url.href,
-    close: () =>
-      new Promise((resolve) => {
-        for (const socket of sockets) socket.destroy();
-        server.close(() => resolve());
-      }),
-  };
-}
-
-/** A startup message: its length, the protocol's version, then names and values that end in a zero each, and one more. */
-function withoutOptions(start: Buffer): Buffer {
-  if (start.readInt32BE(4) !== 196_608) return start;
-  const words = start
-    .subarray(8, start.readInt32BE(0) - 2)
-    .toString()
-    .split('\0');
-  const pairs = words.flatMap((name, index) => (index % 2 === 0 && name !== 'options' ? [name, words[index + 1] ?? ''] : []));
-  const body = Buffer.from(`${pairs.join('\0')}\0\0`);
-  const head = Buffer.alloc(8);
-  head.writeInt32BE(body.length + 8, 0);
-  head.writeInt32BE(196_608, 4);
-  return Buffer.concat([head, body]);
-}
-
-function errorResponse(code: string, message: string): Buffer {
-  const body = Buffer.from(`SFATAL\0VFATAL\0C${code}\0M${message}\0\0`);
-  const head = Buffer.alloc(5);
-  head.write('E', 0);
-  head.writeInt32BE(body.length + 4, 1);
-  return Buffer.concat([head, body]);
-}
