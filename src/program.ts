@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { addLimits, addRunOptions, addSelection, addWaves, type Choose, collect, type Invocation } from './program/options.js';
+import { addExecutor, addLimits, addRunOptions, addSelection, addWaves, type Choose, collect, type Invocation } from './program/options.js';
 import { addRunCommands } from './program/run-commands.js';
 import type { DriverName } from './tenant.js';
 
@@ -56,6 +56,13 @@ export function createProgram(version: string, argv: readonly string[], choose: 
     .option('--exit-code', 'exit 3 where a tenant is behind, drifted or failed')
     .action((flags) => choose(async (context) => (await import('./commands/status.js')).runStatus(context, flags)));
   addGroup('run', 'what was run, and how it went', addRunCommands);
+  program
+    .command('worker')
+    .description('take part in runs that were begun with --executor pg-boss, until told to end')
+    .option('--concurrency <n>', "tenants in flight here; each cluster's own cap holds over all workers besides")
+    .option('--cluster <name>', 'only of this cluster (repeatable)', collect)
+    .option('--until-idle', 'end when there is nothing to do')
+    .action((flags) => choose(async (context) => (await import('./commands/worker.js')).runWorker(context, flags)));
   addGroup('registry', 'the registry of tenants', addRegistryCommands);
   addGroup('pool', 'schemas or databases made ahead, for new tenants', addPoolCommands);
   addGroup('embedded', 'the embedded PostgreSQL of `embedded:DIR`', addEmbeddedCommands);
@@ -89,7 +96,7 @@ function addTenantCommands(tenant: Command, choose: Choose): void {
     .option('--dry-run', 'say what would be done; writes nothing')
     .action((ids, flags) => choose(async (context) => (await import('./commands/provision.js')).runProvision(context, ids, flags)));
 
-  addWaves(addSelection(addRunOptions(tenant.command('migrate'))))
+  addExecutor(addWaves(addSelection(addRunOptions(tenant.command('migrate')))))
     .description('bring tenants to the newest version, or to --to')
     .option('--to <version>', 'newest migration to apply: its name, or its number')
     .option('--max-failures <n|p%>', 'start no more tenants once more than this many have failed')
@@ -101,7 +108,7 @@ function addTenantCommands(tenant: Command, choose: Choose): void {
     .option('--force-verify', "read every tenant's own history, also where the registry says that there is nothing to do")
     .action((ids, flags) => choose(async (context) => (await import('./commands/migrate.js')).runMigrate(context, 'migrate', ids, flags)));
 
-  addWaves(addSelection(addRunOptions(tenant.command('rollback'))))
+  addExecutor(addWaves(addSelection(addRunOptions(tenant.command('rollback')))))
     .description('run down migrations')
     .option('--to <version>', 'the migration that is to be the newest afterwards; none takes all back')
     .option('--max-failures <n|p%>', 'start no more tenants once more than this many have failed')

@@ -1,6 +1,9 @@
 import { TenancyError } from '../errors.js';
 import { explainDuration, explainWait, parseDuration, parseWait } from '../util/duration.js';
 import { explainWaves, parseWaves } from './parse-waves.js';
+import type { Executor } from './types.js';
+
+const EXECUTORS: readonly Executor[] = ['local', 'pg-boss'];
 
 /** How one option is read, whether it comes from a flag, a `TENANCY_*` variable or the config. */
 export interface OptionSpec<Value> {
@@ -85,4 +88,9 @@ export const runOptionSpecs = {
   canary: { explain: (raw) => explainWaves(raw, 1), parse: parseWaves, default: [] },
   waves: { explain: explainWaves, parse: parseWaves, default: [] },
   soak: { explain: explainWait, parse: parseWait, default: 0 },
+  executor: {
+    explain: (raw) => (EXECUTORS.includes(raw as Executor) ? null : EXECUTORS.join(' or ')),
+    parse: (raw) => raw as Executor,
+    default: 'local',
+  },
 } as const satisfies OptionSpecs;

@@ -40,6 +40,7 @@ export function describeConfig(config: ResolvedConfig): Readonly<Record<string, 
       leaseWait: describeMs(defaults.leaseWaitMs),
       waves: defaults.waves.length === 0 ? 'none' : defaults.waves.map(formatShare).join(','),
       soak: defaults.soakMs === 0 ? 'none' : formatDuration(defaults.soakMs),
+      executor: defaults.executor,
     },
     logs: config.logsDirectory,
   };

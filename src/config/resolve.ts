@@ -82,6 +82,7 @@ export function resolveConfig(loaded: LoadedConfig, options: ResolveConfigOption
       leaseWaitMs: run.leaseWait,
       waves: [...run.canary, ...run.waves],
       soakMs: run.soak,
+      executor: run.executor,
     },
     logsDirectory: path.resolve(root, config.logs ?? '.tenancy/logs'),
   };

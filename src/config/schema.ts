@@ -242,6 +242,7 @@ const configSchema = strict({
       canary: z.optional(canary),
       waves: z.optional(waves),
       soak: z.optional(wait),
+      executor: z.optional(z.enum(['local', 'pg-boss'])),
     }),
   ),
   logs: z.optional(text),

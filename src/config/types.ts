@@ -113,7 +113,11 @@ export interface RunDefaults {
   readonly waves?: number | string;
   /** Between two waves. @default none */
   readonly soak?: Duration;
+  /** For migrate and rollback: in this process, or by whatever `tenancy worker` processes there are. @default 'local' */
+  readonly executor?: Executor;
 }
+
+export type Executor = 'local' | 'pg-boss';
 
 /** What a run does for each tenant. A hook that is left out is the driver's own. */
 export interface Hooks {
@@ -316,6 +320,7 @@ export interface ResolvedConfig {
     /** How far each wave reaches, the canary first; empty where all go at once. */
     readonly waves: readonly Share[];
     readonly soakMs: number;
+    readonly executor: Executor;
   };
   readonly logsDirectory: string;
 }

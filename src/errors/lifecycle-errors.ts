@@ -110,6 +110,27 @@ export const lifecycleErrors = {
     hint: () => 'run the same command again: it continues where it was',
     isRetryable: true,
   }),
+  TENANCY_RUN_LEFT: defineError<{ run: string }>({
+    exit: EXIT.interrupted,
+    message: ({ run }) => `nobody follows the run ${run} here any more; its workers go on with it`,
+    hint: ({ run }) =>
+      `\`tenancy run follow ${run}\` comes back to it; \`tenancy run pause ${run}\` holds it, \`tenancy run cancel ${run}\` ends it`,
+  }),
+  TENANCY_RUN_NOT_FOLLOWED: defineError<{ run: string; reason: string; advice: string }>({
+    exit: EXIT.refused,
+    message: ({ run, reason }) => `the run ${run} can't be followed: ${reason}`,
+    hint: ({ advice }) => advice,
+  }),
+  TENANCY_WORKERS_MISSING: defineError<{ run: string; target: string }>({
+    exit: EXIT.tenantsFailed,
+    message: ({ run }) => `no worker has taken any of ${run} yet`,
+    hint: ({ target }) => `start \`tenancy worker\` where the same migrations are, up to ${target}; the run waits for it`,
+  }),
+  TENANCY_EXECUTOR_REFUSED: defineError<{ reason: string; advice: string }>({
+    exit: EXIT.usage,
+    message: ({ reason }) => reason,
+    hint: ({ advice }) => advice,
+  }),
   TENANCY_COMMAND_INTERRUPTED: defineError<Record<string, never>>({
     exit: EXIT.interrupted,
     message: () => 'the command was interrupted before it had ended',

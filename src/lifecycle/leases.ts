@@ -21,6 +21,8 @@ export interface LeaseKeeper {
   tryAcquire(ids: readonly string[]): Promise<readonly LeaseGrant[]>;
   /** Waits up to `waitMs` for a tenant that another holds. @throws TenancyError `TENANCY_LOCK_HELD`, `TENANCY_TENANT_NOT_FOUND`. */
   acquire(id: string, waitMs: number, signal: AbortSignal): Promise<Granted>;
+  /** Keeps the leases that somebody else asked for in this owner's name; `ask` is told what is held already. */
+  keepTaken(ask: (known: readonly string[]) => Promise<readonly Granted[]>): Promise<readonly Granted[]>;
   holds(id: string): boolean;
   /** Aborts when the tenant's lease may have gone to somebody else. */
   watch(id: string): AbortSignal;
@@ -126,6 +128,12 @@ export function createLeaseKeeper(registry: Registry, identity: { readonly owner
     tryAcquire: async (ids) => {
       const askedAtMs = monotonicMs();
       const grants = await Promise.all(ids.map((id) => acquiring.add(id)));
+      for (const grant of grants) keep(grant, askedAtMs);
+      return grants;
+    },
+    keepTaken: async (ask) => {
+      const askedAtMs = monotonicMs();
+      const grants = await ask([...held.keys()]);
       for (const grant of grants) keep(grant, askedAtMs);
       return grants;
     },

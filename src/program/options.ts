@@ -29,6 +29,11 @@ export function addWaves(command: Command): Command {
     .option('--soak <duration>', 'how long to wait between two waves, such as 10m');
 }
 
+/** Which processes carry the run out. */
+export function addExecutor(command: Command): Command {
+  return command.option('--executor <executor>', 'local: in this process; pg-boss: by `tenancy worker` processes, wherever they are');
+}
+
 export function addSelection(command: Command): Command {
   return command
     .argument('[id...]', 'tenant ids; - reads them from stdin, one a line')

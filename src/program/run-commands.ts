@@ -29,6 +29,11 @@ export function addRunCommands(run: Command, choose: Choose): void {
     .argument('<run>', 'its id, or last')
     .option('--now', 'stop what is in flight too, as after a second Ctrl-C')
     .action((id, flags) => choose(async (context) => (await import('../commands/run-control.js')).runRunCancel(context, id, flags)));
+  run
+    .command('follow')
+    .description('tell what becomes of a run that workers carry out; a Ctrl-C ends the telling only')
+    .argument('<run>', 'its id, or last')
+    .action((id) => choose(async (context) => (await import('../commands/worker.js')).runRunFollow(context, id)));
   addWaves(addRunOptions(run.command('retry')))
     .description('run again what failed, was cancelled or was never started')
     .argument('<run>', 'its id, or last')

@@ -2,8 +2,10 @@ import type { OutcomeCounts, RunCommand, RunStop, TenantOutcome, TenantOutcomeTy
 import type { DriverName, Placement, Tenant, TenantFailure, TenantId, TenantOperation, TenantStatus } from '../tenant.js';
 
 import type { Shard } from '../util/shard.js';
+import type { RunDistribution } from './distribution.js';
 import type { PreparedHomeBook } from './prepared-homes.js';
 
+export type { RunDistribution } from './distribution.js';
 export type { NewPreparedHome, PreparedHome } from './prepared-homes.js';
 
 /**
@@ -114,6 +116,9 @@ export interface Registry extends PreparedHomeBook {
 
   /** How many tenants of a run have which outcome, of those that are recorded: none of those who had nothing to do. */
   countOutcomes(runId: string): Promise<OutcomeCounts>;
+
+  /** Left out where the store can't carry a run out from many processes. */
+  readonly distribution?: RunDistribution;
 
   /** The audit trail of one tenant, oldest first. */
   listEvents(tenant: string, page: { readonly after: number; readonly limit: number }): Promise<readonly AuditEvent[]>;

@@ -15,6 +15,8 @@ export interface ControlWatch {
 }
 
 export interface ControlOptions {
+  /** Who speaks for the run. @default the owner of its leases */
+  readonly owner?: string;
   /** Once it aborts nothing is held: what was not started is to be counted. */
   readonly draining: AbortSignal;
   readonly countProgress: () => { readonly inFlight: number; readonly notStarted: number };
@@ -38,7 +40,7 @@ export function heedControl(run: RunContext, options: ControlOptions): ControlWa
   let isClosed = false;
 
   const hear = (): Promise<RunControl | null> =>
-    registry.hearRun(runId, { owner: leases.owner, ttlMs: LEASE_MS, isHolding: hold !== null });
+    registry.hearRun(runId, { owner: options.owner ?? leases.owner, ttlMs: LEASE_MS, isHolding: hold !== null });
 
   async function poll(): Promise<void> {
     const control = await hear();

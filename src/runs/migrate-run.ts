@@ -1,4 +1,4 @@
-import type { ResolvedConfig } from '../config/types.js';
+import type { Executor, ResolvedConfig } from '../config/types.js';
 import type { EXIT } from '../errors/define.js';
 import { TenancyError } from '../errors.js';
 import type { FailureBudget } from '../fleet/failure-budget.js';
@@ -9,6 +9,7 @@ import type { RunContext, RunLimits } from '../lifecycle/run-context.js';
 import { noJournal } from '../lifecycle/steps.js';
 import { MIGRATABLE } from '../lifecycle/transitions.js';
 import type { Registry, TenantFilter } from '../registry/registry.js';
+import { createRunId } from '../util/names.js';
 import type { Share } from '../util/share.js';
 import { announceRun, recordRun } from './begin-run.js';
 import { decideCaution, keepCaution, planCaution, sizeWaves } from './caution.js';
@@ -21,7 +22,7 @@ import { findLastFailed, narrowToFailed } from './last-failed.js';
 import { leaveOutVerified } from './leave-out-verified.js';
 import type { RunReport } from './report.js';
 import { tryThrottles } from './throttle-clusters.js';
-import type { Workspace } from './workspace.js';
+import type { RunOptions, Workspace } from './workspace.js';
 
 export interface MigrateOptions {
   /** Up: the newest migration to apply; without it, the newest there is. Rollback: the one that is to be the newest afterwards. */
@@ -43,6 +44,8 @@ export interface MigrateOptions {
   readonly save?: string | null;
   /** In a dry run: tell each tenant with something to do, and not only how many there are of each kind. @default true */
   readonly listsTenants?: boolean;
+  /** Which processes carry it out. @default the config's */
+  readonly executor?: Executor;
   readonly signals: RunSignals;
   /** Asked once the tenants are counted and before anything is touched; throws to refuse. */
   readonly confirm?: (selected: number) => Promise<void>;
@@ -73,9 +76,10 @@ export async function migrateTenants(
   }
   const registry = await workspace.registry();
   await findMissing(registry, filter);
-  if (!selection.failed) return migrateFiltered(workspace, command, { registry, filter, migrator }, options);
+  const executor = options.executor ?? workspace.config.defaults.executor;
+  if (!selection.failed) return migrateFiltered(workspace, command, { registry, filter, migrator, executor }, options);
   const failedIn = (await findLastFailed(registry, command, filter.shard)).map(({ id }) => id);
-  return migrateFiltered(workspace, command, { registry, filter: narrowToFailed(filter, failedIn), migrator, failedIn }, options);
+  return migrateFiltered(workspace, command, { registry, filter: narrowToFailed(filter, failedIn), migrator, failedIn, executor }, options);
 }
 
 export interface MigrateScope {
@@ -86,18 +90,22 @@ export interface MigrateScope {
   readonly continued?: ContinuedRun;
   /** With `--failed`: the runs whose failed tenants the filter selects; without any it selects nobody. */
   readonly failedIn?: readonly string[];
+  /** @default 'local' */
+  readonly executor?: Executor;
 }
 
 /** The same for a filter that has been made and checked before, as by `run retry`. */
 export async function migrateFiltered(
   workspace: Workspace,
   command: 'migrate' | 'rollback',
-  { registry, filter, migrator, continued, failedIn }: MigrateScope,
+  { registry, filter, migrator, continued, failedIn, executor = 'local' }: MigrateScope,
   options: MigrateOptions,
 ): Promise<RunReport> {
   const { config } = workspace;
   const { limits = {}, dryRun = false } = options;
-  return workspace.withRun({ command, registry, migrator, limits, dryRun, runId: continued?.id }, async (run) => {
+  const isDistributed = executor === 'pg-boss' && !dryRun;
+  const opening = { command, registry, migrator, limits, dryRun, runId: continued?.id };
+  return workspace.withRun({ ...opening, ...(isDistributed ? nameOwner(createRunId()) : {}) }, async (run) => {
     const planned = await planRun({
       config,
       registry,
@@ -113,7 +121,12 @@ export async function migrateFiltered(
     if (options.dryRun) return (await import('./plan-migrate-run.js')).planMigrateRun(run, plan, options);
     await tryThrottles(run, plan.lanes);
     await options.confirm?.(plan.selected);
-    await recordRun(run, plan, migrator.target, { ...describeAsked(run, filter, options), ...keepCaution(caution) }, continued);
+    const asked = { ...describeAsked(run, filter, options), ...keepCaution(caution) };
+    if (isDistributed) {
+      const { distributeRun } = await import('./distributed/distribute.js');
+      return distributeRun(workspace, run, { plan, filter, asked, caution, signals: options.signals });
+    }
+    await recordRun(run, plan, migrator.target, asked, continued);
     const lanes = options.forceVerify ? plan.lanes.map((lane) => leaveOutVerified(run, lane)) : plan.lanes;
     return executeRun(run, {
       ...plan,
@@ -127,6 +140,11 @@ export async function migrateFiltered(
       ...(continued ? { before: continued } : {}),
     });
   });
+}
+
+/** Its workers speak for it in one name. What it tells comes from the registry, where only what has an outcome is heard of. */
+function nameOwner(runId: string): Pick<RunOptions, 'runId' | 'owner' | 'holdsIdle'> {
+  return { runId, owner: `${runId}/queue`, holdsIdle: false };
 }
 
 /** A typo must not make an empty selection, which ends well. */

@@ -14,6 +14,8 @@ import type { OutcomeWriter } from './outcome-writer.js';
 export interface WorkSpec {
   journal(tenant: Tenant): Promise<StepJournal>;
   work(scope: TenantScope, onVersion: OnVersion): Promise<WorkResult>;
+  /** Tenants with nothing to do get an outcome too: whoever takes them one by one has to know that they had their turn. @default false */
+  readonly recordsIdle?: boolean;
   /** What a tenant becomes whose work failed; left out where it stays what it is. */
   readonly failAs?: Transition;
 }
@@ -21,7 +23,7 @@ export interface WorkSpec {
 /** Waits for the lease, does the work within `--timeout`, and hands the outcome to the writer. Never rejects for the tenant's own failure. */
 export async function workOnTenant(
   run: RunContext,
-  { journal, work, failAs }: WorkSpec,
+  { journal, work, failAs, recordsIdle = false }: WorkSpec,
   { tenant: listed, listedAs, grant: first }: LeasedTenant,
   writer: OutcomeWriter,
   { aborting, givingBack }: { readonly aborting: AbortSignal; readonly givingBack: () => Promise<unknown> },
@@ -67,7 +69,7 @@ export async function workOnTenant(
 
   const version = ending.result?.version ?? reached;
   if (grant.status === 'granted') {
-    const isIdle = ending.outcome.outcome === 'up-to-date' && tenant.lastError === null && isRecorded(tenant, version);
+    const isIdle = !recordsIdle && ending.outcome.outcome === 'up-to-date' && tenant.lastError === null && isRecorded(tenant, version);
     if (isIdle) await run.leases.release([tenant.id]).catch(() => undefined);
     else {
       writer.write({

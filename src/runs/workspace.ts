@@ -40,7 +40,13 @@ export interface Workspace {
   emitter(runId: string): EmitRunEvent;
   /** For what makes homes ahead, outside of any run. */
   ahead(registry: Registry, migrator: RunMigrator): AheadContext;
-  /** Makes the context of a run, hands it over, and closes what it opened. */
+  /** The URL that the registry is opened by. */
+  registryUrl(): Promise<string>;
+  /** For a person: what happens beside the runs. */
+  notice(text: string): void;
+  /** Makes the context of a run; whoever asks for it closes it. */
+  openRun(options: RunOptions): OpenedRun;
+  /** Makes the context of a run, hands it over, tells its end, and closes what it opened. */
   withRun(options: RunOptions, use: (run: RunContext) => Promise<RunReport>): Promise<RunReport>;
   close(): Promise<void>;
 }
@@ -53,6 +59,15 @@ export interface RunOptions {
   readonly dryRun: boolean;
   /** Of a run that is gone on with. @default a new one */
   readonly runId?: string | undefined;
+  /** Of its leases. @default a new one */
+  readonly owner?: string;
+  /** Tells of a tenant only once it proves to have work. @default true */
+  readonly holdsIdle?: boolean;
+}
+
+export interface OpenedRun {
+  readonly run: RunContext;
+  close(): Promise<void>;
 }
 
 export function createWorkspace(options: WorkspaceOptions): Workspace {
@@ -74,6 +89,50 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
     return made;
   }
 
+  function openRun({ command, registry, migrator, limits, dryRun, runId = createRunId(), owner, holdsIdle = true }: RunOptions): OpenedRun {
+    const leases = createLeaseKeeper(registry, { owner: owner ?? createOwnerId(), host: options.host });
+    const logs = createTenantLogs(config.logsDirectory, runId);
+    const emit = createEmitter(options, config, runId, holdsIdle);
+    const changing = createBatcher(
+      async (changes: readonly TenantChange[]) => {
+        const changed = new Map((await registry.updateTenants(changes)).map((tenant) => [tenant.id as string, tenant]));
+        return changes.map(({ id }) => changed.get(id) ?? null);
+      },
+      { maxItems: 500 },
+    );
+    const journaling = createBatcher(
+      async (steps: readonly (readonly NewStepRecord[])[]) => {
+        await registry.recordSteps(steps.flat());
+        return steps.map(() => undefined);
+      },
+      { maxItems: 500 },
+    );
+    const run: RunContext = {
+      runId,
+      command,
+      host: options.host,
+      config,
+      registry,
+      clusters: clusters(registry, { dryRun }),
+      templates,
+      leases,
+      migrator,
+      logs,
+      limits: { ...defaultLimits(config), ...limits },
+      emit,
+      changeTenant: (change) => changing.add(change),
+      recordSteps: (steps) => journaling.add(steps),
+      dryRun,
+    };
+    const close = async (): Promise<void> => {
+      await Promise.allSettled([leases.close(), logs.flush()]);
+      await run.clusters.close();
+      // A program may have thousands of runs in its life.
+      clustersMade.delete(run.clusters);
+    };
+    return { run, close };
+  }
+
   return {
     config,
     host: options.host,
@@ -86,6 +145,8 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
       });
       return opening;
     },
+    registryUrl: async () => (await servers.urlOf(config.registry.url, 'registry.url')).url,
+    notice: options.onNotice,
     registryDatabase: async () => databaseOfUrl((await servers.urlOf(config.registry.url, 'registry.url')).url),
     ahead: (registry, migrator) => ({
       registry,
@@ -99,46 +160,14 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
         if (event.type === 'run.warned') options.onNotice(event.message);
       },
     }),
-    withRun: async ({ command, registry, migrator, limits, dryRun, runId = createRunId() }, use) => {
-      const leases = createLeaseKeeper(registry, { owner: createOwnerId(), host: options.host });
-      const logs = createTenantLogs(config.logsDirectory, runId);
-      const emit = createEmitter(options, config, runId);
-      const changing = createBatcher(
-        async (changes: readonly TenantChange[]) => {
-          const changed = new Map((await registry.updateTenants(changes)).map((tenant) => [tenant.id as string, tenant]));
-          return changes.map(({ id }) => changed.get(id) ?? null);
-        },
-        { maxItems: 500 },
-      );
-      const journaling = createBatcher(
-        async (steps: readonly (readonly NewStepRecord[])[]) => {
-          await registry.recordSteps(steps.flat());
-          return steps.map(() => undefined);
-        },
-        { maxItems: 500 },
-      );
-      const run: RunContext = {
-        runId,
-        command,
-        host: options.host,
-        config,
-        registry,
-        clusters: clusters(registry, { dryRun }),
-        templates,
-        leases,
-        migrator,
-        logs,
-        limits: { ...defaultLimits(config), ...limits },
-        emit,
-        changeTenant: (change) => changing.add(change),
-        recordSteps: (steps) => journaling.add(steps),
-        dryRun,
-      };
+    openRun,
+    withRun: async (asked, use) => {
+      const { run, close } = openRun(asked);
       try {
         const report = await use(run);
-        emit({
+        run.emit({
           type: 'run.finished',
-          command,
+          command: run.command,
           counts: report.counts,
           failed: report.failed,
           ms: report.ms,
@@ -147,10 +176,7 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
         });
         return report;
       } finally {
-        await Promise.allSettled([leases.close(), logs.flush()]);
-        await run.clusters.close();
-        // A program may have thousands of runs in its life.
-        clustersMade.delete(run.clusters);
+        await close();
       }
     },
     close: async () => {
@@ -167,7 +193,7 @@ function defaultLimits({ defaults }: ResolvedConfig): RunLimits {
 }
 
 /** Stamps events, and tells them to whoever listens. A listener that fails harms no tenant: it is a warning, once. */
-function createEmitter({ onEvent, onNotice }: WorkspaceOptions, config: ResolvedConfig, runId: string): EmitRunEvent {
+function createEmitter({ onEvent, onNotice }: WorkspaceOptions, config: ResolvedConfig, runId: string, holdsIdle = true): EmitRunEvent {
   const { onEvent: hook } = config.hooks;
   const noticeOnce = once((error) => onNotice(`a listener to the events of ${runId} failed: ${describe(error)}`));
 
@@ -183,7 +209,7 @@ function createEmitter({ onEvent, onNotice }: WorkspaceOptions, config: Resolved
     tell({ v: 1, at: wallClock().toISOString(), run: runId, type: 'run.warned', code, message });
   });
 
-  return holdIdleTenants((event) => {
+  const emit: EmitRunEvent = (event) => {
     const stamped: StampedRunEvent = { v: 1, at: wallClock().toISOString(), run: runId, ...event };
     tell(stamped);
     if (!hook) return;
@@ -192,7 +218,8 @@ function createEmitter({ onEvent, onNotice }: WorkspaceOptions, config: Resolved
     } catch (error) {
       warnOnce(error);
     }
-  });
+  };
+  return holdsIdle ? holdIdleTenants(emit) : emit;
 }
 
 function once(use: (error: unknown) => void): (error: unknown) => void {

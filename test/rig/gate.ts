@@ -92,7 +92,6 @@ export async function createProcessGate(): Promise<ProcessGate> {
     async open() {
       isOpen = true;
       for (const socket of blocked.splice(0)) socket.end();
-      server.close();
     },
   };
 }

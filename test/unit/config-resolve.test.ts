@@ -158,6 +158,7 @@ describe('resolving', () => {
       leaseWaitMs: 20_000,
       waves: [],
       soakMs: 0,
+      executor: 'local',
     });
     expect(config.logsDirectory).toBe('/app/.tenancy/logs');
   });

@@ -31,7 +31,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'src/embedded/index.ts',
     'src/fleet/retry.ts',
   ],
-  runs: [...words, 'config', 'migrations', 'src/registry/index.ts', 'src/drivers/index.ts', 'lifecycle', 'fleet'],
+  executors: words,
+  runs: [...words, 'config', 'migrations', 'src/registry/index.ts', 'src/drivers/index.ts', 'executors', 'lifecycle', 'fleet'],
   // The tally is plain counting.
   // What runs told, read and added up.
   reports: [...words, 'src/fleet/tally.ts'],
@@ -73,7 +74,8 @@ const contracts = [
 ];
 
 /** The only files that touch the process, the terminal or the clock. */
-const machineFiles = /^src\/(cli|config\/node-runtime|embedded\/machine|util\/clock|util\/(exec|process-group)|reporters\/.*)\.ts$/;
+const machineFiles =
+  /^src\/(cli|executors\/load-pg-boss|config\/node-runtime|embedded\/machine|util\/clock|util\/(exec|process-group)|reporters\/.*)\.ts$/;
 
 /** What each entry point may load before it knows what it is asked. */
 const eagerLibraries: Readonly<Record<string, readonly string[]>> = {

@@ -3,6 +3,7 @@ import { createChangeWriter } from './changes.js';
 import { createClusterRegister } from './clusters.js';
 import { createRegistryConnection } from './connection.js';
 import { checkTables } from './damage.js';
+import { createRunDistribution } from './distribution.js';
 import { createEventReader } from './events.js';
 import { createLeaseKeeper } from './leases.js';
 import { ensureRegistry } from './migrate.js';
@@ -34,6 +35,7 @@ export async function openPostgresRegistry(options: OpenRegistryOptions): Promis
       ...createOutcomeBook(db),
       ...createEventReader(db),
       ...createPreparedHomeBook(db),
+      distribution: createRunDistribution(db),
       close: db.close,
     };
   } catch (error) {

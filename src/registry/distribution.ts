@@ -1,0 +1,35 @@
+import type { TenantOutcome } from '../events.js';
+import type { Tenant } from '../tenant.js';
+import type { LeaseGrant, LeaseRequest, TenantFilter } from './registry.js';
+
+/**
+ * What it takes to carry one run out from many processes: the registry itself says who is next. A store that can't hand tenants out
+ * one by one, each to one process, has none of it.
+ */
+export interface RunDistribution {
+  /**
+   * Leases up to `limit` tenants of the filter that nobody has a lease of and that have no end in this run, in the order of ids after `after`.
+   * Of many who ask at the same time, none is given a tenant that another is given, and none waits for another.
+   * @param known ids that this owner has already: any other that is leased to it was given in an answer that got lost, and is given again.
+   */
+  takeTenants(runId: string, request: TakeRequest): Promise<readonly Extract<LeaseGrant, { status: 'granted' }>[]>;
+  /** How many tenants of the filter have no end in this run yet, leased or not. */
+  countLeft(runId: string, filter: TenantFilter): Promise<number>;
+  /** The outcomes that were recorded since then, oldest first, and what to ask with the next time; some may come twice. */
+  listRecentOutcomes(runId: string, since: number | null): Promise<{ readonly outcomes: readonly TenantOutcome[]; readonly now: number }>;
+  /** The tenants that somebody works on for this run: those whose lease's owner begins with the run's id and a slash. */
+  listInFlight(runId: string): Promise<readonly InFlightTenant[]>;
+}
+
+export interface TakeRequest {
+  readonly filter: TenantFilter;
+  readonly after: string | null;
+  readonly limit: number;
+  readonly lease: LeaseRequest;
+  readonly known: readonly string[];
+}
+
+export interface InFlightTenant extends Pick<Tenant, 'id' | 'cluster'> {
+  readonly owner: string;
+  readonly host: string;
+}

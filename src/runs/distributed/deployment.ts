@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto';
+import type { ResolvedConfig } from '../../config/types.js';
+import { TenancyError } from '../../errors.js';
+import { openSlotQueue, type SlotQueue } from '../../executors/slot-queue.js';
+import { createRunMigrator } from '../../lifecycle/migrator.js';
+import type { Registry, Run, RunDistribution } from '../../registry/registry.js';
+import type { Workspace } from '../workspace.js';
+
+/** What a run that is carried out by workers keeps in its options. */
+export interface DistributedOptions {
+  readonly executor: 'pg-boss';
+  /** Only workers with the same migrations take part in it. */
+  readonly deployment: string;
+}
+
+export function readDistributed({ options }: Run): DistributedOptions | null {
+  if (options['executor'] !== 'pg-boss' || typeof options['deployment'] !== 'string') return null;
+  return { executor: 'pg-boss', deployment: options['deployment'] };
+}
+
+/** Who its processes are when they speak for the run as a whole: all of them are the same one. */
+export function ownerOfRun(runId: string): string {
+  return `${runId}/queue`;
+}
+
+/** Digest of every migration that there is here, whatever version a run goes to. */
+export async function digestDeployment(config: ResolvedConfig): Promise<string> {
+  const newest = await createRunMigrator(config, { direction: 'up', to: null, allowOutOfOrder: false, forceVerify: false });
+  const contents = newest.contents.map(({ name, digest }) => [name, digest]);
+  return createHash('sha256')
+    .update(JSON.stringify([newest.identity, contents]))
+    .digest('hex');
+}
+
+/** @throws TenancyError `TENANCY_EXECUTOR_REFUSED` */
+export function requireDistribution(registry: Registry): RunDistribution {
+  if (registry.distribution) return registry.distribution;
+  throw new TenancyError('TENANCY_EXECUTOR_REFUSED', {
+    reason: `pg-boss keeps its queue beside the registry, which has to be on PostgreSQL; this one is at ${registry.where}`,
+    advice: 'leave --executor out, or split the fleet over several jobs with --shard i/n, which needs no queue',
+  });
+}
+
+export async function openQueue(workspace: Workspace, deployment: string): Promise<SlotQueue> {
+  return openSlotQueue({
+    url: await workspace.registryUrl(),
+    root: workspace.config.root,
+    deployment,
+    onError: (error) => workspace.notice(`the queue: ${error.message}`),
+  });
+}

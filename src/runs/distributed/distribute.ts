@@ -1,0 +1,67 @@
+import { TenancyError } from '../../errors.js';
+import type { Slot } from '../../executors/slot-queue.js';
+import type { RunContext } from '../../lifecycle/run-context.js';
+import type { TenantFilter } from '../../registry/registry.js';
+import { recordRun } from '../begin-run.js';
+import type { Caution } from '../caution.js';
+import type { RunSignals } from '../execute-run.js';
+import type { RunPlan } from '../lanes.js';
+import type { RunReport } from '../report.js';
+import type { Workspace } from '../workspace.js';
+import { digestDeployment, openQueue, requireDistribution } from './deployment.js';
+import { followRun } from './follow.js';
+
+export interface DistributeOptions {
+  readonly plan: RunPlan;
+  readonly filter: TenantFilter;
+  /** What is kept with the run. */
+  readonly asked: Readonly<Record<string, unknown>>;
+  readonly caution: Caution;
+  readonly signals: RunSignals;
+}
+
+/** So many ids are kept with a run, and workers know their tenants from there. */
+const MOST_IDS = 1_000;
+
+/**
+ * Hands a run to workers, and follows it to its end. The registry knows who is next; what goes through the queue is the right to have one tenant of a
+ * cluster in flight, as often as the caps allow.
+ */
+export async function distributeRun(workspace: Workspace, run: RunContext, options: DistributeOptions): Promise<RunReport> {
+  const { plan, filter, asked, caution, signals } = options;
+  requireDistribution(run.registry);
+  refuseUnfit(filter, caution);
+  const deployment = await digestDeployment(run.config);
+  const queue = await openQueue(workspace, deployment);
+  try {
+    if (plan.lanes.length > 0) {
+      await recordRun(run, plan, run.migrator.target, { ...asked, executor: 'pg-boss', deployment });
+      await queue.offer(listSlots(run.runId, plan));
+    }
+  } finally {
+    await queue.close();
+  }
+  return followRun(run, { selected: plan.selected, upToDate: plan.upToDate, hasWork: plan.lanes.length > 0, signals });
+}
+
+function refuseUnfit(filter: TenantFilter, { waves }: Caution): void {
+  if (waves.length > 0) {
+    const reason = 'waves are gone through by one process, which knows when one has ended';
+    throw new TenancyError('TENANCY_EXECUTOR_REFUSED', { reason, advice: 'leave out --executor, or --canary, --waves and --soak' });
+  }
+  if ((filter.ids?.length ?? 0) > MOST_IDS) {
+    const reason = `over ${MOST_IDS} ids are not kept with a run, so no worker would know them`;
+    throw new TenancyError('TENANCY_EXECUTOR_REFUSED', { reason, advice: 'select them by --all, --label, --cluster or --shard' });
+  }
+}
+
+/** One cluster after the other gets one more, up to its cap and the run's, so that none goes without. */
+function listSlots(runId: string, { clusters, concurrency }: RunPlan): readonly Slot[] {
+  const slots: Slot[] = [];
+  for (let number = 0; slots.length < concurrency; number += 1) {
+    const open = Object.entries(clusters).filter(([, { cap, tenants }]) => number < Math.min(cap, tenants));
+    if (open.length === 0) break;
+    slots.push(...open.slice(0, concurrency - slots.length).map(([cluster]) => ({ runId, cluster, number })));
+  }
+  return slots;
+}

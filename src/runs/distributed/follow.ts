@@ -1,0 +1,127 @@
+import { TenancyError } from '../../errors.js';
+import type { TenantOutcome } from '../../events.js';
+import { FAILED_OUTCOMES, Tally } from '../../fleet/tally.js';
+import { LEASE_MS } from '../../lifecycle/leases.js';
+import type { RunContext } from '../../lifecycle/run-context.js';
+import type { Registry, Run, RunControl } from '../../registry/registry.js';
+import { sleep } from '../../util/abort.js';
+import { elapsedMs, monotonicMs } from '../../util/clock.js';
+import type { RunSignals } from '../execute-run.js';
+import { decideExitCode, type RunReport } from '../report.js';
+import { ownerOfRun, requireDistribution } from './deployment.js';
+
+const LOOK_MS = 500;
+/** Then it is said that nobody works on it. */
+const PATIENCE_MS = 5_000;
+/** An outcome that was told may come again for so long. */
+const REMEMBER_MS = 30_000;
+const PAGE = 500;
+
+export interface FollowOptions {
+  readonly selected: number;
+  readonly upToDate: number;
+  /** False: there was nothing to do, and so there is no run. */
+  readonly hasWork: boolean;
+  /** Told before what was recorded up to now, which isn't told again. */
+  readonly isJoining?: boolean;
+  readonly signals: RunSignals;
+}
+
+/**
+ * Tells what becomes of a run that workers carry out, as if it were carried out here, until it has ended. Nothing of it depends on anybody following:
+ * a Ctrl-C ends the telling, not the run. @throws TenancyError `TENANCY_RUN_LEFT`
+ */
+export async function followRun(run: RunContext, options: FollowOptions): Promise<RunReport> {
+  const { registry, runId, command } = run;
+  const startedMs = monotonicMs();
+  if (!options.hasWork) return reportNothing(run, options, startedMs);
+  const distribution = requireDistribution(registry);
+  const told = new Map<string, number>();
+  const shown = new Set<string>();
+  let since: number | null = null;
+  let control = 'go-on' as RunControl;
+  let isTold = options.isJoining !== true;
+  let heardMs = monotonicMs();
+  let isWarned = false;
+
+  function start(tenant: string, cluster: string): void {
+    if (shown.has(tenant)) return;
+    shown.add(tenant);
+    run.emit({ type: 'tenant.started', tenant, cluster, steps: [command === 'rollback' ? 'rollback' : 'migrate'] });
+  }
+
+  function tell(outcome: TenantOutcome): void {
+    start(outcome.tenant, outcome.cluster);
+    shown.delete(outcome.tenant);
+    run.emit({ type: 'tenant.finished', ...outcome });
+  }
+
+  async function look(): Promise<void> {
+    const recent = await distribution.listRecentOutcomes(runId, since);
+    const nowMs = monotonicMs();
+    for (const outcome of recent.outcomes) {
+      if (isTold && !told.has(outcome.tenant)) tell(outcome);
+      told.set(outcome.tenant, nowMs);
+    }
+    isTold = true;
+    since = recent.now;
+    for (const [tenant, atMs] of told) if (nowMs - atMs > REMEMBER_MS) told.delete(tenant);
+    const inFlight = await distribution.listInFlight(runId);
+    for (const { id, cluster } of inFlight) if (!told.has(id)) start(id, cluster);
+    if (recent.outcomes.length > 0 || inFlight.length > 0) heardMs = nowMs;
+  }
+
+  /** It also says that the run is being looked after where no worker is there yet. */
+  async function hear(): Promise<void> {
+    const heard = await registry.hearRun(runId, { owner: ownerOfRun(runId), ttlMs: LEASE_MS, isHolding: control === 'pause' });
+    const notStarted = 0;
+    if (heard === 'pause' && control !== 'pause') run.emit({ type: 'run.paused', inFlight: shown.size, notStarted });
+    if (heard === 'go-on' && control === 'pause') run.emit({ type: 'run.resumed', ms: 0, notStarted });
+    if (heard !== null) control = heard;
+  }
+
+  for (;;) {
+    const kept = await registry.findRun(runId);
+    // Looked at first, so that what was recorded before the end is seen.
+    await look();
+    if (kept && kept.status !== 'running' && kept.status !== 'paused' && kept.finishedAt !== null) return report(run, kept, startedMs);
+    if (options.signals.drain.aborted) throw new TenancyError('TENANCY_RUN_LEFT', { run: runId });
+    await hear();
+    if (!isWarned && control !== 'pause' && monotonicMs() - heardMs > PATIENCE_MS) {
+      isWarned = true;
+      const { code, message, hint } = new TenancyError('TENANCY_WORKERS_MISSING', {
+        run: runId,
+        target: run.migrator.target ?? 'the newest',
+      });
+      run.emit({ type: 'run.warned', code, message: `${message}: ${hint}` });
+    }
+    await sleep(LOOK_MS, options.signals.drain).catch(() => undefined);
+  }
+}
+
+function reportNothing({ runId, command }: RunContext, { selected, upToDate }: FollowOptions, startedMs: number): RunReport {
+  const tally = new Tally();
+  tally.count('up-to-date', upToDate);
+  const { counts } = tally;
+  return { runId, command, selected, counts, failed: [], stopped: null, pending: 0, ms: elapsedMs(startedMs), exitCode: 0 };
+}
+
+async function report({ runId, command, registry }: RunContext, kept: Run, startedMs: number): Promise<RunReport> {
+  const { selected, stopped } = kept;
+  const failed = await readFailed(registry, runId);
+  const counts = kept.counts ?? new Tally().counts;
+  const exitCode = decideExitCode(selected, failed, stopped?.reason ?? null);
+  return { runId, command, selected, counts, failed, stopped, pending: 0, ms: elapsedMs(startedMs), exitCode };
+}
+
+export async function readFailed(registry: Registry, runId: string): Promise<readonly TenantOutcome[]> {
+  const tally = new Tally();
+  let after: string | null = null;
+  for (;;) {
+    const page: readonly TenantOutcome[] = await registry.listOutcomes(runId, { outcomes: FAILED_OUTCOMES }, { after, limit: PAGE });
+    for (const outcome of page) tally.add(outcome);
+    after = page.at(-1)?.tenant ?? null;
+    // Worst first, as of any other run.
+    if (after === null || page.length < PAGE) return tally.failed;
+  }
+}

@@ -1,0 +1,109 @@
+import { TenancyError } from '../../errors.js';
+import { monotonicMs } from '../../util/clock.js';
+import { remember } from '../../util/remember.js';
+import type { RunSignals } from '../execute-run.js';
+import type { Workspace } from '../workspace.js';
+import { digestDeployment, openQueue, readDistributed, requireDistribution } from './deployment.js';
+import { type Participation, takePart } from './take-part.js';
+
+export interface WorkerOptions {
+  /** Tenants in flight in this worker. @default the sum of its clusters' caps */
+  readonly concurrency: number | null;
+  /** Takes part on these only. @default all of the config */
+  readonly clusters: readonly string[];
+  /** Ends when there is nothing to do. */
+  readonly untilIdle: boolean;
+  /** `drain`: finishes what is in flight and hands the rest back. */
+  readonly signals: RunSignals;
+}
+
+/** Nothing is there for so long. */
+const IDLE_MS = 3_000;
+/** How often runs of other deployments are looked for. */
+const LOOK_MS = 30_000;
+
+/** Takes part in the runs that others have handed to workers, until it is told to rest. */
+export async function serveRuns(workspace: Workspace, options: WorkerOptions): Promise<void> {
+  const { config } = workspace;
+  const clusters = options.clusters.length > 0 ? options.clusters : Object.keys(config.clusters);
+  refuseUnknown(clusters, Object.keys(config.clusters));
+  const registry = await workspace.registry();
+  requireDistribution(registry);
+  const deployment = await digestDeployment(config);
+  const queue = await openQueue(workspace, deployment);
+  const parts = new Map<string, Promise<Participation>>();
+  const slots = new Map<string, number>();
+  const resting = new AbortController();
+  const rest = (): void => resting.abort();
+  if (options.signals.drain.aborted) rest();
+  else options.signals.drain.addEventListener('abort', rest, { once: true });
+  const strangers = watchStrangers(workspace, deployment);
+  let idleSinceMs: number | null = null;
+
+  async function handle({ runId, cluster }: { readonly runId: string; readonly cluster: string }, lost: AbortSignal): Promise<void> {
+    idleSinceMs = null;
+    const kept = await registry.findRun(runId);
+    // It has ended since, or somebody goes on with it without workers.
+    if (kept === null || kept.finishedAt !== null || readDistributed(kept) === null) return;
+    slots.set(runId, (slots.get(runId) ?? 0) + 1);
+    try {
+      const part = await remember(parts, runId, () => takePart(workspace, kept, options.signals));
+      await part.workSlot(cluster, lost);
+    } finally {
+      const left = (slots.get(runId) ?? 1) - 1;
+      slots.set(runId, left);
+      if (left === 0) await leave(runId);
+    }
+  }
+
+  async function leave(runId: string): Promise<void> {
+    const part = parts.get(runId);
+    parts.delete(runId);
+    slots.delete(runId);
+    await (await part?.catch(() => null))?.close();
+  }
+
+  const caps = clusters.reduce((sum, name) => sum + (config.clusters[name]?.concurrency ?? 0), 0);
+  workspace.notice(`waiting for runs on ${clusters.join(', ')}; Ctrl-C finishes what is in flight and ends`);
+  try {
+    await queue.work({
+      clusters,
+      concurrency: Math.max(1, options.concurrency ?? caps),
+      resting: resting.signal,
+      handle,
+      onIdle: () => {
+        idleSinceMs ??= monotonicMs();
+        if (options.untilIdle && monotonicMs() - idleSinceMs >= IDLE_MS) rest();
+      },
+    });
+  } finally {
+    options.signals.drain.removeEventListener('abort', rest);
+    strangers.close();
+    for (const runId of [...parts.keys()]) await leave(runId);
+    await queue.close();
+  }
+}
+
+function refuseUnknown(clusters: readonly string[], known: readonly string[]): void {
+  const unknown = clusters.find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new TenancyError('TENANCY_OPTION_REJECTED', { option: '--cluster', value: unknown, expected: `one of ${known.join(', ')}` });
+}
+
+/** Says it once of each run that waits for workers with other migrations than there are here. */
+function watchStrangers(workspace: Workspace, deployment: string): { close(): void } {
+  const told = new Set<string>();
+  async function look(): Promise<void> {
+    const registry = await workspace.registry();
+    for (const run of await registry.listRuns({ before: null, limit: 20 })) {
+      const distributed = readDistributed(run);
+      if (run.finishedAt !== null || distributed === null || distributed.deployment === deployment || told.has(run.id)) continue;
+      told.add(run.id);
+      const target = run.target === null ? '' : `, which goes to ${run.target},`;
+      workspace.notice(`the run ${run.id}${target} was begun with other migrations than are here: it needs workers of its own deploy`);
+    }
+  }
+  const timer = setInterval(() => void look().catch(() => undefined), LOOK_MS);
+  void look().catch(() => undefined);
+  return { close: () => clearInterval(timer) };
+}

@@ -1,0 +1,260 @@
+import type { DrainReason, OutcomeCounts, TenantOutcome } from '../../events.js';
+import { TENANT_OUTCOMES } from '../../events.js';
+import { isBudgetSpent } from '../../fleet/failure-budget.js';
+import { FAILED_OUTCOMES, isFailure } from '../../fleet/tally.js';
+import type { Throttle } from '../../fleet/throttle.js';
+import { LEASE_MS } from '../../lifecycle/leases.js';
+import { migrateTenant } from '../../lifecycle/migrate.js';
+import { createRunMigrator, type RunMigrator, targetOf } from '../../lifecycle/migrator.js';
+import { noJournal } from '../../lifecycle/steps.js';
+import type { Run, TenantFilter } from '../../registry/registry.js';
+import { sleep } from '../../util/abort.js';
+import { createOwnerId } from '../../util/names.js';
+import { readCaution } from '../caution.js';
+import { createDraining } from '../draining.js';
+import type { RunSignals } from '../execute-run.js';
+import { heedControl } from '../heed-control.js';
+import { readTenants } from '../lanes.js';
+import type { LeasedTenant } from '../leased-ahead.js';
+import { createOutcomeWriter } from '../outcome-writer.js';
+import { decideExitCode, INTERRUPTING } from '../report.js';
+import { readFilter } from '../retry-run.js';
+import { throttleCluster } from '../throttle-clusters.js';
+import { workOnTenant } from '../work-on-tenant.js';
+import type { Workspace } from '../workspace.js';
+import { ownerOfRun, requireDistribution } from './deployment.js';
+import { readFailed } from './follow.js';
+
+/** How long until it is looked again whether who is left has been let go of by its worker. */
+const LOOK_MS = 500;
+const COUNT_MS = 1_000;
+const BATCH = 500;
+
+/** What a worker has of one run, for as long as it holds slots of it. */
+export interface Participation {
+  /**
+   * Works on one tenant of the cluster after the other until none is left, or nobody may be started any more. Rejects where the slot is to go to
+   * somebody else: this worker rests, or `lost` has aborted.
+   */
+  workSlot(cluster: string, lost: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Tenants that this worker has leased for a cluster and not begun, and how far it has come in the order of ids. */
+interface Line {
+  ready: LeasedTenant[];
+  after: string | null;
+  slots: number;
+  taking: Promise<LeasedTenant | null>;
+}
+
+/** The worker is told to rest. What ends the run for everybody is another thing. */
+const RESTING: ReadonlySet<DrainReason> = new Set(['interrupted', 'terminated']);
+
+export async function takePart(workspace: Workspace, kept: Run, signals: RunSignals): Promise<Participation> {
+  const registry = await workspace.registry();
+  const distribution = requireDistribution(registry);
+  const { options, id: runId, selected } = kept;
+  const migrator = await makeMigrator(workspace, kept);
+  const opened = workspace.openRun({
+    command: kept.command,
+    registry,
+    migrator,
+    limits: (options['limits'] ?? {}) as object,
+    dryRun: false,
+    runId,
+    owner: `${runId}/${createOwnerId()}`,
+  });
+  const { run } = opened;
+  const common = options['forceVerify'] === true ? null : targetOf(migrator);
+  const filter: TenantFilter = { ...readFilter(kept), ...(common === null ? {} : { notAt: common }) };
+  const maxFailures = readCaution(kept).maxFailures ?? null;
+  const lines = new Map<string, Line>();
+  const throttles = new Map<string, Throttle | undefined>();
+  let inFlight = 0;
+
+  const draining = createDraining(signals, () => undefined);
+  const writer = createOutcomeWriter(registry, runId, ({ tenant }) => run.leases.forget(tenant));
+  const lineOf = (cluster: string): Line => {
+    const line = lines.get(cluster) ?? { ready: [], after: null, slots: 0, taking: Promise.resolve(null) };
+    lines.set(cluster, line);
+    return line;
+  };
+  /** Others may have them meanwhile, and end them: nobody here may begin them any more. */
+  const giveBack = async (clusters: Iterable<string>): Promise<void> => {
+    const ids = [...clusters].flatMap((cluster) =>
+      lineOf(cluster)
+        .ready.splice(0)
+        .map(({ tenant }) => tenant.id),
+    );
+    await run.leases.release(ids.filter((id) => run.leases.holds(id)));
+  };
+  const control = heedControl(run, {
+    owner: ownerOfRun(runId),
+    draining: draining.signal,
+    countProgress: () => ({ inFlight, notStarted: 0 }),
+    giveBack: () => giveBack(lines.keys()),
+    onCancel: () => draining.drain('cancelled'),
+    onAbort: () => draining.abort('cancelled'),
+    // It has ended, or somebody goes on with it elsewhere.
+    onTakenOver: () => draining.abort('lease-lost'),
+  });
+  const counting = setInterval(() => void countFailures().catch(() => undefined), COUNT_MS);
+
+  async function countFailures(): Promise<void> {
+    if (maxFailures === null || draining.signal.aborted) return;
+    const counts = await registry.countOutcomes(runId);
+    const failures = FAILED_OUTCOMES.reduce((sum, type) => sum + counts[type], 0);
+    if (isBudgetSpent(maxFailures, failures, selected)) draining.drain('max-failures');
+  }
+
+  function throttleOf(cluster: string): Throttle | undefined {
+    if (!throttles.has(cluster))
+      throttles.set(cluster, throttleCluster(run, cluster, { draining: draining.signal, giveBack: (name) => giveBack([name]) }));
+    return throttles.get(cluster);
+  }
+
+  /** One after the other, so that each question is asked for all slots of the cluster. */
+  function next(cluster: string): Promise<LeasedTenant | null> {
+    const line = lineOf(cluster);
+    line.taking = line.taking.catch(() => null).then(() => line.ready.shift() ?? takeMore(cluster, line));
+    return line.taking;
+  }
+
+  async function takeMore(cluster: string, line: Line): Promise<LeasedTenant | null> {
+    // From where it was to the end, then from the beginning: some may have been let go of since.
+    for (const after of line.after === null ? [null] : [line.after, null]) {
+      const lease = { owner: run.leases.owner, host: run.host, ttlMs: LEASE_MS };
+      const request = { filter: { ...filter, clusters: [cluster] }, after, limit: Math.max(1, line.slots), lease };
+      const grants = await run.leases.keepTaken((known) => distribution.takeTenants(runId, { ...request, known }));
+      const taken = grants.map((grant) => ({ tenant: grant.tenant, listedAs: grant.tenant.status, grant }));
+      line.after = grants.at(-1)?.id ?? null;
+      line.ready.push(...taken);
+      const first = line.ready.shift();
+      if (first) return first;
+    }
+    return null;
+  }
+
+  async function runOne(leased: LeasedTenant): Promise<void> {
+    const { id, cluster } = leased.tenant;
+    inFlight += 1;
+    run.emit({ type: 'tenant.started', tenant: id, cluster, steps: [kept.command === 'rollback' ? 'rollback' : 'migrate'] });
+    try {
+      const work = { journal: async () => noJournal, work: migrateTenant, recordsIdle: true };
+      const { outcome, errorClass } = await workOnTenant(run, work, leased, writer, {
+        aborting: draining.aborting,
+        givingBack: async () => undefined,
+      });
+      run.emit({ type: 'tenant.finished', ...outcome });
+      if (errorClass === 'resources') draining.drain('resources');
+      if (isFailure(outcome.outcome)) {
+        await writer.drain();
+        await countFailures();
+      }
+    } finally {
+      inFlight -= 1;
+    }
+  }
+
+  /** Until nobody is left, or nobody may be begun. */
+  async function work(cluster: string, mayNotBegin: () => boolean): Promise<void> {
+    while (!mayNotBegin()) {
+      await control.admit();
+      await throttleOf(cluster)?.admit();
+      if (mayNotBegin()) return;
+      const leased = await next(cluster);
+      if (leased === null) {
+        // What is left is in the hands of others, who may die.
+        await writer.drain();
+        if ((await distribution.countLeft(runId, { ...filter, clusters: [cluster] })) === 0) return;
+        await sleep(LOOK_MS, draining.signal).catch(() => undefined);
+      } else if (mayNotBegin() || control.isHeld || throttleOf(cluster)?.isHeld) {
+        await run.leases.release([leased.tenant.id]);
+      } else await runOne(leased);
+    }
+  }
+
+  /** Whoever is last ends the run; of several who think so one does. */
+  async function settleIfOver(): Promise<void> {
+    const cause = draining.cause;
+    if (cause && (RESTING.has(cause.reason) || cause.reason === 'lease-lost')) return;
+    await writer.drain();
+    if (cause) {
+      await giveBack(lines.keys());
+      if ((await distribution.listInFlight(runId)).length > 0) return;
+      await recordNotStarted();
+    } else if ((await distribution.countLeft(runId, filter)) > 0) return;
+    const recorded = await registry.countOutcomes(runId);
+    const total = Object.values(recorded).reduce((sum, count) => sum + count, 0);
+    const counts: OutcomeCounts = { ...recorded, 'up-to-date': recorded['up-to-date'] + Math.max(0, selected - total) };
+    const notStarted = counts['not-started'];
+    const reason = cause?.reason ?? null;
+    await registry.finishRun(runId, {
+      status: reason !== null && INTERRUPTING.has(reason) ? 'interrupted' : 'finished',
+      owner: ownerOfRun(runId),
+      counts,
+      notStarted,
+      exitCode: decideExitCode(selected, await readFailed(registry, runId), reason),
+      reason,
+      stopped: cause && { reason: cause.reason, wave: null, waves: null, detail: cause.detail, notStarted },
+    });
+  }
+
+  async function recordNotStarted(): Promise<void> {
+    let batch: TenantOutcome[] = [];
+    const flush = async (): Promise<void> => {
+      const records = batch.map((outcome) => ({ outcome, owner: run.leases.owner, fence: 0, lastError: null }));
+      batch = [];
+      await registry.recordOutcomes(runId, records);
+    };
+    const ended = { runId, outcomes: TENANT_OUTCOMES };
+    const isEnded = new Set<string>();
+    for await (const { id } of readTenants(registry, { ...filter, ofRun: ended })) isEnded.add(id);
+    for await (const { id, cluster, schemaVersion: from } of readTenants(registry, filter)) {
+      if (isEnded.has(id)) continue;
+      batch.push({ tenant: id, cluster, outcome: 'not-started', attempts: 0, from, to: null, ms: 0 });
+      if (batch.length === BATCH) await flush();
+    }
+    await flush();
+  }
+
+  return {
+    workSlot: async (cluster, lost) => {
+      const line = lineOf(cluster);
+      line.slots += 1;
+      try {
+        await work(cluster, () => lost.aborted || draining.signal.aborted);
+      } finally {
+        line.slots -= 1;
+        if (line.slots === 0) await giveBack([cluster]).catch(() => undefined);
+      }
+      const reason = draining.cause?.reason;
+      if (lost.aborted || (reason !== undefined && RESTING.has(reason))) throw new Error('handed back');
+      await settleIfOver();
+    },
+    close: async () => {
+      clearInterval(counting);
+      draining.close();
+      await control.close();
+      await writer.drain().catch(() => undefined);
+      await opened.close();
+    },
+  };
+}
+
+function makeMigrator({ config }: Workspace, { command, options, target }: Run): Promise<RunMigrator> {
+  const isUp = command !== 'rollback';
+  const asked = typeof options['to'] === 'string' ? options['to'] : null;
+  return createRunMigrator(config, {
+    direction: isUp ? 'up' : 'down',
+    // A foreign migrator only knows its newest.
+    to: asked ?? (isUp && isBuiltIn(config) ? target : null),
+    allowOutOfOrder: options['allowOutOfOrder'] === true,
+    forceVerify: options['forceVerify'] === true,
+  });
+}
+
+function isBuiltIn({ hooks: { migrate } }: Workspace['config']): boolean {
+  return typeof migrate === 'object' && migrate.type === 'sql-migrations';
+}

@@ -1,0 +1,250 @@
+import { describe, expect, test } from 'vitest';
+import type { CliOptions, StartedCli } from '../rig/cli.js';
+import { createProcessGate, type ProcessGate, until } from '../rig/gate.js';
+import { findModernNode } from '../rig/modern-node.js';
+import { createTestMysql } from '../rig/mysql.js';
+import { describeOn } from '../rig/require.js';
+import { createScene, readJsonRun, type Scene } from './scene.js';
+
+interface TestScope {
+  onTestFinished(cleanUp: () => Promise<void>): void;
+}
+
+const node = await findModernNode();
+if (node === null) console.log('not run: workers (pg-boss needs Node.js 22.12, and npx -p node@24 brought none)');
+
+interface Gated extends Scene {
+  readonly gate: ProcessGate;
+  on(
+    args: readonly string[],
+    options?: Partial<CliOptions>,
+  ): Promise<StartedCli & { readonly hasSaid: (text: string, times?: number) => Promise<void> }>;
+}
+
+const ids = Array.from({ length: 8 }, (_, index) => `t${index + 1}`);
+
+/** Eight tenants whose second migration waits at a gate that tells who came, and how many at once. */
+async function createGated(scope: TestScope, concurrency: number): Promise<Gated> {
+  const gate = await createProcessGate();
+  scope.onTestFinished(() => gate.open());
+  const scene = await createScene(scope, { concurrency });
+  await scene.ok(['tenant', 'provision', ...ids]);
+  await scene.write(
+    'migrations/0002_gated.mjs',
+    `export const up = async (db, { tenant }) => {
+       await ${gate.expression('@').replace('"@"', 'tenant')};
+       await db.query('CREATE TABLE gated (id int)');
+     };\n`,
+  );
+  const on: Gated['on'] = async (args, options) => {
+    const cli = await scene.start(args, { node: node ?? '', timeoutMs: 150_000, ...options });
+    scope.onTestFinished(async () => cli.kill('SIGKILL'));
+    let said = '';
+    for (const stream of [cli.stdout, cli.stderr]) stream.on('data', (chunk) => (said += String(chunk)));
+    return { ...cli, hasSaid: (text, times = 1) => until(() => said.split(text).length > times, text, 90_000) };
+  };
+  return { ...scene, gate, on };
+}
+
+const countGated = async ({ db }: Scene): Promise<number> => (await db.query(`SELECT 1 FROM pg_tables WHERE tablename = 'gated'`)).length;
+
+const newestRun = async ({ db }: Scene): Promise<Record<string, unknown>> => {
+  const [row] = await db.query('SELECT id, status, exit_code, end_reason, counts FROM tenancy.runs ORDER BY sequence DESC LIMIT 1');
+  return row ?? {};
+};
+
+describe.skipIf(node === null)('workers', { timeout: 170_000 }, () => {
+  test('share a run, keep the cap of its cluster together, and tell the same as one process', async (scope) => {
+    const scene = await createGated(scope, 3);
+    const workers = [await scene.on(['worker', '--json']), await scene.on(['worker', '--json'])];
+    for (const worker of workers) await worker.hasSaid('waiting for runs on main');
+    const follower = await scene.on(['tenant', 'migrate', '--all', '--executor', 'pg-boss', '--json']);
+    await scene.gate.waiting(3);
+    while (scene.gate.arrivals.length < ids.length || scene.gate.blockedCount > 0) {
+      await scene.gate.waiting(Math.min(3, ids.length - scene.gate.arrivals.length + scene.gate.blockedCount));
+      expect(scene.gate.blockedCount).toBeLessThanOrEqual(3);
+      scene.gate.openForOne();
+      await until(() => scene.gate.blockedCount === 3 || scene.gate.arrivals.length === ids.length, 'the next to come');
+    }
+    const run = readJsonRun(await follower.result);
+    expect([run.exitCode, run.finished.counts.applied, scene.gate.peak]).toEqual([0, 8, 3]);
+    expect(run.of('run.started')).toMatchObject([{ selected: 8, target: '0002_gated', clusters: { main: { tenants: 8, cap: 3 } } }]);
+    expect(
+      run
+        .of('tenant.finished')
+        .map(({ tenant, outcome }) => `${tenant} ${outcome}`)
+        .sort(),
+    ).toEqual(ids.map((id) => `${id} applied`).sort());
+    expect(await countGated(scene)).toBe(8);
+    expect(await newestRun(scene)).toMatchObject({ status: 'finished', exit_code: 0 });
+    for (const worker of workers) worker.kill('SIGTERM');
+    const ended = await Promise.all(workers.map(({ result }) => result));
+    expect(ended.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+    for (const { stdout } of ended) expect(stdout).toContain('"tenant.finished"');
+    expect(await scene.db.query('SELECT id FROM tenancy.tenants WHERE lease_owner IS NOT NULL')).toEqual([]);
+  });
+
+  test('take over what one that was killed had in flight, once', async (scope) => {
+    const scene = await createGated(scope, 2);
+    const workers = [await scene.on(['worker']), await scene.on(['worker'])];
+    for (const worker of workers) await worker.hasSaid('waiting for runs');
+    const follower = await scene.on(['tenant', 'migrate', '--all', '--executor', 'pg-boss', '--json']);
+    await scene.gate.waiting(2);
+    workers[0]?.kill('SIGKILL');
+    await scene.gate.open();
+    const run = readJsonRun(await follower.result);
+    expect([run.exitCode, run.finished.counts]).toEqual([0, expect.objectContaining({ applied: 8, failed: 0, 'not-started': 0 })]);
+    expect(await countGated(scene)).toBe(8);
+    const twice = `SELECT tenant FROM tenancy.events WHERE type = 'tenant.settled' AND data ->> 'outcome' = 'applied' GROUP BY tenant HAVING count(*) > 2`;
+    expect(await scene.db.query(twice)).toEqual([]);
+  });
+
+  test('never run a tenant twice whose slot the queue took for lost', async (scope) => {
+    const scene = await createGated(scope, 1);
+    const first = await scene.on(['worker']);
+    await first.hasSaid('waiting for runs');
+    const follower = await scene.on(['tenant', 'migrate', '--all', '--executor', 'pg-boss', '--json']);
+    await scene.gate.waiting(1);
+    const second = await scene.on(['worker', '--verbose']);
+    await second.hasSaid('waiting for runs');
+    // As it does with one whose heartbeat is overdue, or that has expired.
+    await scene.db.query(`UPDATE tenancy_queue.job SET state = 'retry', start_after = now() WHERE state = 'active'`);
+    await second.hasSaid('started on main');
+    expect(new Set(scene.gate.arrivals).size).toBe(scene.gate.arrivals.length);
+    await scene.gate.open();
+    const run = readJsonRun(await follower.result);
+    expect([run.exitCode, run.finished.counts.applied]).toEqual([0, 8]);
+    expect(new Set(scene.gate.arrivals).size).toBe(8);
+    expect(scene.gate.arrivals).toHaveLength(8);
+  });
+
+  test('that are told to end finish what they have in flight, and leave the rest to others', async (scope) => {
+    const scene = await createGated(scope, 1);
+    const first = await scene.on(['worker']);
+    await first.hasSaid('waiting for runs');
+    const follower = await scene.on(['tenant', 'migrate', '--all', '--executor', 'pg-boss', '--json']);
+    await scene.gate.waiting(1);
+    const second = await scene.on(['worker']);
+    await second.hasSaid('waiting for runs');
+    first.kill('SIGTERM');
+    await scene.gate.open();
+    expect((await first.result).exitCode).toBe(0);
+    const run = readJsonRun(await follower.result);
+    expect([run.exitCode, run.finished.counts.applied]).toEqual([0, 8]);
+    expect(scene.gate.arrivals).toHaveLength(8);
+    second.kill('SIGTERM');
+    const { stderr } = await second.result;
+    expect(stderr).toContain('migrated, 0001_accounts → 0002_gated');
+  });
+
+  test('go on where a Ctrl-C ends the one who follows, and can be followed again', async (scope) => {
+    const scene = await createGated(scope, 2);
+    const worker = await scene.on(['worker']);
+    await worker.hasSaid('waiting for runs');
+    const follower = await scene.on(['tenant', 'migrate', '--all', '--executor', 'pg-boss', '--output', 'plain']);
+    await scene.gate.waiting(2);
+    follower.kill('SIGINT');
+    const left = await follower.result;
+    expect(left.exitCode).toBe(130);
+    expect(left.stderr).toMatch(/its workers go on with it\n.*tenancy run follow \S+. comes back to it/);
+    const again = await scene.on(['run', 'follow', 'last', '--json']);
+    await again.hasSaid('"run.started"');
+    await scene.gate.open();
+    const run = readJsonRun(await again.result);
+    expect([run.exitCode, run.finished.counts.applied]).toEqual([0, 8]);
+    expect((await scene.run(['run', 'follow', 'last'])).stderr).toMatch(/can't be followed: it has ended/);
+  });
+
+  test('hold while the run is paused, and end it where it is cancelled', async (scope) => {
+    const scene = await createGated(scope, 2);
+    const workers = [await scene.on(['worker']), await scene.on(['worker'])];
+    for (const worker of workers) await worker.hasSaid('waiting for runs');
+    const follower = await scene.on(['tenant', 'migrate', '--all', '--executor', 'pg-boss', '--json']);
+    await scene.gate.waiting(2);
+    await scene.ok(['run', 'pause', 'last']);
+    await follower.hasSaid('"run.paused"');
+    for (const worker of workers) await worker.hasSaid('paused by');
+    await scene.gate.open();
+    await follower.hasSaid('"tenant.finished"', 2);
+    expect(await scene.db.query('SELECT id FROM tenancy.tenants WHERE lease_owner IS NOT NULL')).toEqual([]);
+    expect(scene.gate.arrivals).toHaveLength(2);
+    await scene.ok(['run', 'cancel', 'last']);
+    const run = readJsonRun(await follower.result);
+    expect([run.exitCode, run.finished.counts]).toEqual([130, expect.objectContaining({ applied: 2, 'not-started': 6 })]);
+    expect(run.finished.stopped).toMatchObject({ reason: 'cancelled', notStarted: 6 });
+    const retried = await scene.json(['run', 'retry', 'last']);
+    expect([retried.exitCode, retried.finished.counts.applied]).toEqual([0, 6]);
+  });
+
+  test('leave a run alone that was begun with other migrations, and who follows is told that nobody works on it', async (scope) => {
+    const scene = await createGated(scope, 2);
+    await scene.write('migrations/0003_newer.sql', 'CREATE TABLE newer (id int);\n');
+    const other = await scene.on(['worker']);
+    await other.hasSaid('waiting for runs');
+    const { rm } = await import('node:fs/promises');
+    await rm(`${scene.directory}/migrations/0003_newer.sql`);
+    const follower = await scene.on(['tenant', 'migrate', '--all', '--executor', 'pg-boss', '--json']);
+    await follower.hasSaid('TENANCY_WORKERS_MISSING');
+    expect(scene.gate.arrivals).toEqual([]);
+    const late = await scene.on(['worker']);
+    await scene.gate.waiting(2);
+    await scene.gate.open();
+    const run = readJsonRun(await follower.result);
+    expect([run.exitCode, run.finished.counts.applied]).toEqual([0, 8]);
+    late.kill('SIGINT');
+    expect((await late.result).exitCode).toBe(0);
+    const told = await scene.on(['worker', '--until-idle']);
+    expect((await told.result).exitCode).toBe(0);
+  });
+
+  test('stop starting tenants, all of them, where too many have failed', async (scope) => {
+    const scene = await createGated(scope, 1);
+    for (const id of ['t1', 't2']) await scene.db.query(`CREATE TABLE tenant_${id}.gated (id int)`);
+    await scene.gate.open();
+    const worker = await scene.on(['worker']);
+    await worker.hasSaid('waiting for runs');
+    const follower = await scene.on(['tenant', 'migrate', '--all', '--executor', 'pg-boss', '--max-failures', '1', '--json']);
+    const run = readJsonRun(await follower.result);
+    expect([run.exitCode, run.finished.counts]).toEqual([1, expect.objectContaining({ failed: 2, applied: 0, 'not-started': 6 })]);
+    expect(run.finished.stopped).toMatchObject({ reason: 'max-failures' });
+    expect(run.finished.failed.map(({ tenant }) => tenant)).toEqual(['t1', 't2']);
+  });
+
+  test('are not for waves, nor for more ids than are kept with a run', async (scope) => {
+    const scene = await createGated(scope, 1);
+    const waves = await scene.json(['tenant', 'migrate', '--all', '--executor', 'pg-boss', '--canary', '1'], { node: node ?? '' });
+    expect(waves.finished).toMatchObject({
+      exitCode: 2,
+      error: { code: 'TENANCY_EXECUTOR_REFUSED', message: expect.stringContaining('waves') },
+    });
+    const wrong = await scene.json(['tenant', 'migrate', '--all', '--executor', 'cron']);
+    expect(wrong.finished).toMatchObject({ exitCode: 2, error: { message: '--executor: expected local or pg-boss, got "cron"' } });
+  });
+});
+
+test.skipIf(node === process.execPath)(
+  'workers are refused on a Node.js that pg-boss does not run on, with the ways out',
+  async (scope) => {
+    const scene = await createScene(scope);
+    await scene.ok(['tenant', 'provision', 'acme']);
+    await scene.write('migrations/0002_more.sql', 'CREATE TABLE more (id int);\n');
+    for (const args of [['tenant', 'migrate', '--all', '--executor', 'pg-boss'], ['worker']]) {
+      const { exitCode, stderr } = await scene.run(args);
+      expect({ exitCode, stderr }).toEqual({
+        exitCode: 2,
+        stderr: expect.stringMatching(/pg-boss needs Node\.js 22\.12 or newer, and this is v.*\n.*--shard i\/n/),
+      });
+    }
+  },
+);
+
+describeOn('mariadb', () => {
+  test.skipIf(node === null)('workers are refused where the registry is not on PostgreSQL', async (scope) => {
+    const mysql = await createTestMysql();
+    scope.onTestFinished(() => mysql.drop());
+    const scene = await createScene(scope, { registryUrl: mysql.url });
+    await scene.ok(['tenant', 'provision', 'acme']);
+    const { exitCode, stderr } = await scene.run(['worker'], { node: node ?? '' });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: expect.stringMatching(/registry, which has to be on PostgreSQL/) });
+  });
+});
