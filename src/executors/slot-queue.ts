@@ -48,8 +48,8 @@ const SUPERVISE_S = 5;
 /** Longer than any run; the heartbeat tells who has died. */
 const EXPIRE_S = 23 * 60 * 60;
 const POLL_MS = 250;
-/** Longer than others look for one: whoever has a slot leaves the next to who has none. */
-const YIELD_MS = 300;
+/** Whoever has slots leaves the next to who has none, the longer the more it has. */
+const YIELD_MS = { each: 50, most: 100 } as const;
 const MANY_RETRIES = 10_000;
 
 /** @throws TenancyError as `loadPgBoss` does; pg-boss' own where the registry's login may not make its schema */
@@ -132,7 +132,7 @@ export async function openSlotQueue({ url, root, deployment, onError }: SlotQueu
           break;
         }
         if (held.size === 0) onIdle();
-        await sleep(isAnyFound ? YIELD_MS : POLL_MS, resting).catch(() => undefined);
+        await sleep(isAnyFound ? Math.min(YIELD_MS.most, YIELD_MS.each * held.size) : POLL_MS, resting).catch(() => undefined);
       }
       await Promise.all(held);
     },

@@ -13,8 +13,8 @@ export interface RunDistribution {
    * @param known ids that this owner has already: any other that is leased to it was given in an answer that got lost, and is given again.
    */
   takeTenants(runId: string, request: TakeRequest): Promise<readonly Extract<LeaseGrant, { status: 'granted' }>[]>;
-  /** How many tenants of the filter have no end in this run yet, leased or not. */
-  countLeft(runId: string, filter: TenantFilter): Promise<number>;
+  /** Whether a tenant of the filter has no end in this run yet, leased or not. */
+  hasLeft(runId: string, filter: TenantFilter): Promise<boolean>;
   /** The outcomes that were recorded since then, oldest first, and what to ask with the next time; some may come twice. */
   listRecentOutcomes(runId: string, since: number | null): Promise<{ readonly outcomes: readonly TenantOutcome[]; readonly now: number }>;
   /** The tenants that somebody works on for this run: those whose lease's owner begins with the run's id and a slash. */

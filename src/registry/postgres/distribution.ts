@@ -38,13 +38,11 @@ export function createRunDistribution(db: RegistryConnection): RunDistribution {
         return { id: tenant.id, status: 'granted', fence: tenant.fence, tenant };
       });
     },
-    countLeft: async (runId, filter) => {
+    hasLeft: async (runId, filter) => {
       const params = new Params();
-      const [row] = await db.query<{ tenants: number }>(
-        `SELECT count(*) AS tenants FROM tenancy.tenants t WHERE ${whereTenant(filter, params)} AND ${hasNoEnd(params.add(runId, 'text'))}`,
-        params.values,
-      );
-      return row?.tenants ?? 0;
+      const left = `SELECT FROM tenancy.tenants t WHERE ${whereTenant(filter, params)} AND ${hasNoEnd(params.add(runId, 'text'))}`;
+      const [row] = await db.query<{ has_left: boolean }>(`SELECT EXISTS (${left}) AS has_left`, params.values);
+      return row?.has_left ?? false;
     },
     listRecentOutcomes: async (runId, since) => {
       const rows = await db.query<OutcomeRow<unknown> & { now: number }>(RECENT, [runId, since === null ? null : since - OVERLAP_MS]);

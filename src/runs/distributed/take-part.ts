@@ -46,6 +46,7 @@ interface Line {
   after: string | null;
   slots: number;
   taking: Promise<LeasedTenant | null>;
+  asking: Promise<boolean> | null;
 }
 
 /** The worker is told to rest. What ends the run for everybody is another thing. */
@@ -76,7 +77,7 @@ export async function takePart(workspace: Workspace, kept: Run, signals: RunSign
   const draining = createDraining(signals, () => undefined);
   const writer = createOutcomeWriter(registry, runId, ({ tenant }) => run.leases.forget(tenant));
   const lineOf = (cluster: string): Line => {
-    const line = lines.get(cluster) ?? { ready: [], after: null, slots: 0, taking: Promise.resolve(null) };
+    const line = lines.get(cluster) ?? { ready: [], after: null, slots: 0, taking: Promise.resolve(null), asking: null };
     lines.set(cluster, line);
     return line;
   };
@@ -136,6 +137,15 @@ export async function takePart(workspace: Workspace, kept: Run, signals: RunSign
     return null;
   }
 
+  /** Asked once for all slots that want to know at the same time. */
+  function hasLeft(cluster: string): Promise<boolean> {
+    const line = lineOf(cluster);
+    line.asking ??= distribution.hasLeft(runId, { ...filter, clusters: [cluster] }).finally(() => {
+      line.asking = null;
+    });
+    return line.asking;
+  }
+
   async function runOne(leased: LeasedTenant): Promise<void> {
     const { id, cluster } = leased.tenant;
     inFlight += 1;
@@ -167,7 +177,7 @@ export async function takePart(workspace: Workspace, kept: Run, signals: RunSign
       if (leased === null) {
         // What is left is in the hands of others, who may die.
         await writer.drain();
-        if ((await distribution.countLeft(runId, { ...filter, clusters: [cluster] })) === 0) return;
+        if (!(await hasLeft(cluster))) return;
         await sleep(LOOK_MS, draining.signal).catch(() => undefined);
       } else if (mayNotBegin() || control.isHeld || throttleOf(cluster)?.isHeld) {
         await run.leases.release([leased.tenant.id]);
@@ -184,7 +194,7 @@ export async function takePart(workspace: Workspace, kept: Run, signals: RunSign
       await giveBack(lines.keys());
       if ((await distribution.listInFlight(runId)).length > 0) return;
       await recordNotStarted();
-    } else if ((await distribution.countLeft(runId, filter)) > 0) return;
+    } else if (await distribution.hasLeft(runId, filter)) return;
     const recorded = await registry.countOutcomes(runId);
     const total = Object.values(recorded).reduce((sum, count) => sum + count, 0);
     const counts: OutcomeCounts = { ...recorded, 'up-to-date': recorded['up-to-date'] + Math.max(0, selected - total) };
@@ -231,7 +241,8 @@ export async function takePart(workspace: Workspace, kept: Run, signals: RunSign
       }
       const reason = draining.cause?.reason;
       if (lost.aborted || (reason !== undefined && RESTING.has(reason))) throw new Error('handed back');
-      await settleIfOver();
+      // The others, here or elsewhere, come to this when they leave.
+      if ([...lines.values()].every(({ slots }) => slots === 0)) await settleIfOver();
     },
     close: async () => {
       clearInterval(counting);
