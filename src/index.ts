@@ -3,6 +3,7 @@ export type {
   ClusterConfig,
   Duration,
   ExecOptions,
+  Executor,
   GateContext,
   GateHook,
   Hook,
@@ -19,6 +20,9 @@ export type {
   SqlMigrationsOptions,
   TenancyConfig,
   TenancyConfigFunction,
+  Throttle,
+  ThrottleContext,
+  ThrottleHook,
   UrlSource,
 } from './config/types.js';
 export { type CreateTenancyOptions, createTenancy } from './create-tenancy.js';
