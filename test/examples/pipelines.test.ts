@@ -1,16 +1,29 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { isInShard } from '../../src/util/shard.js';
 import { ensureBuilt } from '../rig/cli.js';
+import { createSqlGate, until } from '../rig/gate.js';
 import { readJunit } from '../rig/junit.js';
 import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
 import { createProject, type TestProject } from '../rig/project.js';
-import { type Ci, createCi, type JobResult, readGithubWorkflow, readGitlabPipeline, runGithubJob, runGitlabJob } from './run-pipeline.js';
+import {
+  type Ci,
+  createCi,
+  type JobResult,
+  type RunningScript,
+  readGithubWorkflow,
+  readGitlabPipeline,
+  runGithubJob,
+  runGitlabJob,
+} from './run-pipeline.js';
 
 const EARLY = ['north', 'south'];
 const LATER = ['acme', 'globex', 'initech', 'umbrella', 'hooli', 'stark'];
+/** Of each shard, as the workflow says. */
+const CONCURRENCY = 4;
 const EVERYBODY = [...EARLY, ...LATER].sort();
 
 /** The page's config, as far as it matters for a pipeline. */
@@ -123,6 +136,33 @@ describe('the workflow that docs/fleet.md shows', { timeout: 120_000 }, () => {
       expect([again?.exitCode, await testcases(again)]).toEqual([0, [['hooli', 'passed']]]);
     });
   });
+
+  test('for GitHub finishes what is in flight where its jobs are cancelled, and the next deploy does what is left', async () => {
+    const gate = await createSqlGate(database.url);
+    try {
+      await write('0002_gated.sql', `${gate.sql}\nCREATE TABLE notes (id int);\n`);
+      const sizes = [1, 2, 3, 4].map((index) => EVERYBODY.filter((id) => isInShard(id, { index, of: 4 })).length);
+      const inFlight = sizes.map((size) => Math.min(size, CONCURRENCY)).reduce((sum, size) => sum + size);
+      const scripts: RunningScript[] = [];
+      ci = { ...ci, onScript: (script) => scripts.push(script) };
+      const run = await load('GitHub');
+      const cancelled = run('migrate');
+      await gate.waiting(inFlight);
+      for (const { kill } of scripts) kill('SIGTERM');
+      const draining = new Set<string>();
+      await until(async () => {
+        for (const { cwd } of scripts) if ((await told(cwd)).includes('run.draining')) draining.add(cwd);
+        return draining.size === sizes.filter((size) => size > 0).length;
+      }, 'the shards to drain');
+      await gate.open();
+      expect(codes(await cancelled)).toEqual(sizes.map((size) => (size > 0 ? 143 : 0)));
+      expect(await having('notes')).toHaveLength(inFlight);
+      expect(codes(await run('migrate'))).toEqual([0, 0, 0, 0]);
+      expect(await having('notes')).toEqual(EVERYBODY);
+    } finally {
+      await gate.open();
+    }
+  });
 });
 
 test('the workflows of docs/fleet.md tell the jobs of a deploy from those of a pull request, and have each wait for the one before', async () => {
@@ -136,6 +176,12 @@ test('the workflows of docs/fleet.md tell the jobs of a deploy from those of a p
   const gitlab = await readGitlabPipeline();
   expect(Object.entries(gitlab.jobs).map(([name, { stage }]) => [name, stage])).toEqual(gitlab.stages.map((stage) => [stage, stage]));
 });
+
+/** What the shard's report says so far. */
+async function told(directory: string): Promise<string> {
+  const reports = (await readdir(directory)).filter((name) => name.endsWith('.ndjson'));
+  return (await Promise.all(reports.map((name) => readFile(path.join(directory, name), 'utf8')))).join('');
+}
 
 async function allowedInPlan(): Promise<number | undefined> {
   const { jobs } = await readGitlabPipeline();

@@ -14,7 +14,15 @@ export interface Ci {
   readonly secrets: Readonly<Record<string, string>>;
   /** Where artifacts are kept, a folder for each job or name. */
   readonly store: string;
+  /** Told of each script that begins, for tests that signal it as the system's own cancelling does. */
+  readonly onScript?: (script: RunningScript) => void;
   remove(): Promise<void>;
+}
+
+export interface RunningScript {
+  readonly cwd: string;
+  /** Sends it to the shell alone, as GitHub's runner does. */
+  kill(signal: NodeJS.Signals): void;
 }
 
 export interface JobResult {
@@ -98,7 +106,7 @@ async function runSteps(ci: Ci, job: GithubJob, variant: Readonly<Record<string,
     if (exitCode !== 0 && step.if !== 'always()') continue;
     if (step.run === undefined) await useAction(ci, directory, step, fill);
     else {
-      const ended = await runScript(fill(step.run), directory, env);
+      const ended = await runScript(ci, fill(step.run), directory, env);
       output += ended.output;
       exitCode ||= ended.exitCode;
     }
@@ -138,7 +146,7 @@ export async function runGitlabJob(ci: Ci, name: string, job: GitlabJob, before:
       if (!kept.startsWith(`${name}-`)) await cp(path.join(ci.store, kept), directory, { recursive: true });
     }
     const env = { ...ci.secrets, ...(job.parallel && { CI_NODE_INDEX: String(index), CI_NODE_TOTAL: String(count) }) };
-    const ended = await runScript([...before, ...job.script].join('\n'), directory, env);
+    const ended = await runScript(ci, [...before, ...job.script].join('\n'), directory, env);
     const { paths = [], reports } = job.artifacts ?? {};
     // GitLab keeps a report for itself, and hands on only the paths.
     await keep(directory, reports?.junit === undefined ? [] : [reports.junit], path.join(directory, '.reports'));
@@ -160,6 +168,7 @@ async function checkOut({ repository, store }: Ci): Promise<string> {
 
 /** As both systems run a script: one shell, which ends at the first command that fails. */
 async function runScript(
+  ci: Ci,
   script: string,
   cwd: string,
   env: Readonly<Record<string, string>>,
@@ -167,7 +176,7 @@ async function runScript(
   const file = path.join(cwd, '.script.sh');
   await writeFile(file, script);
   const folders = [path.join(repositoryRoot, 'test/rig/docs-path'), path.dirname(process.execPath), process.env.PATH];
-  const result = await execa('bash', ['--noprofile', '--norc', '-eo', 'pipefail', file], {
+  const child = execa('bash', ['--noprofile', '--norc', '-eo', 'pipefail', file], {
     cwd,
     env: {
       ...cleanEnvironment(),
@@ -183,6 +192,8 @@ async function runScript(
     stdin: 'ignore',
     timeout: 120_000,
   });
+  ci.onScript?.({ cwd, kill: (signal) => void child.kill(signal) });
+  const result = await child;
   return { exitCode: result.exitCode ?? 99, output: result.all };
 }
 
