@@ -94,7 +94,16 @@ export class ConnectionLoans<C extends Lendable, K> {
 
   /** Closes idle connections that would suit. */
   async closeIdle(wanted: K): Promise<void> {
-    const leaving = this.#idle.filter((member) => this.#care.suits(member, wanted));
+    await this.#closeIdle((member) => this.#care.suits(member, wanted));
+  }
+
+  /** Closes all others. */
+  async closeIdleBut(kept: K): Promise<void> {
+    await this.#closeIdle((member) => !this.#care.suits(member, kept));
+  }
+
+  async #closeIdle(isLeaving: (member: C) => boolean): Promise<void> {
+    const leaving = this.#idle.filter(isLeaving);
     this.#idle = this.#idle.filter((member) => !leaving.includes(member));
     await Promise.all(leaving.map((member) => this.#retire(member)));
   }

@@ -20,7 +20,10 @@ export interface TenantDriver {
   readonly name: DriverName;
   readonly capabilities: DriverCapabilities;
   /** Whether the home exists and whose it is. Reads only. */
-  probe(target: TenantTarget): Promise<Presence>;
+  probe(
+    target: TenantTarget,
+    how?: { /** The home isn't entered, and is taken for full. */ readonly isFromOutside: boolean },
+  ): Promise<Presence>;
   /**
    * Creates the home and marks it as ours, so that at no moment there is an unmarked home under the tenant's name.
    * `adopted`: an earlier, interrupted attempt of the same operation had made it. `copied`: of the template, where one was given and it is
@@ -230,6 +233,8 @@ export interface ClusterEngine {
   /** The sentence for an error of the engine's that means that this cluster can't be talked to, or written to; null for any other. */
   describeUnreachable(error: unknown): TenancyError<'TENANCY_CLUSTER_UNREACHABLE'> | TenancyError<'TENANCY_CLUSTER_READ_ONLY'> | null;
   close(): Promise<void>;
+  /** Where the engine is worth keeping between two runs of one program: closes what is idle and bound to a tenant. */
+  rest?(): Promise<void>;
 }
 
 export interface ConnectionFacts {

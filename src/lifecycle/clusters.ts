@@ -29,9 +29,17 @@ export interface ClustersOptions {
   readonly acceptCluster: readonly string[];
   /** Identities are compared and none is remembered. */
   readonly dryRun: boolean;
+  /** Engines that outlive these clusters, by cluster, where they are worth it; closed by who owns the map. */
+  readonly kept: Map<string, KeptEngine>;
 }
 
-export function createClusters({ config, registry, servers, acceptCluster, dryRun }: ClustersOptions): Clusters {
+export interface KeptEngine {
+  readonly engine: ClusterEngine;
+  /** What the registry has agreed to, so that it need not be asked again while the server says the same. */
+  identity: string | null;
+}
+
+export function createClusters({ config, registry, servers, acceptCluster, dryRun, kept }: ClustersOptions): Clusters {
   const opening = new Map<string, Promise<ClusterEngine>>();
   const engines = new Map<string, ClusterEngine>();
   const embedded = new Set<string>();
@@ -44,24 +52,31 @@ export function createClusters({ config, registry, servers, acceptCluster, dryRu
     }
     const { url, isEmbedded } = await servers.urlOf(cluster.url, `clusters.${name}.url`);
     if (isEmbedded) embedded.add(name);
-    const engine = await openClusterEngine({
-      cluster: name,
-      url,
-      maxConnections: cluster.concurrency,
-      extensionsSchema: config.extensionsSchema,
-      applicationName: 'tenancy',
-    });
+    const before = kept.get(name)?.engine;
+    const engine =
+      before ??
+      (await openClusterEngine({
+        cluster: name,
+        url,
+        maxConnections: cluster.concurrency,
+        extensionsSchema: config.extensionsSchema,
+        applicationName: 'tenancy',
+      }));
     engines.set(name, engine);
+    if (engine.rest && !kept.has(name)) kept.set(name, { engine, identity: null });
     return engine;
   }
 
   async function check(engine: ClusterEngine): Promise<void> {
     if (!registry) return;
     const identity = await engine.readIdentity();
+    const held = kept.get(engine.cluster);
+    if (held?.engine === engine && held.identity === identity) return;
     const answer = await registry.checkCluster(engine.cluster, identity, { accept: acceptCluster.includes(engine.cluster), dryRun });
     if (answer.status === 'different') {
       throw new TenancyError('TENANCY_CLUSTER_CHANGED', { cluster: engine.cluster, known: answer.known, found: identity });
     }
+    if (held?.engine === engine && !dryRun) held.identity = identity;
   }
 
   return {
@@ -75,7 +90,9 @@ export function createClusters({ config, registry, servers, acceptCluster, dryRu
     isEmbedded: (name) => embedded.has(name),
     close: async () => {
       await Promise.allSettled([...opening.values(), ...checked.values()]);
-      await Promise.allSettled([...engines.values()].map((engine) => engine.close()));
+      // Of two runs that opened one at the same time, only one's is kept.
+      const isKept = (engine: ClusterEngine): boolean => kept.get(engine.cluster)?.engine === engine;
+      await Promise.allSettled([...engines.values()].map((engine) => (isKept(engine) && engine.rest ? engine.rest() : engine.close())));
     },
   };
 }

@@ -7,6 +7,7 @@ import { chooseFormat } from './formats/index.js';
 import { historyDigest } from './history-digest.js';
 import type { LocalMigration, MigrationScript } from './migration.js';
 import { byName, chooseOrder } from './order.js';
+import { loadUnchanged } from './source-cache.js';
 import { readDirectives } from './source-directives.js';
 import { readEntries, showPath } from './source-directory.js';
 import { createModuleScripts, type ImportModule } from './source-module.js';
@@ -29,8 +30,17 @@ export async function loadMigrations(
   deps: SourceDeps,
 ): Promise<readonly LocalMigration[]> {
   const directory = resolve(options.root, options.directory);
+  const asked = options.format ?? 'auto';
+  return loadUnchanged(directory, asked, () => loadDirectory(directory, asked, deps));
+}
+
+async function loadDirectory(
+  directory: string,
+  asked: NonNullable<SqlMigrationsOptions['format']>,
+  deps: SourceDeps,
+): Promise<readonly LocalMigration[]> {
   const entries = await readEntries(directory);
-  const format = await chooseFormat(options.format ?? 'auto', directory, entries);
+  const format = await chooseFormat(asked, directory, entries);
   const found = await format.find(entries);
   if (found.length === 0) refuseEmpty(directory);
   const order = format.order === 'number' ? chooseOrder(found.map(({ name }) => name)) : byName;

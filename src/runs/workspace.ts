@@ -1,7 +1,7 @@
 import type { ResolvedConfig } from '../config/types.js';
 import { TenancyError } from '../errors.js';
 import type { EmitRunEvent, RunCommand, StampedRunEvent } from '../events.js';
-import { createClusters } from '../lifecycle/clusters.js';
+import { createClusters, type KeptEngine } from '../lifecycle/clusters.js';
 import { createLeaseKeeper } from '../lifecycle/leases.js';
 import type { RunMigrator } from '../lifecycle/migrator.js';
 import type { AheadContext } from '../lifecycle/prepared-home.js';
@@ -75,6 +75,7 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
   const servers = createServers({ root: config.root, onNotice: options.onNotice });
   let opening: Promise<Registry> | null = null;
   const templates = createTemplateBook();
+  const kept = new Map<string, KeptEngine>();
   const clustersMade = new Set<ReturnType<typeof createClusters>>();
 
   async function open(create: boolean): Promise<Registry> {
@@ -84,7 +85,7 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
   }
 
   function clusters(registry: Registry | null, { dryRun } = { dryRun: false }): ReturnType<typeof createClusters> {
-    const made = createClusters({ config, registry, servers, acceptCluster: options.acceptCluster, dryRun });
+    const made = createClusters({ config, registry, servers, acceptCluster: options.acceptCluster, dryRun, kept });
     clustersMade.add(made);
     return made;
   }
@@ -181,6 +182,7 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
     },
     close: async () => {
       await Promise.allSettled([...clustersMade].map((made) => made.close()));
+      await Promise.allSettled([...kept.values()].map(({ engine }) => engine.close()));
       if (opening) await opening.then((registry) => registry.close()).catch(() => undefined);
       await servers.close();
     },

@@ -7,6 +7,7 @@ import { benchMigrate } from './bench-migrate.js';
 import { benchNothing } from './bench-nothing.js';
 import { benchPeers } from './bench-peers.js';
 import { benchPresets } from './bench-presets.js';
+import { benchProvision } from './bench-provision.js';
 import { benchSchemas } from './bench-schemas.js';
 import { benchSleep } from './bench-sleep.js';
 import { benchStartUp } from './bench-start-up.js';
@@ -23,6 +24,7 @@ const benchmarks = {
   sleep: benchSleep,
   'fan-out': benchFanOut,
   memory: benchMemory,
+  provision: benchProvision,
   presets: benchPresets,
 };
 

@@ -36,6 +36,11 @@ fired between the first tenant and the end, by \`monitorEventLoopDelay\`.`,
     notes:
       'Peak of the resident set, as the kernel tells a process of itself (`maxRSS`). The hook is that of the fan-out without the wait: tenants without a home, the registry in PostgreSQL.',
   },
+  provision: {
+    title: 'Provisioning',
+    notes: `\`createTenancy()\` in one process, its \`provision()\` timed whole: registered, leased, created, verified and activated, with its run and its journal in the registry.
+The bare statement copies the same template over a connection that is open already. Each migration is a table with two indexes.`,
+  },
   sleep: { title: 'Many tenants at once', notes: 'Start-up is the same command with nothing to do.' },
   presets: {
     title: 'Every migrator that runs in process',

@@ -144,7 +144,8 @@ describe.concurrent('provision', () => {
     await scene.db.query(`CREATE DATABASE ${scene.db.name}_acme`);
     const refused = await scene.json(['tenant', 'provision', 'acme']);
     expect([refused.exitCode, refused.finished.failed[0]?.error?.code]).toEqual([4, 'TENANCY_NAME_TAKEN']);
-    expect(await scene.db.query(`SELECT datname FROM pg_database WHERE datname LIKE 'tenancy_op_%'`)).toEqual([]);
+    const drafts = `SELECT datname FROM pg_database, tenancy.tenants WHERE datname = 'tenancy_op_' || home_operation_id`;
+    expect(await scene.db.query(drafts)).toEqual([]);
   });
 
   test('refuses impossible ids and clashes before anything is made', async (scope) => {

@@ -31,7 +31,9 @@ export async function createDatabase(
   let hasBegun = false;
   let made: 'created' | 'adopted' | 'copied' = 'adopted';
   const attempt = async (client: Client): Promise<typeof made> => {
-    const { home, draft } = await readHome(client, target);
+    const found = await readDatabases(client, [target.name, draftName(target.marker.operation), template?.name ?? '']);
+    const home = found.get(target.name) ?? null;
+    const draft = found.get(draftName(target.marker.operation)) ?? null;
     if (home !== null) {
       const isSame = home.marker !== null && isSameMarker(home.marker, target.marker);
       if (!isSame || home.isHalfDropped) {
@@ -47,7 +49,8 @@ export async function createDatabase(
     }
     if (draft === null) {
       hasBegun = true;
-      const source = template !== null && (await isUsable(client, template)) ? template : null;
+      // Somebody may have dropped it since it was found, or put another in its place.
+      const source = template !== null && isTemplateOf(template.registry, found.get(template.name)) ? template : null;
       await client.query(formatCreateDraft(target.marker.operation, source));
       made = source === null ? 'created' : 'copied';
     }
@@ -99,11 +102,6 @@ export function formatCreateDraft(operation: string, template: HomeTemplate | nu
 /** By which the statement is known where it runs on. */
 export function createDraftStart(operation: string): string {
   return `CREATE DATABASE ${quoteName(draftName(operation))} TEMPLATE `;
-}
-
-/** Somebody may have dropped it since it was found, or put another in its place. */
-async function isUsable(client: Client, { name, registry }: HomeTemplate): Promise<boolean> {
-  return isTemplateOf(registry, (await readDatabases(client, [name])).get(name));
 }
 
 async function finishDraft(client: Client, target: TenantTarget): Promise<void> {

@@ -31,13 +31,14 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
     });
   };
 
-  const probe = async (target: TenantTarget): Promise<Presence> => {
+  const probe: TenantDriver['probe'] = async (target, { isFromOutside } = { isFromOutside: false }): Promise<Presence> => {
     const { home, draft } = await readNow(target);
     // A draft is never entered, not even by us: a session in it would stand in the way of its renaming.
     if (home === null) return draft === null ? { status: 'absent' } : { status: 'partial', isEmpty: true };
     if (home.marker === null) return { status: 'unmarked', isEmpty: await isEmpty(target.name, home) };
     if (!isSameMarker(home.marker, target.marker)) return { status: 'other', marker: bareMarker(home.marker) ?? home.marker };
-    return { status: home.isHalfDropped ? 'partial' : 'ours', isEmpty: await isEmpty(target.name, home) };
+    const status = home.isHalfDropped ? 'partial' : 'ours';
+    return { status, isEmpty: !isFromOutside && (await isEmpty(target.name, home)) };
   };
 
   return {

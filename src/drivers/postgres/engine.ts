@@ -45,5 +45,6 @@ export async function openPostgresCluster(options: OpenClusterOptions): Promise<
     classify: classifyPostgresError,
     describeUnreachable: (error) => describeUnreachable(cluster, where, error),
     close: () => budget.close(),
+    rest: () => budget.closeIdleBut(null),
   };
 }
