@@ -2,7 +2,7 @@ import type { StampedRunEvent, TenantOutcome } from '../events.js';
 import { describeEvent, describeOutcome, nameWave } from './describe.js';
 import { printScope } from './describe-scope.js';
 import { withoutName } from './failures-text.js';
-import { formatDuration, formatNumber } from './format.js';
+import { formatCount, formatDuration, formatNumber } from './format.js';
 import { createLineWriter } from './line-writer.js';
 import { createPalette, createResultPalette } from './palette.js';
 import { PlanText } from './plan-text.js';
@@ -12,6 +12,8 @@ import { estimateTimeLeft, isFailure, RunTally } from './run-tally.js';
 import { sanitizeLine } from './sanitize.js';
 
 const HEARTBEAT_MS = 10_000;
+/** Of one kind. */
+const MOST_WARNINGS = 20;
 
 export type PlainReporterOptions = Pick<ReporterOptions, 'output' | 'stdout' | 'stderr' | 'isColorful' | 'isQuiet' | 'isVerbose'>;
 
@@ -24,6 +26,8 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
   const progress = createLineWriter(options.stderr);
   const tally = new RunTally();
   const plans = new PlanText();
+  /** By their code, how many there were. */
+  const warnings = new Map<string, number>();
   const startedAtMs = Date.now();
   let lastLineAtMs = startedAtMs;
   let located: Extract<StampedRunEvent, { type: 'tenant.located' }> | null = null;
@@ -46,8 +50,13 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
         for (const scope of printScope(event)) say(scope);
         heartbeat = setInterval(beat, 1000).unref();
         return;
-      case 'run.warned':
+      case 'run.warned': {
+        const told = (warnings.get(event.code) ?? 0) + 1;
+        warnings.set(event.code, told);
+        // Of a fleet all may have the same to say.
+        if (told > MOST_WARNINGS && !isVerbose) return;
         return say(`${palette.yellow('!')} ${sanitizeLine(describeEvent(event, tally.command))}`);
+      }
       case 'tenant.finished':
         // Of one tenant the last lines say it all.
         if (tally.only !== null || event.outcome === 'up-to-date' || event.outcome === 'not-started' || (isQuiet && !isFailure(event)))
@@ -89,6 +98,8 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
 
   function end(event: Extract<StampedRunEvent, { type: 'run.finished' }>): void {
     clearInterval(heartbeat);
+    const untold = [...warnings.values()].reduce((sum, told) => sum + (isVerbose ? 0 : Math.max(0, told - MOST_WARNINGS)), 0);
+    if (untold > 0) say(`${palette.yellow('!')} and ${formatCount(untold, 'more warning')} like these: --verbose or --json tell them all`);
     writeRunEnd(event, { results, progress, palette, resultPalette, isQuiet, tally, plans, located });
   }
 

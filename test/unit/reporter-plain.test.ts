@@ -262,3 +262,20 @@ describe('in a run that takes long', () => {
     await reporter.finish();
   });
 });
+
+test.each([
+  [false, 20],
+  [true, 250],
+])('of warnings that are all alike a fleet gets some, and how many more there are (verbose: %s)', async (isVerbose, told) => {
+  const { reporter, report, readErr } = open({ isVerbose });
+  for (let index = 0; index < 250; index += 1) report({ type: 'run.warned', code: 'TENANCY_TENANT_AHEAD', message: `t${index} is ahead` });
+  report({ type: 'run.warned', code: 'TENANCY_LABELS_KEPT', message: 'other labels' });
+  report({ type: 'run.finished', command: 'migrate', counts: fleetCounts, failed: [], ms: 1, exitCode: 0 });
+  await reporter.finish();
+  const err = readErr();
+  expect(err.match(/is ahead/g)).toHaveLength(told);
+  expect(err).toContain('! other labels');
+  expect(err.includes('! and 230 more warnings like these: --verbose or --json tell them all')).toBe(!isVerbose);
+});
+
+const fleetCounts = { applied: 0, 'up-to-date': 250, failed: 0, unverified: 0, unknown: 0, skipped: 0, cancelled: 0, 'not-started': 0 };
