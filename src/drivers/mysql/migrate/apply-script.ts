@@ -54,16 +54,18 @@ export async function applyScript(
     const from = await resume(context, run, source, script, options.tenant);
     const replayed = script.statements.slice(0, from).filter(({ words }) => setsSession(words));
     const begin: Part[] = [...[START_CLOCK, ...run.prepare].map(own), ...replayed.map((statement) => toPart(source.sql, statement))];
-    await sendUnits(context, run, { source, script, from, begin, exposed: new Set() }, options);
-    return await readDone(context);
+    return await sendUnits(context, run, { source, script, from, begin, exposed: new Set() }, options);
   } finally {
     await restoreSettings(context, script);
   }
 }
 
 export async function readDone({ connection }: MigrateContext): Promise<StepDone> {
-  const row = await readRow<{ done_ms: number; done_at: string }>(connection, READ_CLOCK);
-  return { ms: Number(row?.done_ms ?? 0), at: new Date(row?.done_at ?? 0) };
+  return toDone(await readRow(connection, READ_CLOCK));
+}
+
+function toDone(row: Record<string, unknown> | undefined): StepDone {
+  return { ms: Number(row?.done_ms ?? 0), at: new Date(String(row?.done_at ?? 0)) };
 }
 
 /** From which statement on, once one that was interrupted is settled. @throws TenancyError `TENANCY_MIGRATION_UNKNOWN`, `…_PROGRESS_DRIFTED` */
@@ -123,15 +125,20 @@ interface Work {
 
 const EXPOSED_CHECK = '/* tenancy: engines */';
 
-async function sendUnits(context: MigrateContext, run: StepRun, work: Work, options: Pick<ApplyOptions, 'tenant' | 'log'>): Promise<void> {
+async function sendUnits(
+  context: MigrateContext,
+  run: StepRun,
+  work: Work,
+  options: Pick<ApplyOptions, 'tenant' | 'log'>,
+): Promise<StepDone> {
   const { source, script, from, exposed } = work;
   const { sql } = source;
   const units = toUnits(script, from, (statement) => changesAny(sql, statement, exposed));
   let parts: Part[] = [...work.begin];
-  const flush = async (): Promise<void> => {
+  const flush = (): ReturnType<typeof sendParts> => {
     const sent = parts;
     parts = [];
-    await sendParts(context, sent, options.log);
+    return sendParts(context, sent, options.log);
   };
   const save = (statementsDone: number, state: 'between' | 'started', detail?: string): Part =>
     own(setProgress(run.progressType, progressOf(run, source, script, { statementsDone, state }), detail));
@@ -162,11 +169,13 @@ async function sendUnits(context: MigrateContext, run: StepRun, work: Work, opti
     const last = units.at(-1);
     const isRecorded = last?.type === 'rows' && last.statements.some(({ words }) => kindOf(words) === 'data');
     if (!isRecorded) parts.push(own(context.guard), own('START TRANSACTION'), ...end, own('COMMIT'));
-    await flush();
+    // Asked along with the last of it: a round trip of its own would double what a small file costs.
+    parts.push(own(READ_CLOCK));
+    return toDone((await flush())[0]);
   } catch (error) {
     if (!(error instanceof StoppedMessage)) throw error;
     const found = await settleStop(context, run, work, units, error, options.tenant);
-    await sendUnits(context, run, { ...work, ...found, begin: [] }, options);
+    return sendUnits(context, run, { ...work, ...found, begin: [] }, options);
   }
 }
 

@@ -30,11 +30,14 @@ export class StoppedMessage extends Error {
 }
 
 /**
+ * Gives the rows of the last part.
+ *
  * Which statement of a message failed isn't told by the protocol as it is lent to us, and a CALL may answer any number of times, so the message counts for itself.
  * @throws StoppedMessage; what broke the connection as it is.
  */
-export async function sendParts(context: MigrateContext, parts: readonly Part[], log: (text: string) => void): Promise<void> {
+export async function sendParts(context: MigrateContext, parts: readonly Part[], log: (text: string) => void): Promise<Answer['rows']> {
   const { connection, deps } = context;
+  let answers: readonly Answer[] = [];
   for (const message of toMessages(context, parts)) {
     const { statementTimeoutMs } = deps.options;
     let killing: Promise<void> | undefined;
@@ -43,7 +46,8 @@ export async function sendParts(context: MigrateContext, parts: readonly Part[],
     };
     const timer = needsTimer(context) ? setTimeout(kill, statementTimeoutMs ?? 0) : undefined;
     try {
-      logWarnings(await connection.send(message.join(';')), log);
+      answers = await connection.send(message.join(';'));
+      logWarnings(answers, log);
     } catch (error) {
       clearTimeout(timer);
       await killing;
@@ -54,6 +58,7 @@ export async function sendParts(context: MigrateContext, parts: readonly Part[],
       await killing;
     }
   }
+  return answers.at(-1)?.rows ?? [];
 }
 
 const SHOW_WARNINGS = 'SHOW WARNINGS LIMIT 64';
