@@ -6,7 +6,9 @@ import type { Registry } from '../registry/registry.js';
 import { printDoctor, toDoctorDocument } from '../reporters/documents/doctor-document.js';
 import { writeDocument } from '../reporters/documents/write-document.js';
 import type { Workspace } from '../runs/workspace.js';
+import type { DriverName } from '../tenant.js';
 import type { CommandContext } from './context.js';
+import { checkPools, checkTemplates } from './doctor/check-ahead.js';
 import { checkCluster } from './doctor/check-cluster.js';
 import { checkEmbedded } from './doctor/check-embedded.js';
 import { checkMigrations } from './doctor/check-migrations.js';
@@ -40,7 +42,10 @@ async function checkProject(context: CommandContext): Promise<readonly Finding[]
   const { findings, registry } = await checkRegistry(() => tenancy.workspace.registry(), names);
   const clusters = await Promise.all(names.map((name) => checkOneCluster(tenancy.workspace, name, registry)));
   const file = ok('config', config.file === null ? 'passed as an object' : path.relative(context.cwd, config.file));
-  return [file, migrations, ...embedded, ...findings, ...clusters.flat()];
+  const drivers = await Promise.all(names.map((name) => findDrivers(name, config, registry).catch(() => new Set<DriverName>())));
+  const templates = await checkTemplates(config, new Set(drivers.flatMap((found) => [...found])));
+  const pools = registry === null ? [] : await checkPools(tenancy);
+  return [file, migrations, ...embedded, ...findings, ...clusters.flat(), ...templates, ...pools];
 }
 
 async function checkOneCluster(workspace: Workspace, name: string, registry: Registry | null): Promise<readonly Finding[]> {

@@ -12,7 +12,7 @@ import type { PreparableMigrations } from './preparable-migrations.js';
 import { type AheadContext, keepPreparedHomes, preparedTarget, prepareHome } from './prepared-home.js';
 
 /** With `auto`: fewer are applied in a moment, and not worth a database that is kept. */
-const FEWEST_MIGRATIONS = 10;
+export const FEWEST_MIGRATIONS = 10;
 
 /** The one that is current, and the one before for code that is still about while a new version is rolled out. */
 const KEPT = 2;
@@ -42,7 +42,11 @@ export interface TemplateScope {
 }
 
 /** How far homes of this driver may be migrated ahead of any tenant. */
-export function listPreparable({ config, migrator }: AheadContext, driver: DriverName, isSchema: boolean): PreparableMigrations {
+export function listPreparable(
+  { config, migrator }: Pick<AheadContext, 'config' | 'migrator'>,
+  driver: DriverName,
+  isSchema: boolean,
+): PreparableMigrations {
   const { templates, hooks } = config;
   // These hooks may put something into the tenant that its migrations build on.
   const isHeldBack = hooks.afterCreate !== undefined || hooks.beforeMigrate !== undefined;

@@ -69,3 +69,34 @@ describe.concurrent('tenancy pool', () => {
     expect([engine.exitCode, engine.stderr]).toEqual([2, expect.stringContaining(why)]);
   });
 });
+
+test('doctor says how far databases are copied, and whether the pools are full', async (scope) => {
+  const files = Array.from({ length: 12 }, (_, index) => [
+    `${String(index + 1).padStart(4, '0')}_t.sql`,
+    `CREATE TABLE t${index} (id int);\n`,
+  ]);
+  const scene = await createScene(scope, ({ url, name }) => ({
+    config: `export default {
+      registry: ${JSON.stringify({ url })},
+      clusters: { main: { url: ${JSON.stringify(url)}, pool: { driver: 'postgres-schema', size: 1 } } },
+      placement: { cluster: 'main', driver: 'postgres-database', name: '${name}_{id}' },
+      migrations: { directory: './migrations' },
+    };`,
+    migrations: { ...Object.fromEntries(files), '0013_rows.sql': 'INSERT INTO t1 VALUES (1);\n' },
+  }));
+  await scene.ok(['registry', 'init']);
+  const examine = async (): Promise<Readonly<Record<string, string>>> => {
+    const { checks } = assertDocument<{ checks: readonly { name: string; status: string; detail: string }[] }>(
+      'doctor',
+      (await scene.ok(['doctor', '--json'])).stdout,
+    );
+    return Object.fromEntries(checks.map(({ name, status, detail }) => [name, `${status}: ${detail}`]));
+  };
+  expect(await examine()).toMatchObject({
+    templates:
+      'ok: new databases are copied with 12 of 13 migrations; each tenant runs those from 0013_rows on itself, which does more than define',
+    'pool.main': 'warning: 0 of 1 ready',
+  });
+  await scene.ok(['pool', 'fill']);
+  expect(await examine()).toMatchObject({ 'pool.main': 'ok: 1 of 1 ready' });
+});
