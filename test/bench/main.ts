@@ -11,6 +11,7 @@ import { benchProvision } from './bench-provision.js';
 import { benchSchemas } from './bench-schemas.js';
 import { benchSleep } from './bench-sleep.js';
 import { benchStartUp } from './bench-start-up.js';
+import { benchWorkers } from './bench-workers.js';
 import { isMet, printFigures } from './figure.js';
 import { printSection, replaceSection } from './page.js';
 import { isSmall } from './small.js';
@@ -25,6 +26,7 @@ const benchmarks = {
   'fan-out': benchFanOut,
   memory: benchMemory,
   provision: benchProvision,
+  workers: benchWorkers,
   presets: benchPresets,
 };
 

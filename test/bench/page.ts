@@ -41,6 +41,12 @@ fired between the first tenant and the end, by \`monitorEventLoopDelay\`.`,
     notes: `\`createTenancy()\` in one process, its \`provision()\` timed whole: registered, leased, created, verified and activated, with its run and its journal in the registry.
 The bare statement copies the same template over a connection that is open already. Each migration is a table with two indexes.`,
   },
+  workers: {
+    title: 'Many workers',
+    notes: `Everything is on one machine: the server, the command that follows and the workers, all on Node 24, share its cores. The migrator of the first two lines is a hook that waits 100 ms and holds a
+connection to a counter meanwhile; workers are up before the command starts. In the others it is a file with \`pg_sleep\`, over real schemas. The time after a kill is that of the queue to
+take the worker for dead (30 s), which only its slots wait for: its tenants are free once their leases end, 15 s after it.`,
+  },
   sleep: { title: 'Many tenants at once', notes: 'Start-up is the same command with nothing to do.' },
   presets: {
     title: 'Every migrator that runs in process',
