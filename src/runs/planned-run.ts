@@ -1,3 +1,4 @@
+import type { Executor } from '../config/types.js';
 import { EXIT } from '../errors/define.js';
 import { TenancyError } from '../errors.js';
 import type { PlannedGroup } from '../events.js';
@@ -37,6 +38,7 @@ export async function migratePlanned(
 ): Promise<RunReport> {
   const startedMs = monotonicMs();
   const { config } = workspace;
+  if (!options.dryRun) refuseWorkers(options.executor ?? config.defaults.executor);
   const saved = await loadPlan(file);
   if (saved.command !== command) throw new TenancyError('TENANCY_PLAN_REJECTED', { file, reason: `it is a plan to ${saved.command}` });
   const migrator = await createRunMigrator(config, {
@@ -131,4 +133,11 @@ async function tellPlan(
 
 function toGroup({ cluster, driver, from, migrationsHash, to, migrations, count, tenants, knownBy }: SavedGroup): PlannedGroup {
   return { cluster, driver, from, hash: migrationsHash, to, migrations, tenants: count, sample: Object.keys(tenants).slice(0, 3), knownBy };
+}
+
+/** A worker goes by the registry, tenant by tenant, and knows nothing of what was looked at beforehand. */
+function refuseWorkers(executor: Executor): void {
+  if (executor !== 'pg-boss') return;
+  const reason = 'a plan is carried out by the command itself, and not by workers';
+  throw new TenancyError('TENANCY_EXECUTOR_REFUSED', { reason, advice: 'add --executor local, or leave out --plan' });
 }

@@ -210,13 +210,24 @@ describe.skipIf(node === null)('workers', { timeout: 170_000 }, () => {
     expect(run.finished.failed.map(({ tenant }) => tenant)).toEqual(['t1', 't2']);
   });
 
-  test('are not for waves, nor for more ids than are kept with a run', async (scope) => {
+  test('are not for waves, nor for plans that were saved', async (scope) => {
     const scene = await createGated(scope, 1);
     const waves = await scene.json(['tenant', 'migrate', '--all', '--executor', 'pg-boss', '--canary', '1'], { node: node ?? '' });
     expect(waves.finished).toMatchObject({
       exitCode: 2,
       error: { code: 'TENANCY_EXECUTOR_REFUSED', message: expect.stringContaining('waves') },
     });
+    await scene.ok(['tenant', 'migrate', '--all', '--dry-run', '--save', 'plan.json']);
+    const planned = await scene.json(['tenant', 'migrate', '--plan', 'plan.json', '--executor', 'pg-boss']);
+    expect(planned.finished).toMatchObject({
+      exitCode: 2,
+      error: {
+        code: 'TENANCY_EXECUTOR_REFUSED',
+        message: expect.stringContaining('a plan'),
+        hint: expect.stringContaining('--executor local'),
+      },
+    });
+    expect(scene.gate.arrivals).toEqual([]);
     const wrong = await scene.json(['tenant', 'migrate', '--all', '--executor', 'cron']);
     expect(wrong.finished).toMatchObject({ exitCode: 2, error: { message: '--executor: expected local or pg-boss, got "cron"' } });
   });
