@@ -151,6 +151,7 @@ describe.skipIf(node === null)('workers', { timeout: 170_000 }, () => {
     await again.hasSaid('"run.started"');
     await scene.gate.open();
     const run = readJsonRun(await again.result);
+    expect(run.of('run.started')).toMatchObject([{ target: '0002_gated', concurrency: 2 }]);
     expect([run.exitCode, run.finished.counts.applied]).toEqual([0, 8]);
     expect((await scene.run(['run', 'follow', 'last'])).stderr).toMatch(/can't be followed: it has ended/);
   });
@@ -185,6 +186,10 @@ describe.skipIf(node === null)('workers', { timeout: 170_000 }, () => {
     await rm(`${scene.directory}/migrations/0003_newer.sql`);
     const follower = await scene.on(['tenant', 'migrate', '--all', '--executor', 'pg-boss', '--json']);
     await follower.hasSaid('TENANCY_WORKERS_MISSING');
+    const joined = await scene.on(['run', 'follow', 'last', '--json']);
+    await joined.hasSaid('up to 0002_gated');
+    joined.kill('SIGINT');
+    expect((await joined.result).exitCode).toBe(130);
     expect(scene.gate.arrivals).toEqual([]);
     const late = await scene.on(['worker']);
     await scene.gate.waiting(2);

@@ -24,6 +24,8 @@ export interface FollowOptions {
   readonly hasWork: boolean;
   /** Told before what was recorded up to now, which isn't told again. */
   readonly isJoining?: boolean;
+  /** Where the run goes. @default the target of its migrator */
+  readonly target?: string | null;
   readonly signals: RunSignals;
 }
 
@@ -91,7 +93,7 @@ export async function followRun(run: RunContext, options: FollowOptions): Promis
       isWarned = true;
       const { code, message, hint } = new TenancyError('TENANCY_WORKERS_MISSING', {
         run: runId,
-        target: run.migrator.target ?? 'the newest',
+        target: options.target ?? run.migrator.target ?? 'the newest',
       });
       run.emit({ type: 'run.warned', code, message: `${message}: ${hint}` });
     }

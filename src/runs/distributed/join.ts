@@ -23,7 +23,8 @@ export async function joinRun(workspace: Workspace, id: string, signals: RunSign
   const opened = { command: kept.command, registry, migrator: noMigrator, limits: {}, dryRun: false, runId: kept.id, holdsIdle: false };
   return workspace.withRun(opened, async (run) => {
     const { command, target, selected, options } = kept;
-    const concurrency = typeof options['concurrency'] === 'number' ? options['concurrency'] : 1;
+    const caps = Object.values(workspace.config.clusters).reduce((sum, cluster) => sum + cluster.concurrency, 0);
+    const concurrency = typeof options['concurrency'] === 'number' ? Math.min(options['concurrency'], caps) : caps;
     run.emit({
       type: 'run.started',
       command,
@@ -35,6 +36,6 @@ export async function joinRun(workspace: Workspace, id: string, signals: RunSign
       clusters: {},
       dryRun: false,
     });
-    return followRun(run, { selected, upToDate: doneBefore, hasWork: true, isJoining: true, signals });
+    return followRun(run, { selected, upToDate: doneBefore, hasWork: true, isJoining: true, target, signals });
   });
 }
