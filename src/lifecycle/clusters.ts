@@ -43,6 +43,7 @@ export function createClusters({ config, registry, servers, acceptCluster, dryRu
   const opening = new Map<string, Promise<ClusterEngine>>();
   const engines = new Map<string, ClusterEngine>();
   const embedded = new Set<string>();
+  const identified = new Map<string, Promise<string>>();
   const checked = new Map<string, Promise<void>>();
 
   async function open(name: string, neededBy: string): Promise<ClusterEngine> {
@@ -69,7 +70,7 @@ export function createClusters({ config, registry, servers, acceptCluster, dryRu
 
   async function check(engine: ClusterEngine): Promise<void> {
     if (!registry) return;
-    const identity = await engine.readIdentity();
+    const identity = await remember(identified, engine.cluster, () => engine.readIdentity());
     const held = kept.get(engine.cluster);
     if (held?.engine === engine && held.identity === identity) return;
     const answer = await registry.checkCluster(engine.cluster, identity, { accept: acceptCluster.includes(engine.cluster), dryRun });
@@ -85,7 +86,12 @@ export function createClusters({ config, registry, servers, acceptCluster, dryRu
       await remember(checked, name, () => check(engine));
       return engine;
     },
-    readConnections: async (name, neededBy) => (await remember(opening, name, () => open(name, neededBy))).readConnections(),
+    readConnections: async (name, neededBy) => {
+      const engine = await remember(opening, name, () => open(name, neededBy));
+      // On the connection that this leaves, while the registry is asked whether it is the server that it was.
+      if (registry) await remember(identified, name, () => engine.readIdentity());
+      return engine.readConnections();
+    },
     opened: (name) => engines.get(name) ?? null,
     isEmbedded: (name) => embedded.has(name),
     close: async () => {
