@@ -63,7 +63,7 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
     // Only once no call is under way: the pool forgets those who wait for a connection of one that is ending.
     end: async () => {
       await pool.end();
-      await Promise.allSettled([...sockets].map((socket) => once(socket, 'close')));
+      await Promise.all([...sockets].map(closeWhenSaid));
     },
     cut: () => {
       for (const socket of sockets) socket.destroy();
@@ -86,6 +86,15 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
     withClient: (use) => calls.once(() => lend(use)),
     close: () => calls.close(),
   };
+}
+
+/** Once the goodbye is on its way there is nothing to wait for: the server takes some milliseconds to say its own, which every command would pay for. */
+function closeWhenSaid(socket: Socket): Promise<unknown> {
+  const closed = once(socket, 'close');
+  const close = (): void => void socket.destroy();
+  if (socket.writableFinished) close();
+  else socket.once('finish', close);
+  return closed.catch(() => undefined);
 }
 
 /** As pg itself reads the URL, its defaults and PG* variables included. Without a cause: pg's error carries the whole URL. */

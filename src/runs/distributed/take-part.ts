@@ -3,7 +3,6 @@ import { TENANT_OUTCOMES } from '../../events.js';
 import { isBudgetSpent } from '../../fleet/failure-budget.js';
 import { FAILED_OUTCOMES, isFailure } from '../../fleet/tally.js';
 import type { Throttle } from '../../fleet/throttle.js';
-import { LEASE_MS } from '../../lifecycle/leases.js';
 import { migrateTenant } from '../../lifecycle/migrate.js';
 import { createRunMigrator, type RunMigrator, targetOf } from '../../lifecycle/migrator.js';
 import { noJournal } from '../../lifecycle/steps.js';
@@ -24,6 +23,7 @@ import { workOnTenant } from '../work-on-tenant.js';
 import type { Workspace } from '../workspace.js';
 import { ownerOfRun, requireDistribution } from './deployment.js';
 import { readFailed } from './follow.js';
+import { createTakenLine, type TakenLine } from './taken-line.js';
 
 /** How long until it is looked again whether who is left has been let go of by its worker. */
 const LOOK_MS = 500;
@@ -38,15 +38,6 @@ export interface Participation {
    */
   workSlot(cluster: string, lost: AbortSignal): Promise<void>;
   close(): Promise<void>;
-}
-
-/** Tenants that this worker has leased for a cluster and not begun, and how far it has come in the order of ids. */
-interface Line {
-  ready: LeasedTenant[];
-  after: string | null;
-  slots: number;
-  taking: Promise<LeasedTenant | null>;
-  asking: Promise<boolean> | null;
 }
 
 /** The worker is told to rest. What ends the run for everybody is another thing. */
@@ -70,31 +61,23 @@ export async function takePart(workspace: Workspace, kept: Run, signals: RunSign
   const common = options['forceVerify'] === true ? null : targetOf(migrator);
   const filter: TenantFilter = { ...readFilter(kept), ...(common === null ? {} : { notAt: common }) };
   const maxFailures = readCaution(kept).maxFailures ?? null;
-  const lines = new Map<string, Line>();
+  const lines = new Map<string, TakenLine>();
   const throttles = new Map<string, Throttle | undefined>();
   let inFlight = 0;
 
   const draining = createDraining(signals, () => undefined);
   const writer = createOutcomeWriter(registry, runId, ({ tenant }) => run.leases.forget(tenant));
-  const lineOf = (cluster: string): Line => {
-    const line = lines.get(cluster) ?? { ready: [], after: null, slots: 0, taking: Promise.resolve(null), asking: null };
+  const lineOf = (cluster: string): TakenLine => {
+    const line = lines.get(cluster) ?? createTakenLine(run, distribution, { ...filter, clusters: [cluster] });
     lines.set(cluster, line);
     return line;
   };
-  /** Others may have them meanwhile, and end them: nobody here may begin them any more. */
-  const giveBack = async (clusters: Iterable<string>): Promise<void> => {
-    const ids = [...clusters].flatMap((cluster) =>
-      lineOf(cluster)
-        .ready.splice(0)
-        .map(({ tenant }) => tenant.id),
-    );
-    await run.leases.release(ids.filter((id) => run.leases.holds(id)));
-  };
+  const giveBackAll = (): Promise<unknown> => Promise.all([...lines.values()].map((line) => line.giveBack()));
   const control = heedControl(run, {
     owner: ownerOfRun(runId),
     draining: draining.signal,
     countProgress: () => ({ inFlight, notStarted: 0 }),
-    giveBack: () => giveBack(lines.keys()),
+    giveBack: async () => void (await giveBackAll()),
     onCancel: () => draining.drain('cancelled'),
     onAbort: () => draining.abort('cancelled'),
     // It has ended, or somebody goes on with it elsewhere.
@@ -111,39 +94,8 @@ export async function takePart(workspace: Workspace, kept: Run, signals: RunSign
 
   function throttleOf(cluster: string): Throttle | undefined {
     if (!throttles.has(cluster))
-      throttles.set(cluster, throttleCluster(run, cluster, { draining: draining.signal, giveBack: (name) => giveBack([name]) }));
+      throttles.set(cluster, throttleCluster(run, cluster, { draining: draining.signal, giveBack: (name) => lineOf(name).giveBack() }));
     return throttles.get(cluster);
-  }
-
-  /** One after the other, so that each question is asked for all slots of the cluster. */
-  function next(cluster: string): Promise<LeasedTenant | null> {
-    const line = lineOf(cluster);
-    line.taking = line.taking.catch(() => null).then(() => line.ready.shift() ?? takeMore(cluster, line));
-    return line.taking;
-  }
-
-  async function takeMore(cluster: string, line: Line): Promise<LeasedTenant | null> {
-    // From where it was to the end, then from the beginning: some may have been let go of since.
-    for (const after of line.after === null ? [null] : [line.after, null]) {
-      const lease = { owner: run.leases.owner, host: run.host, ttlMs: LEASE_MS };
-      const request = { filter: { ...filter, clusters: [cluster] }, after, limit: Math.max(1, line.slots), lease };
-      const grants = await run.leases.keepTaken((known) => distribution.takeTenants(runId, { ...request, known }));
-      const taken = grants.map((grant) => ({ tenant: grant.tenant, listedAs: grant.tenant.status, grant }));
-      line.after = grants.at(-1)?.id ?? null;
-      line.ready.push(...taken);
-      const first = line.ready.shift();
-      if (first) return first;
-    }
-    return null;
-  }
-
-  /** Asked once for all slots that want to know at the same time. */
-  function hasLeft(cluster: string): Promise<boolean> {
-    const line = lineOf(cluster);
-    line.asking ??= distribution.hasLeft(runId, { ...filter, clusters: [cluster] }).finally(() => {
-      line.asking = null;
-    });
-    return line.asking;
   }
 
   async function runOne(leased: LeasedTenant): Promise<void> {
@@ -157,6 +109,7 @@ export async function takePart(workspace: Workspace, kept: Run, signals: RunSign
         givingBack: async () => undefined,
       });
       run.emit({ type: 'tenant.finished', ...outcome });
+      lineOf(cluster).lastMs = outcome.ms;
       if (errorClass === 'resources') draining.drain('resources');
       if (isFailure(outcome.outcome)) {
         await writer.drain();
@@ -173,11 +126,11 @@ export async function takePart(workspace: Workspace, kept: Run, signals: RunSign
       await control.admit();
       await throttleOf(cluster)?.admit();
       if (mayNotBegin()) return;
-      const leased = await next(cluster);
+      const leased = await lineOf(cluster).next();
       if (leased === null) {
         // What is left is in the hands of others, who may die.
         await writer.drain();
-        if (!(await hasLeft(cluster))) return;
+        if (!(await lineOf(cluster).hasLeft())) return;
         await sleep(LOOK_MS, draining.signal).catch(() => undefined);
       } else if (mayNotBegin() || control.isHeld || throttleOf(cluster)?.isHeld) {
         await run.leases.release([leased.tenant.id]);
@@ -191,7 +144,7 @@ export async function takePart(workspace: Workspace, kept: Run, signals: RunSign
     if (cause && (RESTING.has(cause.reason) || cause.reason === 'lease-lost')) return;
     await writer.drain();
     if (cause) {
-      await giveBack(lines.keys());
+      await giveBackAll();
       if ((await distribution.listInFlight(runId)).length > 0) return;
       await recordNotStarted();
     } else if (await distribution.hasLeft(runId, filter)) return;
@@ -237,7 +190,7 @@ export async function takePart(workspace: Workspace, kept: Run, signals: RunSign
         await work(cluster, () => lost.aborted || draining.signal.aborted);
       } finally {
         line.slots -= 1;
-        if (line.slots === 0) await giveBack([cluster]).catch(() => undefined);
+        if (line.slots === 0) await line.giveBack().catch(() => undefined);
       }
       const reason = draining.cause?.reason;
       if (lost.aborted || (reason !== undefined && RESTING.has(reason))) throw new Error('handed back');
