@@ -56,7 +56,10 @@ const newestRun = async ({ db }: Scene): Promise<Record<string, unknown>> => {
 describe.skipIf(node === null)('workers', { timeout: 170_000 }, () => {
   test('share a run, keep the cap of its cluster together, and tell the same as one process', async (scope) => {
     const scene = await createGated(scope, 3);
-    const workers = [await scene.on(['worker', '--json']), await scene.on(['worker', '--json'])];
+    const workers = [
+      await scene.on(['worker', '--json', '--concurrency', '2']),
+      await scene.on(['worker', '--json', '--concurrency', '2']),
+    ];
     for (const worker of workers) await worker.hasSaid('waiting for runs on main');
     const follower = await scene.on(['tenant', 'migrate', '--all', '--executor', 'pg-boss', '--json']);
     await scene.gate.waiting(3);
@@ -85,7 +88,7 @@ describe.skipIf(node === null)('workers', { timeout: 170_000 }, () => {
 
   test('take over what one that was killed had in flight, once', async (scope) => {
     const scene = await createGated(scope, 2);
-    const workers = [await scene.on(['worker']), await scene.on(['worker'])];
+    const workers = [await scene.on(['worker', '--concurrency', '1']), await scene.on(['worker', '--concurrency', '1'])];
     for (const worker of workers) await worker.hasSaid('waiting for runs');
     const follower = await scene.on(['tenant', 'migrate', '--all', '--executor', 'pg-boss', '--json']);
     await scene.gate.waiting(2);
@@ -157,7 +160,7 @@ describe.skipIf(node === null)('workers', { timeout: 170_000 }, () => {
 
   test('hold while the run is paused, and end it where it is cancelled', async (scope) => {
     const scene = await createGated(scope, 2);
-    const workers = [await scene.on(['worker']), await scene.on(['worker'])];
+    const workers = [await scene.on(['worker', '--concurrency', '1']), await scene.on(['worker', '--concurrency', '1'])];
     for (const worker of workers) await worker.hasSaid('waiting for runs');
     const follower = await scene.on(['tenant', 'migrate', '--all', '--executor', 'pg-boss', '--json']);
     await scene.gate.waiting(2);
