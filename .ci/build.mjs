@@ -143,15 +143,15 @@ const sharedCore = (lazy) => ({
   setup: (build) => {
     build.onResolve({ filter: /^lazy$/ }, ({ kind }) => (kind === 'entry-point' ? { path: 'lazy', namespace: 'entry' } : undefined));
     build.onLoad({ filter: /.*/, namespace: 'entry' }, () => ({
-      contents: lazy.map((source) => `import('./${source}');`).join('\n'),
+      contents: [...core.map((file) => `import './${file}';`), ...lazy.map((source) => `import('./${source}');`)].join('\n'),
       resolveDir: root,
     }));
     build.onResolve({ filter: /^\./ }, ({ path: specifier, kind, resolveDir }) =>
       kind === 'dynamic-import' ? { path: sourceOf(specifier, resolveDir), namespace: 'lazy' } : undefined,
     );
     // A config imports these, and by then the core is loaded.
-    build.onResolve({ filter: /^(src|hooks)\/index\.ts$/ }, ({ path: file, kind }) =>
-      kind === 'entry-point' ? { path: file, namespace: 'lazy' } : undefined,
+    build.onResolve({ filter: /^\.\/(src|hooks)\/index\.ts$/ }, ({ path: file, kind }) =>
+      kind === 'entry-point' ? { path: path.normalize(file), namespace: 'lazy' } : undefined,
     );
     build.onLoad({ filter: /.*/, namespace: 'lazy' }, ({ path: source }) => ({
       contents: [...core.map((file) => `import './${file}';`), `export * from './${source}';`].join('\n'),

@@ -23,7 +23,8 @@ export interface GlobalFlags {
 
 /**
  * Builds the commander tree; the chosen command is handed to `choose` instead of being run.
- * A group whose name is nowhere in `argv` stays empty: most of `--help` would be spent on making its commands.
+ * A group whose name is nowhere in `argv` stays empty, and of one that is there only the chosen command has its options:
+ * most of `--help`, and a tenth of `tenant list`, would be spent on making the others.
  */
 export function createProgram(version: string, argv: readonly string[], choose: (invocation: Invocation) => void): Command {
   const program = new Command('tenancy')
@@ -47,7 +48,11 @@ export function createProgram(version: string, argv: readonly string[], choose: 
 
   const addGroup = (name: string, description: string, fill: (group: Command, choose: Choose) => void): void => {
     const group = program.command(name).description(description).usage('<command>');
-    if (argv.includes(name)) fill(group, choose);
+    if (!argv.includes(name)) return;
+    const chosen = argv[argv.indexOf(name) + 1];
+    const isForHelp = chosen === undefined || !/^[a-z]/.test(chosen) || chosen === 'help';
+    if (!isForHelp) group.createCommand = (child) => new (argv.includes(child as string) ? Command : NameOnly)(child);
+    fill(group, choose);
   };
   addGroup('tenant', 'one tenant, or many', addTenantCommands);
   program
@@ -85,6 +90,14 @@ export function createProgram(version: string, argv: readonly string[], choose: 
     .action(() => choose(async (context) => (await import('./commands/doctor.js')).runDoctor(context)));
   for (const command of walk(program)) command.exitOverride().showSuggestionAfterError();
   return program;
+}
+
+/** A neighbour of the command that was chosen: known by its name, for "did you mean", and for nothing else. */
+class NameOnly extends Command {
+  override option = (): this => this;
+  override addOption = (): this => this;
+  override requiredOption = (): this => this;
+  override argument = (): this => this;
 }
 
 function addTenantCommands(tenant: Command, choose: Choose): void {

@@ -21,6 +21,8 @@ export interface CommandContext {
   noteRun(event: 'run.started' | 'run.finished'): void;
   /** Closed in any case before the process ends, also by a Ctrl-C. */
   closeAtExit(close: () => Promise<void>): void;
+  /** Nothing of the user's is under way: the process may end as soon as the command has, without waiting for what is left to come to rest. */
+  endAtOnce(): void;
 }
 
 /** The options that every command takes. */

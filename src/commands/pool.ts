@@ -3,7 +3,7 @@ import { TenancyError } from '../errors.js';
 import { printPool, printPoolFilling, toPoolDocument, toPoolFillDocument } from '../reporters/documents/pool-document.js';
 import { writeDocument } from '../reporters/documents/write-document.js';
 import type { CommandContext } from './context.js';
-import { withTenancy } from './with-tenancy.js';
+import { withHooks, withTenancy } from './with-tenancy.js';
 
 interface PoolFlags {
   readonly cluster?: string;
@@ -19,7 +19,7 @@ export async function runPoolStatus(context: CommandContext, { cluster }: PoolFl
 
 export async function runPoolFill(context: CommandContext, count: string | undefined, { cluster }: PoolFlags): Promise<ExitCode> {
   const wanted = parseCount(count);
-  return withTenancy(context, 'pool fill', async (tenancy) => {
+  return withHooks(context, 'pool fill', async (tenancy) => {
     const signals = context.takeSignals();
     const pools = await tenancy.fillPool({ count: wanted, cluster: cluster ?? null, signals });
     await writeDocument(toPoolFillDocument(pools), printPoolFilling, { ...context, ...context.globals });

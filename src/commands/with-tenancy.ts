@@ -21,8 +21,15 @@ export async function loadProject(context: CommandContext, command: string, flag
   return resolveConfig(await loadConfig({ cwd, env, command, configPath: globals.config }), { overrides: flags, env });
 }
 
-/** For commands that read or change the registry and print a document. */
+/** For commands that read or change the registry and print a document. None of the user's hooks is run. */
 export async function withTenancy<T>(context: CommandContext, command: string, use: (tenancy: Tenancy) => Promise<T>): Promise<T> {
+  const result = await withHooks(context, command, use);
+  context.endAtOnce();
+  return result;
+}
+
+/** The same for what runs hooks, which may have begun something that is to come to its end. */
+export async function withHooks<T>(context: CommandContext, command: string, use: (tenancy: Tenancy) => Promise<T>): Promise<T> {
   const config = await loadProject(context, command);
   const tenancy = openTenancy(config, { onNotice: (text) => notice(context, text), acceptCluster: context.globals.acceptCluster });
   context.closeAtExit(() => tenancy.close());

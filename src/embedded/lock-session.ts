@@ -39,7 +39,7 @@ export type OpenedSession =
 
 /** Connects to our own server, without joining it; it may be starting, stopping, or be another server on that port. */
 export async function openSession(found: FoundServer, port: number): Promise<OpenedSession> {
-  const { default: pg } = await import('pg');
+  const { pg } = await import('../util/pg.js');
   const client = new pg.Client({
     connectionString: serverUrl(found, port),
     application_name: JOINING,

@@ -6,9 +6,8 @@ export interface ApplyPlanOptions extends ApplyOptions {
 }
 
 /** Also called ahead, so that it is loaded while servers answer. */
-export async function loadUmzug(): Promise<typeof import('umzug')> {
-  // In the bundle a CommonJS package has a default export alone.
-  return (await import('umzug')).default;
+export async function loadUmzug(): Promise<typeof import('./umzug.js')> {
+  return import('./umzug.js');
 }
 
 /**

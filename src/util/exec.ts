@@ -39,7 +39,7 @@ export async function execForTenant(
 ): Promise<{ readonly stdout: string; readonly exitCode: number }> {
   const { signal, cwd } = options;
   signal.throwIfAborted();
-  const { execa } = await import('execa');
+  const { execa } = await import('./execa.js');
   const child = execa(file, args, {
     cwd,
     env: options.env,

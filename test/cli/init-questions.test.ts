@@ -56,6 +56,7 @@ async function answer(
     takeSignals: () => ({ drain: new AbortController().signal, abort: new AbortController().signal }),
     noteRun: () => undefined,
     closeAtExit: () => undefined,
+    endAtOnce: () => undefined,
   };
   const exitCode = await runInit(context, flags).catch((error: { exitCode?: unknown }) => error.exitCode);
   return { exitCode, shown, stdout: printed };

@@ -38,7 +38,7 @@ export async function createConnection(
   database: DatabaseKey,
   onBroken: (connection: ServerConnection) => void,
 ): Promise<ServerConnection> {
-  const { default: pg } = await import('pg');
+  const { pg } = await import('../../util/pg.js');
   const client = new pg.Client({
     connectionString: withLibpqTls(database === null ? url : withDatabase(url, database)),
     application_name: applicationName,

@@ -14,9 +14,9 @@ const NAMESPACE_EXISTS = 48;
 
 /** Makes sure of the registry's collections and gives the registry's id. Two commands, at once, where there is nothing to do. */
 export async function ensureRegistry(db: RegistryConnection, create: boolean): Promise<string> {
-  const known = await listMigrationFiles('mongodb');
+  // The files are looked for while the server answers.
+  const [state, names, known] = await Promise.all([readState(db), listCollections(db), listMigrationFiles('mongodb')]);
   const knownVersion = known.at(-1)?.version ?? 0;
-  const [state, names] = await Promise.all([readState(db), listCollections(db)]);
   if (state === null) await refuseToCreate(db, names, create);
   else if (state.version > knownVersion) {
     throw new TenancyError('TENANCY_REGISTRY_NEWER', { where: db.place.where, registryVersion: state.version, knownVersion });

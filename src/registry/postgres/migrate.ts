@@ -11,8 +11,8 @@ const MIGRATION_LOCK = '32762643847147385';
 
 /** Makes sure of the registry's schema and gives the registry's id. One round trip where there is nothing to do. */
 export async function ensureRegistry(db: RegistryConnection, create: boolean): Promise<string> {
-  const known = await listMigrationFiles('postgres');
-  const state = await readState(db);
+  // The files are looked for while the server answers.
+  const [state, known] = await Promise.all([readState(db), listMigrationFiles('postgres')]);
   if (state === null && !create) throw new TenancyError('TENANCY_REGISTRY_NOT_FOUND', { where: db.place.where });
   const knownVersion = known.at(-1)?.version ?? 0;
   if (state !== null && state.version > knownVersion) {

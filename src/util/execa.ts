@@ -1,0 +1,2 @@
+/** In a module of its own, so that the bundle knows it as one of ours, and shares what is ours with it. */
+export { execa } from 'execa';
