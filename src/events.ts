@@ -1,4 +1,5 @@
 import type { ExitCode } from './errors/define.js';
+import type { FindingCode, FindingSeverity, FindingStatus } from './finding.js';
 import type { DriverName } from './tenant.js';
 import type { Shard } from './util/shard.js';
 
@@ -39,7 +40,7 @@ export interface TenantOutcome {
   readonly error?: OutcomeError | undefined;
 }
 
-export const RUN_COMMANDS = ['provision', 'migrate', 'rollback', 'deprovision', 'suspend', 'resume', 'repair', 'adopt'] as const;
+export const RUN_COMMANDS = ['provision', 'migrate', 'rollback', 'deprovision', 'suspend', 'resume', 'repair', 'adopt', 'verify'] as const;
 
 export type RunCommand = (typeof RUN_COMMANDS)[number];
 
@@ -202,6 +203,26 @@ export type RunEvent =
       readonly attempt: number;
       readonly delayMs: number;
       readonly error: OutcomeError;
+    }
+  | {
+      /** By `tenant verify`: what isn't as it should be. */
+      readonly type: 'tenant.finding';
+      /** Null: it is about no tenant that the registry knows. */
+      readonly tenant: string | null;
+      readonly cluster: string;
+      readonly driver: DriverName;
+      /** Of the schema or database. */
+      readonly name: string;
+      readonly code: FindingCode;
+      readonly severity: FindingSeverity;
+      readonly message: string;
+      /** What mends it: a command, or what has to be done by hand; null where nothing has to be. */
+      readonly repair: string | null;
+      /** `--fix` does that. */
+      readonly isFixable: boolean;
+      readonly status: FindingStatus;
+      /** What `--fix` did, or why it could not. */
+      readonly detail?: string;
     }
   | ({ readonly type: 'tenant.finished' } & TenantOutcome)
   | {

@@ -40,10 +40,12 @@ export type {
   TenantOutcome,
   TenantOutcomeType,
 } from './events.js';
+export type { FindingCode, FindingSeverity, FindingStatus } from './finding.js';
 export type { TenantSelection } from './fleet/selection.js';
 export type { TenantDb } from './migrations/migration.js';
 export type { Run, TenantFilter, TenantSummary } from './registry/registry.js';
 export type { RunReport } from './runs/report.js';
+export type { VerifyReport } from './runs/verify/verify-run.js';
 export type { Tenancy, TenancyOptions } from './tenancy.js';
 export type { DriverName, Lease, Placement, Tenant, TenantFailure, TenantId, TenantSeed, TenantStatus } from './tenant.js';
 export type { Shard } from './util/shard.js';

@@ -172,6 +172,13 @@ function addTenantCommands(tenant: Command, choose: Choose): void {
     .option('--rerun', 'it did not run, and is to be sent again')
     .option('--applied-up-to <version>', 'of a tenant that lost its history: the newest migration that it has, or none')
     .action((id, flags) => choose(async (context) => (await import('./commands/tenant-actions.js')).runRepair(context, id, flags)));
+  addSelection(addRunOptions(tenant.command('verify')))
+    .description('compare the registry with reality, with --all in both directions, and say what mends each finding')
+    .option('--fix', 'mend what can be mended safely, and say what was done')
+    .option('--dry-run', 'with --fix: say what would be mended; mends nothing')
+    .option('--skip-structure', 'leave out the comparison with a freshly migrated home')
+    .option('--exit-code', 'exit 3 where something was found and is there still')
+    .action((ids, flags) => choose(async (context) => (await import('./commands/verify.js')).runVerify(context, ids, flags)));
   tenant
     .command('unlock')
     .description('take the lock of a tenant away from whoever holds it; never needed after a crash')

@@ -20,6 +20,7 @@ import { requireTenant } from './runs/require-tenant.js';
 import type { ResumedRun, ResumeOptions } from './runs/resume-run.js';
 import type { RetryOptions } from './runs/retry-run.js';
 import type { RepairOptions, TenantRunOptions } from './runs/tenant-runs.js';
+import type { VerifyOptions, VerifyReport } from './runs/verify/verify-run.js';
 import { createWorkspace, type Workspace } from './runs/workspace.js';
 import { parseTenantId, type Tenant } from './tenant.js';
 
@@ -50,6 +51,8 @@ export interface Tenancy {
   suspend(id: string, options?: Loose<TenantRunOptions>): Promise<RunReport>;
   resume(id: string, options?: Loose<TenantRunOptions>): Promise<RunReport>;
   repair(id: string, options?: Loose<TenantRunOptions> & RepairOptions): Promise<RunReport>;
+  /** Compares the registry with reality, with `all` in both directions; with `fix` mends what can be mended safely. */
+  verify(selection: TenantSelection, options?: Loose<VerifyOptions>): Promise<VerifyReport>;
   /** A protected tenant can't be deprovisioned. False: it was so before. */
   setProtected(id: string, isProtected: boolean): Promise<boolean>;
   /** Takes a tenant's lease away from whoever holds it; null where nobody does. */
@@ -116,6 +119,8 @@ export function openTenancy(config: ResolvedConfig, options: TenancyOptions = {}
     suspend: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).suspendOne(workspace, id, withSignals(asked)),
     resume: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).resumeOne(workspace, id, withSignals(asked)),
     repair: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).repairOne(workspace, id, asked, withSignals(asked)),
+    verify: async (selection, asked = {}) =>
+      (await import('./runs/verify/verify-run.js')).verifyTenants(workspace, selection, withSignals(asked)),
     setProtected: (id, isProtected) => setProtected(workspace, id, isProtected),
     unlock: async (id) => {
       const registry = await workspace.registry();

@@ -55,6 +55,10 @@ export interface TenantDriver {
   restoreAccess(target: TenantTarget, signal: AbortSignal): Promise<AccessChange>;
   /** Writes our marker on a home that has none (`registry adopt`). @throws TenancyError `TENANCY_NAME_TAKEN` where another's is on it. */
   mark(target: TenantTarget): Promise<void>;
+  /** What a person types into the engine's shell to put the marker on, who is sure whose the home is. */
+  markCommand(target: TenantTarget): string;
+  /** What takes any marker off. */
+  unmarkCommand(name: string): string;
   /** Homes on the cluster in the order of their names, bytewise, the engine's own left out. Keyset: start after `after`. */
   list(page: {
     readonly after: string | null;

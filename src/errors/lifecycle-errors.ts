@@ -143,6 +143,12 @@ export const lifecycleErrors = {
     hint: () => 'run the same command again: it continues where it was',
     isRetryable: true,
   }),
+  TENANCY_TENANT_DRIFTED: defineError<{ tenant: string; findings: number; sentences: readonly string[] }>({
+    exit: EXIT.pending,
+    message: ({ tenant, findings, sentences }) =>
+      `${tenant}: ${sentences.join('; ')}${findings > sentences.length ? `; and ${findings - sentences.length} more` : ''}`,
+    hint: ({ tenant }) => `\`tenancy tenant verify ${tenant}\` says what mends each, and with --fix mends what can be mended safely`,
+  }),
   TENANCY_VERSION_UNVERIFIED: defineError<{ tenant: string; expected: string; found: string | null }>({
     exit: EXIT.tenantsFailed,
     message: ({ tenant, expected, found }) =>

@@ -7,6 +7,7 @@ import { historyDigest } from '../migrations/history-digest.js';
 import type { LocalMigration, TenantHistory, TenantMigrationPlan } from '../migrations/migration.js';
 import { findNewest, recogniseOrder } from '../migrations/order.js';
 import { planMigrations, resolveTarget } from '../migrations/plan.js';
+import { findDrift } from '../migrations/plan-drift.js';
 import { countPreparable } from '../migrations/preparable.js';
 import { loadMigrations } from '../migrations/source.js';
 import type { DriverName } from '../tenant.js';
@@ -106,6 +107,7 @@ export async function createBuiltInMigrator(
       ),
       migrationsHash: historyDigest(applied),
     }),
+    findDrift: (history) => findDrift(local, history),
     check: (driver) => remember(checked, driver, () => checkScripts(local, driver, publicTo)),
     plan: async (scope) => {
       const plan = await scope.driver.withSession(scope.target, sessionOptions(scope), async (session) => {

@@ -20,6 +20,7 @@ export function combineMigrators(byDriver: ReadonlyMap<DriverName, DriverMigrato
     identity: 'a migrator for each driver',
     contents: [],
     // Whoever asks knows the driver, and asks its migrator.
+    findDrift: () => null,
     planRecorded: () => null,
     describe: (applied) => ({ schemaVersion: applied.at(-1)?.name ?? null, migrationsHash: historyDigest(applied) }),
     check: (driver) => forDriver(driver).check(driver),
@@ -44,6 +45,7 @@ function refuseDriver(driver: DriverName, known: readonly DriverName[]): DriverM
     connections: 0,
     identity: 'no migrator',
     contents: [],
+    findDrift: () => null,
     planRecorded: () => null,
     describe: (applied) => ({ schemaVersion: applied.at(-1)?.name ?? null, migrationsHash: historyDigest(applied) }),
     check: refuse,

@@ -69,6 +69,7 @@ export async function createForeignMigrator(
         ? { from: target, to: target, migrations: [] }
         : null,
     check: async () => undefined,
+    findDrift: () => null,
     describe: (applied) => toVersion(applied.at(-1)?.name ?? null),
     listPreparable: () => NOTHING_PREPARABLE,
     plan: async (scope) => {

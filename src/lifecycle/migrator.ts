@@ -1,6 +1,7 @@
 import type { AnyMigrateHook, ResolvedConfig } from '../config/types.js';
 import { historyDigest } from '../migrations/history-digest.js';
-import type { LocalMigration } from '../migrations/migration.js';
+import type { LocalMigration, TenantHistory } from '../migrations/migration.js';
+import type { MigrationDrift } from '../migrations/plan-drift.js';
 import type { Preparable } from '../migrations/preparable.js';
 import type { DriverName, Tenant } from '../tenant.js';
 import { createBuiltInMigrator } from './built-in-migrator.js';
@@ -25,6 +26,8 @@ export interface DriverMigrator {
   check(driver: DriverName): Promise<void>;
   /** What the registry is to say of a tenant with this history. */
   describe(applied: readonly { readonly name: string; readonly checksum: string }[]): NonNullable<WorkResult['version']>;
+  /** How a tenant's history and the files differ; null where there are no files of ours. */
+  findDrift(history: TenantHistory): MigrationDrift | null;
   /** What it is, in a word or two: by this a saved plan knows it again. */
   readonly identity: string;
   /** Digests of all that a run could carry out or count on, for the same. */
@@ -111,6 +114,7 @@ export const noMigrator: RunMigrator = forEveryDriver({
   connections: 0,
   identity: 'no migrator',
   contents: [],
+  findDrift: () => null,
   planRecorded: () => ({ from: null, to: null, migrations: [] }),
   check: async () => undefined,
   describe: (applied) => ({ schemaVersion: applied.at(-1)?.name ?? null, migrationsHash: historyDigest(applied) }),

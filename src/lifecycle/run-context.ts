@@ -71,6 +71,8 @@ export interface WorkResult {
   readonly to: string | null;
   /** What the tenant now has, for the registry; left out where it isn't known or didn't change. */
   readonly version?: { readonly schemaVersion: string | null; readonly migrationsHash: string };
+  /** The last error that is recorded of the tenant is over. @default false, of a command that doesn't touch it */
+  readonly clearsError?: boolean;
   /** For `skipped` and `unverified`. */
   readonly error?: Error;
 }

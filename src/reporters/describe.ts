@@ -15,6 +15,7 @@ const commandWords = {
   resume: { verb: 'resume', done: 'resumed', nothing: 'already active' },
   repair: { verb: 'repair', done: 'repaired', nothing: 'nothing to repair' },
   adopt: { verb: 'adopt', done: 'adopted', nothing: 'adopted before' },
+  verify: { verb: 'verify', done: 'mended', nothing: 'as recorded' },
 } satisfies Record<RunCommand, Words>;
 
 export function describeCommand(command: RunCommand): Words {
@@ -53,8 +54,9 @@ export function describeOutcomeType(outcome: TenantOutcomeType, command: RunComm
       return commandWords[command].nothing;
     case 'not-started':
       return 'not started';
-    case 'failed':
     case 'unverified':
+      return command === 'verify' ? 'with findings' : outcome;
+    case 'failed':
     case 'unknown':
     case 'skipped':
     case 'cancelled':
@@ -76,6 +78,7 @@ export function describeOutcome(outcome: TenantOutcome, command: RunCommand): st
     case 'failed':
       return `failed${describeReason(error, tries)}`;
     case 'unverified':
+      if (command === 'verify') return `with findings${describeReason(error, '')}`;
       return `unverified: it ended well, but the tenant did not reach the target${describeReason(error, tries)}`;
     case 'unknown':
       return `unknown: a step was interrupted, and whether it took effect can't be told${describeReason(error, tries)}`;
@@ -131,6 +134,8 @@ export function describeEvent(event: RunEvent, command: RunCommand): string {
       return `${event.tenant}: ${event.driver === 'postgres-schema' ? 'schema' : 'database'} ${event.name} on ${event.cluster}, ${event.url}`;
     case 'tenant.retried':
       return `${event.tenant}: attempt ${event.attempt} in ${formatDuration(event.delayMs)}, after: ${event.error.message}`;
+    case 'tenant.finding':
+      return describeFinding(event);
     case 'tenant.finished':
       return `${event.tenant}: ${describeOutcome(event, command)}`;
     case 'run.paused':
@@ -151,6 +156,23 @@ export function describeEvent(event: RunEvent, command: RunCommand): string {
       return event.error === undefined ? `finished in ${formatDuration(event.ms)}` : event.error.message;
     default:
       return unreachable(event);
+  }
+}
+
+/** A finding in a sentence, with what became of it. */
+export function describeFinding({ message, status, detail }: Extract<RunEvent, { type: 'tenant.finding' }>): string {
+  const more = detail === undefined ? '' : `: ${detail}`;
+  switch (status) {
+    case 'found':
+      return message;
+    case 'would-fix':
+      return `${message} (--fix mends it)`;
+    case 'fixed':
+      return `${message} (mended${more})`;
+    case 'unfixed':
+      return `${message} (to mend it failed${more})`;
+    default:
+      return unreachable(status);
   }
 }
 

@@ -2,6 +2,7 @@ import type { StampedRunEvent, TenantOutcome } from '../events.js';
 import { describeEvent, describeOutcome, nameWave } from './describe.js';
 import { printScope } from './describe-scope.js';
 import { withoutName } from './failures-text.js';
+import { FindingsText } from './findings-text.js';
 import { formatCount, formatDuration, formatNumber } from './format.js';
 import { createLineWriter } from './line-writer.js';
 import { createPalette, createResultPalette } from './palette.js';
@@ -26,6 +27,7 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
   const progress = createLineWriter(options.stderr);
   const tally = new RunTally();
   const plans = new PlanText();
+  const findings = new FindingsText(options);
   /** By their code, how many there were. */
   const warnings = new Map<string, number>();
   const startedAtMs = Date.now();
@@ -65,6 +67,9 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
       case 'tenant.planned':
         if (tally.started?.dryRun) for (const line of plans.add(event, tally.command, isVerbose)) results.write(`${line}\n`);
         return;
+      case 'tenant.finding':
+        findings.add(event);
+        return;
       case 'run.planned':
         plans.complete(event);
         return;
@@ -100,7 +105,7 @@ export function createPlainReporter(options: PlainReporterOptions): Reporter {
     clearInterval(heartbeat);
     const untold = [...warnings.values()].reduce((sum, told) => sum + (isVerbose ? 0 : Math.max(0, told - MOST_WARNINGS)), 0);
     if (untold > 0) say(`${palette.yellow('!')} and ${formatCount(untold, 'more warning')} like these: --verbose or --json tell them all`);
-    writeRunEnd(event, { results, progress, palette, resultPalette, isQuiet, tally, plans, located });
+    writeRunEnd(event, { results, progress, palette, resultPalette, isQuiet, tally, plans, findings, located });
   }
 
   return {

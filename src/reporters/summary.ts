@@ -21,6 +21,8 @@ export function summarizeRun(
   context: {
     readonly run: string | null;
     readonly isDryRun: boolean;
+    /** Findings of a verify that `--fix` would mend. */
+    readonly fixable: number;
     readonly tally: RunTally;
     readonly palette: Palette;
     readonly resultPalette: Palette;
@@ -38,12 +40,31 @@ export function summarizeRun(
             ? printHeadline(event, event.command, tally, resultPalette)
             : printOnly(tally.only, event.command, resultPalette),
         ];
+  if (event.command === 'verify') return summarizeVerify(event, headline, context);
   const failures = printFailures(event.failed, run, palette);
   const isOnly = tally.only !== null;
   // The failure of one tenant says what a headline would.
   return failures.length > 0 && isOnly
     ? { headline: [], failures: failures.slice(1), next: printNext(event, run, palette, true) }
     : { headline, failures, next: printNext(event, run, palette, isOnly) };
+}
+
+/** What was found has been told, with what mends it. Only who could not be looked at has failed. */
+function summarizeVerify(
+  event: Finished,
+  headline: readonly string[],
+  { run, palette, fixable }: { readonly run: string | null; readonly palette: Palette; readonly fixable: number },
+): Summary {
+  const failed = event.failed.filter(({ outcome }) => outcome !== 'unverified');
+  const next = [
+    ...(fixable === 0 ? [] : [`--fix mends ${fixable === 1 ? 'one of these' : `${formatNumber(fixable)} of these`}`]),
+    ...(event.failed.length > 1 ? ['to look at just these again: tenancy tenant verify --failed'] : []),
+  ];
+  return {
+    headline,
+    failures: printFailures(failed, run, palette),
+    next: next.length === 0 ? [] : ['', ...next.map((line) => `${palette.cyan('→')} ${line}`)],
+  };
 }
 
 function printOnly(outcome: TenantOutcome, command: RunCommand, palette: Palette): string {

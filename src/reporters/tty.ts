@@ -1,6 +1,7 @@
 import type { RunEvent, StampedRunEvent } from '../events.js';
 import { describeEvent } from './describe.js';
 import { printScope } from './describe-scope.js';
+import { FindingsText } from './findings-text.js';
 import { FleetView } from './fleet-view.js';
 import { formatCount } from './format.js';
 import { createLineWriter } from './line-writer.js';
@@ -31,6 +32,7 @@ export async function createTtyReporter(options: ReporterOptions): Promise<Repor
   const area = new LiveArea(progress, options);
   const tally = new RunTally();
   const plans = new PlanText();
+  const findings = new FindingsText(options);
   let view: View | null = null;
   let located: Extract<StampedRunEvent, { type: 'tenant.located' }> | null = null;
   let warnings = 0;
@@ -65,6 +67,9 @@ export async function createTtyReporter(options: ReporterOptions): Promise<Repor
       case 'tenant.planned':
         if (tally.started?.dryRun) for (const line of plans.add(event, tally.command, options.isVerbose)) results.write(`${line}\n`);
         return;
+      case 'tenant.finding':
+        findings.add(event);
+        return;
       case 'run.planned':
         plans.complete(event);
         return;
@@ -83,7 +88,7 @@ export async function createTtyReporter(options: ReporterOptions): Promise<Repor
     await view?.end();
     if (warnings > MAX_WARNINGS)
       progress.write(`${palette.yellow('!')} and ${formatCount(warnings - MAX_WARNINGS, 'more warning')}: --output plain shows them all\n`);
-    writeRunEnd(event, { results, progress, palette, resultPalette, isQuiet: options.isQuiet, tally, plans, located });
+    writeRunEnd(event, { results, progress, palette, resultPalette, isQuiet: options.isQuiet, tally, plans, findings, located });
   }
 
   return {

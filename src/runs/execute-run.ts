@@ -1,3 +1,4 @@
+import type { ExitCode } from '../errors/define.js';
 import type { OutcomeCounts, RunStop, StepName, TenantOutcome } from '../events.js';
 import { type FailureBudget, isBudgetSpent } from '../fleet/failure-budget.js';
 import { type FleetLane, runFleet } from '../fleet/run-fleet.js';
@@ -27,6 +28,8 @@ export interface RunSpec extends WorkSpec {
   readonly signals: RunSignals;
   /** Each cluster by what its config says. @default false, the tenants are started as places come free */
   readonly isThrottled?: boolean;
+  /** What the run exits with where it came to its own end. @default `decideExitCode` */
+  readonly decideExit?: (selected: number, failed: readonly TenantOutcome[]) => ExitCode;
   steps(tenant: Tenant): readonly StepName[];
   /** Of a run that is gone on with: what became of its tenants before. */
   readonly before?: RunBefore;
@@ -148,7 +151,10 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
   tally.count('up-to-date', Math.max(0, spec.selected - tally.total));
   const { counts, failed } = tally;
   const { cause } = draining;
-  const exitCode = decideExitCode(spec.selected, failed, cause?.reason ?? null);
+  const exitCode =
+    cause === null && spec.decideExit
+      ? spec.decideExit(spec.selected, failed)
+      : decideExitCode(spec.selected, failed, cause?.reason ?? null);
   const stopped = cause && describeStop(cause, counts['not-started']);
   if (spec.lanes.length > 0 || spec.before) {
     await run.registry.finishRun(run.runId, {

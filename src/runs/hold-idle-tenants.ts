@@ -11,7 +11,7 @@ export function holdIdleTenants(emit: EmitRunEvent): EmitRunEvent {
       held.set(event.tenant, [event]);
       return;
     }
-    const tenant = 'tenant' in event ? event.tenant : undefined;
+    const tenant = ('tenant' in event ? event.tenant : null) ?? undefined;
     const waiting = tenant === undefined ? undefined : held.get(tenant);
     if (tenant !== undefined && waiting) {
       const isIdle = event.type === 'step.started' || (event.type === 'step.finished' && event.status === 'done-before');

@@ -69,7 +69,11 @@ export async function workOnTenant(
 
   const version = ending.result?.version ?? reached;
   if (grant.status === 'granted') {
-    const isIdle = !recordsIdle && ending.outcome.outcome === 'up-to-date' && tenant.lastError === null && isRecorded(tenant, version);
+    const isIdle =
+      !recordsIdle &&
+      ending.outcome.outcome === 'up-to-date' &&
+      (tenant.lastError === null || run.command === 'verify') &&
+      isRecorded(tenant, version);
     if (isIdle) await run.leases.release([tenant.id]).catch(() => undefined);
     else {
       writer.write({
@@ -77,7 +81,7 @@ export async function workOnTenant(
         owner: run.leases.owner,
         fence: grant.fence,
         ...(version ? { version } : {}),
-        lastError: isUntouched(run.command, ending.outcome) ? tenant.lastError : toFailure(ending.outcome),
+        lastError: isUntouched(run.command, ending) ? tenant.lastError : toFailure(ending.outcome),
         ...(failAs && isFailure(ending.outcome.outcome) ? { transition: TRANSITIONS[failAs] } : {}),
       });
     }
@@ -128,8 +132,9 @@ function createDeadline(run: RunContext, tenant: Tenant): { readonly signal: Abo
   return { signal: controller.signal, clear: () => clearTimeout(timer) };
 }
 
-/** What was known of the tenant still holds: it was refused before anything was done, or stopped, or only its access was changed. */
-function isUntouched(command: RunCommand, { outcome, error }: TenantOutcome): boolean {
+/** What was known of the tenant still holds: it was refused before anything was done, or stopped, or only its access was changed, or it was only looked at. */
+function isUntouched(command: RunCommand, { outcome: { outcome, error }, result }: Ending): boolean {
+  if (command === 'verify') return result?.clearsError !== true;
   const isRefused = error?.code === 'TENANCY_STATE_REFUSED' || error?.code === 'TENANCY_DEPROVISION_REFUSED';
   return isRefused || outcome === 'cancelled' || (outcome === 'applied' && (command === 'suspend' || command === 'resume'));
 }

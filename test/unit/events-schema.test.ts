@@ -10,6 +10,7 @@ import {
   TENANT_OUTCOMES,
   type TenantOutcome,
 } from '../../src/events.js';
+import { FINDING_CODES, FINDING_SEVERITIES, FINDING_STATUSES } from '../../src/finding.js';
 import { DRIVER_NAMES } from '../../src/tenant.js';
 import { assertEvent, assertEvents, eventsSchema } from '../rig/events-schema.js';
 
@@ -89,6 +90,20 @@ const samples: { readonly [Type in RunEvent['type']]: Required<Extract<RunEvent,
     note: 'start it first',
   },
   'tenant.retried': { type: 'tenant.retried', tenant: 'acme', attempt: 2, delayMs: 100, error },
+  'tenant.finding': {
+    type: 'tenant.finding',
+    tenant: 'acme',
+    cluster: 'main',
+    driver: 'postgres-schema',
+    name: 'tenant_acme',
+    code: 'version-skewed',
+    severity: 'drift',
+    message: 'acme is recorded at 0001_a, and its own history says 0002_b',
+    repair: 'tenancy tenant repair acme',
+    isFixable: true,
+    status: 'fixed',
+    detail: 'recorded version 0001_a → 0002_b',
+  },
   'tenant.finished': { type: 'tenant.finished', ...outcome, error },
   'cluster.held': { type: 'cluster.held', cluster: 'main', reason: '41 sessions are at work, more than 40' },
   'cluster.released': { type: 'cluster.released', cluster: 'main', ms: 1200 },
@@ -127,6 +142,9 @@ describe('the published schema of events', () => {
     expect(words('exitCode')).toEqual(Object.values(EXIT));
     expect(words('step')).toEqual(STEPS);
     expect(words('drainReason')).toEqual(DRAIN_REASONS);
+    expect(words('findingCode')).toEqual(FINDING_CODES);
+    expect(words('findingSeverity')).toEqual(FINDING_SEVERITIES);
+    expect(words('findingStatus')).toEqual(FINDING_STATUSES);
   });
 
   test('refuses an unknown field, an unknown type and a missing stamp', () => {

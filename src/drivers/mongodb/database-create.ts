@@ -53,9 +53,18 @@ async function refuseIntruders(context: EngineContext, target: TenantTarget): Pr
   if (deletedCount > 0) throw nameTaken(target, describeOwner(null, target.marker));
 }
 
+/** What a person types who is sure whose it is. Where the document is gone the history is gone with it, and an update makes no new one. */
+export function markCommand({ name, marker }: TenantTarget): string {
+  const { tenant, registry, operation } = marker;
+  return `db.getSiblingDB(${JSON.stringify(name)})._tenancy.updateOne({_id: "home"}, {$set: ${JSON.stringify({ tenant, registry, operation })}})`;
+}
+
+export function unmarkCommand(name: string): string {
+  return `db.getSiblingDB(${JSON.stringify(name)})._tenancy.drop()`;
+}
+
 export function nameTaken({ name }: TenantTarget, owner: string): TenancyError<'TENANCY_NAME_TAKEN'> {
-  const unmark = `db.getSiblingDB(${JSON.stringify(name)})._tenancy.drop()`;
-  return new TenancyError('TENANCY_NAME_TAKEN', { name, kind: 'database', owner, unmark });
+  return new TenancyError('TENANCY_NAME_TAKEN', { name, kind: 'database', owner, unmark: unmarkCommand(name) });
 }
 
 async function forbidden({ client }: EngineContext, { name }: TenantTarget, cause: unknown): Promise<TenancyError> {

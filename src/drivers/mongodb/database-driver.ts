@@ -3,7 +3,7 @@ import type { Presence, TenantDriver, TenantTarget } from '../driver.js';
 import { bareMarker, describeOwner, isSameMarker } from '../marker.js';
 import { codeOf, isConnectionError } from './classify.js';
 import { cutDatabaseAccess, restoreDatabaseAccess } from './database-access.js';
-import { createDatabase, nameTaken } from './database-create.js';
+import { createDatabase, markCommand, nameTaken, unmarkCommand } from './database-create.js';
 import { dropDatabase, findObstacles } from './database-drop.js';
 import { listDatabases } from './database-list.js';
 import { type EngineContext, settleRetryable } from './engine-context.js';
@@ -65,6 +65,8 @@ export function createMongodbDatabaseDriver(context: EngineContext): TenantDrive
         if (found !== null) refuseOther(target, found);
       }
     },
+    markCommand,
+    unmarkCommand,
     list: (page) => settleRetryable(context, never, () => listDatabases(context, page)),
     connectionUrl: (target) => withMongodbDatabase(context.url, target.name),
     databaseName: (target) => target.name,

@@ -87,7 +87,15 @@ async function writeMarker(connection: ServerConnection, { name, marker }: Tenan
   await connection.send([...createHistoryTables(quoteName(name)), insert].join('; '));
 }
 
+/** What a person types who is sure whose it is. */
+export function markCommand({ name, marker }: TenantTarget): string {
+  return `REPLACE INTO ${quoteName(name)}._tenancy_state (type, name, detail) VALUES ('${MARKER_TYPE}', '', ${quoteText(formatMarker(marker))})`;
+}
+
+export function unmarkCommand(name: string): string {
+  return `DELETE FROM ${quoteName(name)}._tenancy_state WHERE type = '${MARKER_TYPE}'`;
+}
+
 function nameTaken({ name }: TenantTarget, owner: string): TenancyError {
-  const unmark = `DELETE FROM ${quoteName(name)}._tenancy_state WHERE type = '${MARKER_TYPE}'`;
-  return new TenancyError('TENANCY_NAME_TAKEN', { name, kind: 'database', owner, unmark });
+  return new TenancyError('TENANCY_NAME_TAKEN', { name, kind: 'database', owner, unmark: unmarkCommand(name) });
 }

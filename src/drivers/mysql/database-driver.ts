@@ -1,7 +1,7 @@
 import { parseMysqlUrl, withMysqlDatabase } from '../../util/mysql-url.js';
 import type { TenantDriver } from '../driver.js';
 import { cutDatabaseAccess, restoreDatabaseAccess } from './database-access.js';
-import { createDatabase, markDatabase } from './database-create.js';
+import { createDatabase, markCommand, markDatabase, unmarkCommand } from './database-create.js';
 import { dropDatabase, planDrop } from './database-drop.js';
 import { type EngineContext, withConnection } from './engine-context.js';
 import { listHomes, presenceOf, readHome } from './home-state.js';
@@ -31,6 +31,8 @@ export function createMysqlDatabaseDriver(context: EngineContext): TenantDriver 
     cutAccess: (target, signal) => cutDatabaseAccess(context, target, signal),
     restoreAccess: (target, signal) => restoreDatabaseAccess(context, target, signal),
     mark: (target) => markDatabase(context, target),
+    markCommand,
+    unmarkCommand,
     list: (page) => withConnection(context, undefined, (connection) => listHomes(connection, page, context.address.database)),
     connectionUrl: (target) => withMysqlDatabase(context.url, target.name),
     databaseName: (target) => target.name,

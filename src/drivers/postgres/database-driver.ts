@@ -80,6 +80,8 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
         client.query(`COMMENT ON DATABASE ${quoteName(target.name)} IS ${quoteText(marker)}`),
       );
     },
+    markCommand: ({ name, marker }) => `COMMENT ON DATABASE ${quoteName(name)} IS '${formatMarker(marker).replaceAll("'", "''")}'`,
+    unmarkCommand: (name) => `COMMENT ON DATABASE ${quoteName(name)} IS NULL`,
     list: async (page) => {
       const databases = await withClient(context, null, undefined, (client) => listDatabases(client, page));
       return databases.map(({ name, marker }) => ({ name, marker: marker && bareMarker(marker) }));

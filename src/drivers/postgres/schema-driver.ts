@@ -56,6 +56,8 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
     cutAccess: async () => SHARED_LOGIN,
     restoreAccess: async () => SHARED_LOGIN,
     mark: (target) => withClient(context, null, undefined, (client) => markSchema(client, target)),
+    markCommand: ({ name, marker }) => `COMMENT ON SCHEMA ${quoteName(name)} IS '${formatMarker(marker).replaceAll("'", "''")}'`,
+    unmarkCommand: (name) => `COMMENT ON SCHEMA ${quoteName(name)} IS NULL`,
     list: async (page) => {
       const schemas = await withClient(context, null, undefined, (client) => listSchemas(client, page, context.extensionsSchema));
       return schemas.map(({ name, marker }) => ({ name, marker: marker && bareMarker(marker) }));
