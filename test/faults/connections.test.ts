@@ -63,7 +63,7 @@ describe('the connections of a fan-out', { timeout: 120_000 }, () => {
     await checkInvariants({ adminUrl: sandbox.url, registryUrl: sandbox.url });
   });
 
-  it('may be terminated every 200 ms: two further runs at most make it right', async () => {
+  it('11 sessions may be terminated every 200 ms: two further runs at most make it right', async () => {
     await open('postgres-schema', TENANTS);
     let terminated = 0;
     let exitCode = -1;

@@ -7,7 +7,7 @@ import { createSandboxProject, type Sandbox, type SandboxProject } from '../rig/
 import { newest, pending } from './fixtures.js';
 
 /** CREATE INDEX CONCURRENTLY waits for every transaction that began before it: a reader holds it up for as long as a test likes. */
-describe('an index that is being built when the command is killed', { timeout: 120_000 }, () => {
+describe('3 late completion: an index that is being built when the command is killed', { timeout: 120_000 }, () => {
   let project: SandboxProject;
   let sandbox: Sandbox;
   let reader: Client;
@@ -81,7 +81,7 @@ describe('an index that is being built when the command is killed', { timeout: 1
   });
 });
 
-describe('a database that is being created when the command is killed', { timeout: 120_000 }, () => {
+describe('3 late completion: a database that is being created when the command is killed', { timeout: 120_000 }, () => {
   it('is taken up by runs that start at once, and there is one', async () => {
     const project = await createSandboxProject(pending);
     const sandbox = await project.open(await postgresUrl(), 'postgres-database');

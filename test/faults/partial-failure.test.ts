@@ -12,7 +12,7 @@ const timeoutMs = 150_000;
 const sound = tenants.length - broken.length;
 
 /** A fleet of 500 tenants, seven of which can't be migrated. */
-describe('seven broken tenants of five hundred', { timeout: 300_000 }, () => {
+describe('14 partial failure: seven broken tenants of five hundred', { timeout: 300_000 }, () => {
   let project: SandboxProject;
   let sandbox: Sandbox;
 

@@ -7,7 +7,7 @@ import { assertEnd, checksumBystanders } from './sweep.js';
 
 const RACERS = 8;
 
-describe('of eight processes that do the same to one tenant, one does it', { timeout: 240_000 }, () => {
+describe('7 race: of eight processes that do the same to one tenant, one does it', { timeout: 240_000 }, () => {
   let server: PrivateServer;
   let project: SandboxProject;
 

@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import process from 'node:process';
 import type { Reporter, SerializedError, TestCase, TestModule, TestSuite } from 'vitest/node';
+import { SCORECARD, scoreTest } from './scorecard.js';
 
-/** Leaves the numbers of a run, and what was not run and why, in the file that TENANCY_TEST_COUNTS names. */
+/** Leaves the numbers of a run, what was not run and why, and how the tests of the scorecard came out, in the file that TENANCY_TEST_COUNTS names. */
 export default class CountReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly SerializedError[]): void {
     const file = process.env.TENANCY_TEST_COUNTS;
@@ -11,9 +12,11 @@ export default class CountReporter implements Reporter {
     const suites = modules.flatMap((module) => [module, ...module.children.allSuites()]);
     const count = (state: string): number => tests.filter((test) => test.result().state === state).length;
     const counts = {
+      titles: SCORECARD,
       passed: count('passed'),
       failed: count('failed') + suites.filter((suite) => suite.errors().length > 0).length + errors.length,
       notRun: [...new Set(tests.flatMap(describeSkip))],
+      scorecard: tests.map(scoreTest).filter((entry) => entry !== null),
     };
     writeFileSync(file, JSON.stringify(counts));
   }
