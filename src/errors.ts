@@ -9,6 +9,7 @@ import { planErrors } from './errors/plan-errors.js';
 import { registryErrors } from './errors/registry-errors.js';
 import { reportErrors } from './errors/report-errors.js';
 import { scaffoldErrors } from './errors/scaffold-errors.js';
+import { secretErrors } from './errors/secret-errors.js';
 import { redact } from './util/redact.js';
 
 /** Every code there is; each area words its own in `src/errors/`. */
@@ -23,6 +24,7 @@ const definitions = {
   ...hookErrors,
   ...scaffoldErrors,
   ...reportErrors,
+  ...secretErrors,
 };
 
 type Definitions = typeof definitions;

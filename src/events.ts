@@ -40,7 +40,18 @@ export interface TenantOutcome {
   readonly error?: OutcomeError | undefined;
 }
 
-export const RUN_COMMANDS = ['provision', 'migrate', 'rollback', 'deprovision', 'suspend', 'resume', 'repair', 'adopt', 'verify'] as const;
+export const RUN_COMMANDS = [
+  'provision',
+  'migrate',
+  'rollback',
+  'deprovision',
+  'suspend',
+  'resume',
+  'repair',
+  'rotate',
+  'adopt',
+  'verify',
+] as const;
 
 export type RunCommand = (typeof RUN_COMMANDS)[number];
 
@@ -89,7 +100,9 @@ export type StepName =
   | 'drop-access'
   | 'tombstone'
   | 'mark'
-  | 'repair';
+  | 'repair'
+  | 'create-login'
+  | 'retire-login';
 
 /** Tenants of one cluster and driver whose history is the same, so that the same is to be done to each of them. */
 export interface PlannedGroup {

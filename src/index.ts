@@ -8,6 +8,7 @@ export type {
   GateHook,
   Hook,
   HookContext,
+  HookLogin,
   Hooks,
   MigrateByDriver,
   MigrateHook,
@@ -16,8 +17,14 @@ export type {
   PlacementTemplate,
   ProjectContext,
   RunDefaults,
+  SecretsCommand,
+  SecretsConfig,
+  SecretsDirectory,
+  SecretsFunctions,
   SqlMigrations,
   SqlMigrationsOptions,
+  StoredSecret,
+  StoreSecret,
   TenancyConfig,
   TenancyConfigFunction,
   Throttle,
@@ -47,5 +54,5 @@ export type { Run, TenantFilter, TenantSummary } from './registry/registry.js';
 export type { RunReport } from './runs/report.js';
 export type { VerifyReport } from './runs/verify/verify-run.js';
 export type { Tenancy, TenancyOptions } from './tenancy.js';
-export type { DriverName, Lease, Placement, Tenant, TenantFailure, TenantId, TenantSeed, TenantStatus } from './tenant.js';
+export type { DriverName, Lease, Placement, Tenant, TenantFailure, TenantId, TenantLogin, TenantSeed, TenantStatus } from './tenant.js';
 export type { Shard } from './util/shard.js';

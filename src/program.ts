@@ -156,7 +156,8 @@ function addTenantCommands(tenant: Command, choose: Choose): void {
     .command('show')
     .description('one tenant: where it lives, its version, what was done to it')
     .argument('<id>')
-    .action((id) => choose(async (context) => (await import('./commands/show.js')).runShow(context, id)));
+    .option('--reveal-url', 'print only the URL that its application connects by, with its password')
+    .action((id, flags) => choose(async (context) => (await import('./commands/show.js')).runShow(context, id, flags)));
   addLimits(tenant.command('suspend'))
     .description('cut access, as far as the database can')
     .argument('<id>')
@@ -165,6 +166,12 @@ function addTenantCommands(tenant: Command, choose: Choose): void {
     .description('give access back')
     .argument('<id>')
     .action((id, flags) => choose(async (context) => (await import('./commands/tenant-actions.js')).runResume(context, id, flags)));
+  addLimits(tenant.command('rotate'))
+    .description('give a tenant a new credential, or its first; the one before goes on until --finish or the next rotation')
+    .argument('<id>')
+    .option('--finish', 'only lock the one before, now that nobody uses it any more')
+    .option('--overlap <duration>', 'lock the one before by itself, after so long; 0: at once')
+    .action((id, flags) => choose(async (context) => (await import('./commands/tenant-actions.js')).runRotate(context, id, flags)));
   addLimits(tenant.command('repair'))
     .description("bring the registry's record in line with the tenant; settle a statement that was interrupted")
     .argument('<id>')

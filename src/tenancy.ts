@@ -19,7 +19,7 @@ import type { RunReport } from './runs/report.js';
 import { requireTenant } from './runs/require-tenant.js';
 import type { ResumedRun, ResumeOptions } from './runs/resume-run.js';
 import type { RetryOptions } from './runs/retry-run.js';
-import type { RepairOptions, TenantRunOptions } from './runs/tenant-runs.js';
+import type { RepairOptions, RotateOptions, TenantRunOptions } from './runs/tenant-runs.js';
 import type { VerifyOptions, VerifyReport } from './runs/verify/verify-run.js';
 import { createWorkspace, type Workspace } from './runs/workspace.js';
 import { parseTenantId, type Tenant } from './tenant.js';
@@ -50,6 +50,15 @@ export interface Tenancy {
   ): Promise<RunReport>;
   suspend(id: string, options?: Loose<TenantRunOptions>): Promise<RunReport>;
   resume(id: string, options?: Loose<TenantRunOptions>): Promise<RunReport>;
+  /**
+   * Gives a tenant a new credential, or its first. The one before goes on until `finish`, the next rotation, or the end of `overlapMs`.
+   */
+  rotate(id: string, options?: Loose<RotateOptions>): Promise<RunReport>;
+  /**
+   * What the application connects to a tenant by, as its own login; without one, as the cluster's. Carries a password: never log it.
+   * @throws TenancyError `TENANCY_TENANT_NOT_FOUND`, `TENANCY_SECRET_UNREADABLE`
+   */
+  connectionUrl(id: string): Promise<string>;
   repair(id: string, options?: Loose<TenantRunOptions> & RepairOptions): Promise<RunReport>;
   /** Compares the registry with reality, with `all` in both directions; with `fix` mends what can be mended safely. */
   verify(selection: TenantSelection, options?: Loose<VerifyOptions>): Promise<VerifyReport>;
@@ -118,6 +127,8 @@ export function openTenancy(config: ResolvedConfig, options: TenancyOptions = {}
       }),
     suspend: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).suspendOne(workspace, id, withSignals(asked)),
     resume: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).resumeOne(workspace, id, withSignals(asked)),
+    rotate: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).rotateOne(workspace, id, withSignals(asked)),
+    connectionUrl: async (id) => (await import('./runs/connection-url.js')).connectionUrlOf(workspace, id),
     repair: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).repairOne(workspace, id, asked, withSignals(asked)),
     verify: async (selection, asked = {}) =>
       (await import('./runs/verify/verify-run.js')).verifyTenants(workspace, selection, withSignals(asked)),

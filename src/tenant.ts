@@ -57,6 +57,23 @@ export interface Lease {
   readonly isExpired: boolean;
 }
 
+/** One of a tenant's own logins, and where its password is kept. */
+export interface LoginReference {
+  readonly name: string;
+  /** A path to the password (`file:…`, `vault:…`), never the password. */
+  readonly credentialRef: string;
+}
+
+/** The logins of a tenant with `isolation: 'role'`; where the password of the current one is, its `credentialRef` says. */
+export interface TenantLogin {
+  /** The one to connect as; null while the first is being made. */
+  readonly current: string | null;
+  /** Being made, by an attempt that is under way or was interrupted. */
+  readonly next: string | null;
+  /** The one before a rotation: good until it is locked. */
+  readonly previous: LoginReference | null;
+}
+
 /** The provision or deprovision that is under way, or that failed half way. */
 export interface TenantOperation {
   readonly id: string;
@@ -76,6 +93,8 @@ export interface Tenant extends TenantSeed, Placement {
   readonly migrationsHash: string | null;
   /** A path to a credential (`env:ACME_URL`), never a credential. */
   readonly credentialRef: string | null;
+  /** Null: it has no login of its own. */
+  readonly login: TenantLogin | null;
   readonly lastError: TenantFailure | null;
   readonly operation: TenantOperation | null;
   /** The operation that registered this incarnation; it is in the marker on the tenant's home for as long as the home stands. */

@@ -8,8 +8,13 @@ import { withTenancy } from './with-tenancy.js';
 /** How much of the audit trail is shown. */
 const NEWEST = 20;
 
-export async function runShow(context: CommandContext, id: string): Promise<ExitCode> {
+export interface ShowFlags {
+  readonly revealUrl?: boolean;
+}
+
+export async function runShow(context: CommandContext, id: string, { revealUrl = false }: ShowFlags): Promise<ExitCode> {
   return withTenancy(context, 'tenant show', async (tenancy) => {
+    if (revealUrl) return printUrl(context, id, await tenancy.connectionUrl(id));
     const tenant = await tenancy.find(id);
     const registry = await tenancy.workspace.registry();
     const [steps, events] = await Promise.all([
@@ -19,6 +24,12 @@ export async function runShow(context: CommandContext, id: string): Promise<Exit
     await writeDocument(toTenantShowDocument({ tenant, steps, events }), printTenantShow, { ...context, ...context.globals });
     return EXIT.ok;
   });
+}
+
+/** For a script: nothing but the URL. */
+function printUrl({ stdout, globals }: CommandContext, tenant: string, url: string): ExitCode {
+  stdout.write(globals.output === 'json' ? `${JSON.stringify({ v: 1, tenant, url })}\n` : `${url}\n`);
+  return EXIT.ok;
 }
 
 async function readNewestEvents(registry: Registry, tenant: string): Promise<readonly AuditEvent[]> {

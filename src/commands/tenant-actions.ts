@@ -1,5 +1,6 @@
 import { EXIT, type ExitCode } from '../errors/define.js';
 import { TenancyError } from '../errors.js';
+import { explainWait, parseWait } from '../util/duration.js';
 import type { CommandContext } from './context.js';
 import { type RunFlags, withRun, withTenancy } from './with-tenancy.js';
 
@@ -9,6 +10,25 @@ export async function runSuspend(context: CommandContext, id: string, flags: Run
 
 export async function runResume(context: CommandContext, id: string, flags: RunFlags): Promise<ExitCode> {
   return withRun(context, 'tenant resume', flags, (tenancy) => tenancy.resume(id, { signals: context.takeSignals() }));
+}
+
+export interface RotateFlags extends RunFlags {
+  readonly finish?: boolean;
+  readonly overlap?: string;
+}
+
+export async function runRotate(context: CommandContext, id: string, flags: RotateFlags): Promise<ExitCode> {
+  const { finish = false, overlap } = flags;
+  const expected = overlap === undefined ? null : explainWait(overlap);
+  if (expected !== null) throw new TenancyError('TENANCY_OPTION_REJECTED', { option: '--overlap', value: overlap ?? '', expected });
+  if (finish && overlap !== undefined) {
+    const expected = 'one of --finish and --overlap, not both';
+    throw new TenancyError('TENANCY_OPTION_REJECTED', { option: '--finish', value: '--overlap', expected });
+  }
+  const overlapMs = overlap === undefined ? null : parseWait(overlap);
+  return withRun(context, 'tenant rotate', flags, (tenancy) =>
+    tenancy.rotate(id, { signals: context.takeSignals(), isFinish: finish, overlapMs }),
+  );
 }
 
 export interface RepairFlags extends RunFlags {

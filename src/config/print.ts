@@ -1,7 +1,7 @@
 import { formatDuration } from '../util/duration.js';
 import { redact, redactUrl } from '../util/redact.js';
 import { formatShare } from '../util/share.js';
-import type { MigrateHook, ResolvedConfig, ResolvedThrottle, UrlSource } from './types.js';
+import type { MigrateHook, ResolvedConfig, ResolvedThrottle, SecretsConfig, UrlSource } from './types.js';
 
 /** What `config print` shows: every default filled in, passwords blanked, a function as `[function]`. Calls none of them. */
 export function describeConfig(config: ResolvedConfig): Readonly<Record<string, unknown>> {
@@ -12,12 +12,13 @@ export function describeConfig(config: ResolvedConfig): Readonly<Record<string, 
     root: config.root,
     registry: { url: describeUrl(config.registry.url) },
     clusters: Object.fromEntries(
-      Object.entries(config.clusters).map(([name, { url, throttles, pool, ...cluster }]) => [
+      Object.entries(config.clusters).map(([name, { url, throttles, pool, isolation, ...cluster }]) => [
         name,
         {
           url: describeUrl(url),
           ...cluster,
           ...(pool === null ? {} : { pool }),
+          ...(isolation === 'none' ? {} : { isolation }),
           ...(throttles.length === 0 ? {} : { throttle: throttles.map(describeThrottle) }),
         },
       ]),
@@ -30,6 +31,7 @@ export function describeConfig(config: ResolvedConfig): Readonly<Record<string, 
     },
     extensions: { schema: config.extensionsSchema },
     templates: config.templates,
+    ...(config.secrets === null ? {} : { secrets: describeSecrets(config.secrets) }),
     allowMixedCaseNames: config.allowMixedCaseNames,
     defaults: {
       concurrency: defaults.concurrency,
@@ -48,6 +50,15 @@ export function describeConfig(config: ResolvedConfig): Readonly<Record<string, 
 
 function describeUrl(source: UrlSource): string {
   return typeof source === 'function' ? '[function]' : redactUrl(source);
+}
+
+function describeSecrets(secrets: SecretsConfig): unknown {
+  if (typeof secrets === 'function') return '[function]';
+  if ('directory' in secrets) return secrets;
+  if ('store' in secrets) return Object.fromEntries(Object.keys(secrets).map((name) => [name, '[function]']));
+  const { command, ref, remove } = secrets;
+  const redacted = (args: readonly string[]): readonly string[] => args.map(redact);
+  return { command: redacted(command), ref: redact(ref), ...(remove === undefined ? {} : { remove: redacted(remove) }) };
 }
 
 function describeThrottle({ sql, everyMs }: ResolvedThrottle): Readonly<Record<string, string>> {

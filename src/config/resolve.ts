@@ -15,6 +15,7 @@ import type {
   MigrateHook,
   ResolvedConfig,
   ResolvedThrottle,
+  SecretsConfig,
   TenancyConfig,
   Throttle,
   UrlSource,
@@ -52,6 +53,7 @@ export function resolveConfig(loaded: LoadedConfig, options: ResolveConfigOption
         concurrency: cluster.concurrency ?? DEFAULT_CONCURRENCY,
         region: cluster.region ?? null,
         pool: cluster.pool ?? null,
+        isolation: cluster.isolation ?? config.isolation ?? 'none',
         throttles: toArray(cluster.throttle).map(resolveThrottle),
       },
     ]),
@@ -73,6 +75,7 @@ export function resolveConfig(loaded: LoadedConfig, options: ResolveConfigOption
     extensionsSchema: config.extensions?.schema ?? 'extensions',
     templates: config.templates ?? 'auto',
     allowMixedCaseNames: config.allowMixedCaseNames ?? false,
+    secrets: resolveSecrets(config.secrets, root),
     defaults: {
       concurrency: run.concurrency,
       retries: run.retries,
@@ -92,6 +95,11 @@ function firstUrl(clusters: ResolvedConfig['clusters']): UrlSource {
   const [first] = Object.values(clusters);
   if (first === undefined) throw new TypeError('a checked config has a cluster');
   return first.url;
+}
+
+function resolveSecrets(secrets: SecretsConfig | undefined, root: string): SecretsConfig | null {
+  if (secrets === undefined) return null;
+  return 'directory' in secrets ? { directory: path.resolve(root, secrets.directory) } : secrets;
 }
 
 function resolveHooks(config: TenancyConfig, root: string): ResolvedConfig['hooks'] {
@@ -138,6 +146,13 @@ function findContradictions(config: TenancyConfig): readonly ConfigIssue[] {
   }
   if (config.seeds !== undefined && config.hooks?.seed !== undefined) {
     issues.push({ path: 'seeds', problem: 'it is short for `hooks.seed`, which is given too: keep one of them' });
+  }
+  const isolated = Object.entries(config.clusters).find(([, cluster]) => (cluster.isolation ?? config.isolation) === 'role');
+  if (isolated !== undefined && config.secrets === undefined) {
+    issues.push({
+      path: isolated[1].isolation === undefined ? 'isolation' : `clusters.${isolated[0]}.isolation`,
+      problem: "the passwords have to go somewhere: add `secrets: { directory: './secrets' }`, a command or a function",
+    });
   }
   if (typeof config.placement !== 'function' && !Object.hasOwn(config.clusters, config.placement.cluster)) {
     const names = Object.keys(config.clusters);

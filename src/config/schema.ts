@@ -201,11 +201,52 @@ const pool = strict({
   size: z.int().check(z.nonnegative()),
 });
 
+const isolation = z.optional(explained((value) => (value === 'none' || value === 'role' ? null : "expected 'none' or 'role'")));
+
+const argv = z.array(text).check(z.minLength(1));
+
+const secretsByFiles = strict({ directory: text });
+const secretsByCommand = strict({
+  command: argv,
+  // Each login's password has a place of its own: for a while two of a tenant's are good.
+  ref: explained((value) => {
+    if (typeof value !== 'string' || !/^(env|file|exec|vault):./.test(value))
+      return 'expected how it is read again: vault:…, exec:…, file:… or env:…';
+    return value.includes('{login}') ? null : 'expected {login} in it: while a credential is rotated, a tenant has two';
+  }),
+  remove: z.optional(argv),
+});
+const secretsByFunctions = strict({ store: hook, remove: z.optional(hook), resolve: z.optional(hook) });
+
+const secrets = z.unknown().check((context) => {
+  const { value } = context;
+  if (typeof value === 'function') return;
+  const isObject = typeof value === 'object' && value !== null;
+  const shape = !isObject
+    ? null
+    : 'directory' in value
+      ? secretsByFiles
+      : 'command' in value
+        ? secretsByCommand
+        : 'store' in value
+          ? secretsByFunctions
+          : null;
+  if (shape === null) {
+    const message =
+      "expected { directory: './secrets' }, { command: […], ref: 'vault:…{login}…' }, { store, remove }, or a function that stores one";
+    context.issues.push({ code: 'custom', message, input: value });
+    return;
+  }
+  const result = shape.safeParse(value);
+  for (const issue of result.success ? [] : result.error.issues) context.issues.push(issue as never);
+});
+
 const cluster = strict({
   url,
   concurrency: z.optional(positive),
   region: z.optional(text),
   pool: z.optional(pool),
+  isolation,
   throttle: z.optional(throttle),
 });
 
@@ -230,6 +271,8 @@ const configSchema = strict({
   hooks: z.optional(hooks),
   extensions: z.optional(strict({ schema: z.optional(text) })),
   templates: z.optional(templates),
+  isolation,
+  secrets: z.optional(secrets),
   allowMixedCaseNames: z.optional(flag),
   defaults: z.optional(
     strict({

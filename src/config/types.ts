@@ -6,6 +6,18 @@ import type { PoolConfig, TemplatesMode } from './ahead-types.js';
 
 export type { PoolConfig, TemplatesMode } from './ahead-types.js';
 
+import type { Isolation, SecretsConfig } from './isolation-types.js';
+
+export type {
+  Isolation,
+  SecretsCommand,
+  SecretsConfig,
+  SecretsDirectory,
+  SecretsFunctions,
+  StoredSecret,
+  StoreSecret,
+} from './isolation-types.js';
+
 import type { Throttle, ThrottleHook } from './throttle-types.js';
 
 export type { Throttle, ThrottleContext, ThrottleHook } from './throttle-types.js';
@@ -31,6 +43,10 @@ export interface TenancyConfig {
   readonly extensions?: { /** @default 'extensions' */ readonly schema?: string };
   /** Whether tenants are copied from templates. @default 'auto' */
   readonly templates?: TemplatesMode;
+  /** Whether each tenant is given a login of its own. @default 'none' */
+  readonly isolation?: Isolation;
+  /** Where the passwords of these logins are put; needed with `isolation: 'role'`. */
+  readonly secrets?: SecretsConfig;
   /** Lets a physical name have capital letters. @default false */
   readonly allowMixedCaseNames?: boolean;
   /** Defaults of the flags of the same names. Flag > `TENANCY_*` variable > this. */
@@ -47,6 +63,8 @@ export interface ClusterConfig {
   /** Homes made ahead on it, for new tenants to be given one in a moment. @default none */
   readonly pool?: PoolConfig;
   readonly region?: string;
+  /** @default the config's */
+  readonly isolation?: Isolation;
   /**
    * Asked before tenants of a migrate or a rollback are started here; as long as one of them has a reason to wait, none is, here and nowhere else.
    * What is in flight goes on. @default none
@@ -217,6 +235,8 @@ export interface HookContext {
   mongo<Db = unknown>(): Db;
   /** A connection URL for child processes and clients of your own. Carries a secret: never log it. */
   readonly url: string;
+  /** The tenant's own login; null where it has none. What the hook itself runs with is the cluster's. */
+  readonly login: HookLogin | null;
   /** For child processes: DATABASE_URL, TENANCY_TENANT, TENANCY_SCHEMA, TENANCY_DATABASE, TENANCY_RUN_ID. */
   readonly env: Readonly<Record<string, string>>;
   /** Runs a command without a shell, in that environment, its output in the tenant's log; killed with its whole group on abort. */
@@ -236,6 +256,14 @@ export interface HookContext {
   readonly runId: string;
 }
 
+export interface HookLogin {
+  readonly user: string;
+  /** Where its password is kept. */
+  readonly ref: string;
+  /** What the application connects by. Carries a password: never log it. */
+  url(): Promise<string>;
+}
+
 export interface ExecOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -253,6 +281,7 @@ export interface ResolvedCluster {
   readonly concurrency: number;
   readonly region: string | null;
   readonly pool: PoolConfig | null;
+  readonly isolation: Isolation;
   readonly throttles: readonly ResolvedThrottle[];
 }
 
@@ -279,6 +308,8 @@ export interface ResolvedConfig {
   readonly extensionsSchema: string;
   readonly templates: TemplatesMode;
   readonly allowMixedCaseNames: boolean;
+  /** The directory of files is absolute. */
+  readonly secrets: SecretsConfig | null;
   readonly defaults: {
     readonly concurrency: number | null;
     readonly retries: number;

@@ -112,6 +112,21 @@ export const driverErrors = {
     message: ({ name, kind, reasons }) => `the ${kind} ${name} is not dropped:${list(reasons)}`,
     hint: () => 'nothing was dropped; settle what is named above, then run the same command again',
   }),
+  TENANCY_LOGIN_TAKEN: defineError<{ tenant: string; login: string }>({
+    exit: EXIT.refused,
+    message: ({ tenant, login }) => `${tenant}: there is a login ${login} already that doesn't carry its marker; it was left alone`,
+    hint: () => 'no login but ours is called so: look at who made it, and drop or rename it',
+  }),
+  TENANCY_LOGIN_UNVERIFIED: defineError<{ tenant: string; login: string; reason: string }>({
+    exit: EXIT.tenantsFailed,
+    message: ({ tenant, login, reason }) => `${tenant}: its login ${login} is not as it has to be: ${reason}`,
+    hint: () => 'the login was made, and nobody was told to use it yet; once that is mended, run the same command again',
+  }),
+  TENANCY_LOGIN_IN_USE: defineError<{ tenant: string; login: string; reason: string }>({
+    exit: EXIT.refused,
+    message: ({ tenant, login, reason }) => `${tenant}: its login ${login} can't be dropped: ${reason}`,
+    hint: () => 'it was given something beyond its home; take that away, and run the same command again',
+  }),
   TENANCY_ACCESS_REFUSED: defineError<{ name: string; kind: string; owner: string }>({
     exit: EXIT.refused,
     message: ({ name, kind, owner }) => `access to the ${kind} ${name} is left as it is: it ${owner}`,

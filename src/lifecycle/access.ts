@@ -1,6 +1,7 @@
 import { TenancyError } from '../errors.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { runStep } from './steps.js';
+import { cutTenantAccess, restoreTenantAccess } from './tenant-access.js';
 import { TRANSITIONS } from './transitions.js';
 
 /** Cuts access, as far as the engine can, and marks the tenant; the data stays, and migrations go on. */
@@ -14,12 +15,12 @@ export async function resumeTenant(scope: TenantScope): Promise<WorkResult> {
 }
 
 async function changeAccess(scope: TenantScope, change: 'suspend' | 'resume'): Promise<WorkResult> {
-  const { run, tenant, fence, driver, target, signal } = scope;
+  const { run, tenant, fence } = scope;
   const { from, to } = TRANSITIONS[change];
   const version = { from: tenant.schemaVersion, to: tenant.schemaVersion };
   if (tenant.status === to) {
     // An interrupted `suspend` may have cut access and not come to say so.
-    if (change === 'resume') await driver.restoreAccess(target, signal);
+    if (change === 'resume') await restoreTenantAccess(scope);
     return { outcome: 'up-to-date', ...version };
   }
   if (!(from as readonly string[]).includes(tenant.status)) {
@@ -32,7 +33,7 @@ async function changeAccess(scope: TenantScope, change: 'suspend' | 'resume'): P
   }
   await runStep(scope, change === 'suspend' ? 'cut-access' : 'restore-access', async () => {
     await run.leases.confirm(tenant.id);
-    const done = change === 'suspend' ? await driver.cutAccess(target, signal) : await driver.restoreAccess(target, signal);
+    const done = change === 'suspend' ? await cutTenantAccess(scope) : await restoreTenantAccess(scope);
     const changed = await run.changeTenant({
       id: tenant.id,
       fence,

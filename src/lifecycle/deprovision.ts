@@ -3,8 +3,10 @@ import type { StepName } from '../events.js';
 import type { Tenant, TenantOperation } from '../tenant.js';
 import { refuseProtected } from './guard-deprovision.js';
 import { createHookContext, runHook, withHooks } from './hook-context.js';
+import { dropLogins, mayHaveLogins } from './logins.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { noJournal, runStep, runStepOnce, StepFailure } from './steps.js';
+import { cutTenantAccess, restoreTenantAccess } from './tenant-access.js';
 import { TRANSITIONS } from './transitions.js';
 
 /** How long giving access back may take, after an abort too. */
@@ -12,8 +14,10 @@ const CALL_OFF_MS = 5_000;
 
 const PAGE = 1_000;
 
-export function listDeprovisionSteps(hasBackup: boolean): readonly StepName[] {
-  return ['guard', 'cut-access', ...(hasBackup ? (['backup'] as const) : []), 'drop', 'verify', 'tombstone'];
+export function listDeprovisionSteps(hasBackup: boolean, hasLogins: boolean): readonly StepName[] {
+  const backup = hasBackup ? (['backup'] as const) : [];
+  const logins = hasLogins ? (['drop-access'] as const) : [];
+  return ['guard', 'cut-access', ...backup, 'drop', ...logins, 'verify', 'tombstone'];
 }
 
 /** The operation to go on with, or a new one that remembers where the tenant came from. */
@@ -24,7 +28,7 @@ export function planDeprovisionOperation(tenant: Tenant, newId: string): TenantO
 }
 
 /**
- * guard → cut access → backup → drop → verify → tombstone. Nothing is dropped before the backup hook has ended well,
+ * guard → cut access → backup → drop → drop access → verify → tombstone. Nothing is dropped before the backup hook has ended well,
  * and whatever ends it up to there gives access back.
  */
 export async function deprovisionTenant(scope: TenantScope, operation: TenantOperation, hasBackup: boolean): Promise<WorkResult> {
@@ -72,7 +76,7 @@ export async function deprovisionTenant(scope: TenantScope, operation: TenantOpe
   try {
     await runStep(scope, 'cut-access', async () => {
       if (isGone) return { status: 'done-before' };
-      return { detail: (await driver.cutAccess(target, signal)).detail };
+      return { detail: (await cutTenantAccess(scope)).detail };
     });
     if (hasBackup && !isGone) {
       // Repeated until the drop begins: the one of an attempt that failed days ago would lack what was written since.
@@ -94,6 +98,13 @@ export async function deprovisionTenant(scope: TenantScope, operation: TenantOpe
     });
     return detail === 'absent' ? { status: 'done-before' } : { detail };
   });
+
+  if (mayHaveLogins(run.config, tenant)) {
+    await runStep(scope, 'drop-access', async () => {
+      const dropped = await dropLogins(scope);
+      return dropped.length === 0 ? { status: 'done-before' } : { detail: dropped.join(', ') };
+    });
+  }
 
   await runStep(scope, 'verify', async () => {
     if (isLeftAlone) return;
@@ -198,15 +209,15 @@ async function refuseMoved({ run, tenant, fence }: TenantScope): Promise<never> 
 
 /** The tenant goes on as it was; also after an abort or a timeout, unless another has it by now. */
 async function callOff(scope: TenantScope, { cameFrom }: TenantOperation): Promise<void> {
-  const { run, tenant, fence, driver, target } = scope;
+  const { run, tenant, fence, driver } = scope;
   if (cameFrom !== 'active' && cameFrom !== 'suspended') return;
   const signal = AbortSignal.any([run.leases.watch(tenant.id), AbortSignal.timeout(CALL_OFF_MS)]);
   if (signal.aborted) return;
-  if (cameFrom === 'active' && driver.capabilities.supportsCutAccess) {
+  if (cameFrom === 'active' && (driver.capabilities.supportsCutAccess || tenant.login !== null)) {
     try {
       await runStep({ ...scope, signal }, 'restore-access', async () => {
         await run.leases.confirm(tenant.id);
-        return { detail: (await driver.restoreAccess(target, signal)).detail };
+        return { detail: (await restoreTenantAccess({ ...scope, signal })).detail };
       });
     } catch (error) {
       // Without its access back it must not be called active. What ended the deprovision is what is told.
@@ -230,7 +241,7 @@ async function bury({ run, tenant, fence }: TenantScope): Promise<void> {
     id: tenant.id,
     fence,
     ...TRANSITIONS['deprovision.tombstone'],
-    set: { operation: null, lastError: null, schemaVersion: null, migrationsHash: null },
+    set: { operation: null, lastError: null, schemaVersion: null, migrationsHash: null, credentialRef: null, login: null },
     runId: run.runId,
     event: 'tenant.deprovisioned',
   });

@@ -1,9 +1,10 @@
 import path from 'node:path';
 import { inspect } from 'node:util';
-import type { Hook, HookContext, Hooks } from '../config/types.js';
+import type { Hook, HookContext, HookLogin, Hooks } from '../config/types.js';
 import { TenancyError } from '../errors.js';
 import { untilOverdue } from '../util/abort.js';
 import { execForTenant } from '../util/exec.js';
+import { tenantUrl } from './logins.js';
 import type { TenantScope } from './run-context.js';
 import { applySeedFile } from './seed-file.js';
 import { sessionOptions } from './session-options.js';
@@ -37,6 +38,7 @@ export function createHookContext(scope: TenantScope, versions: HookVersions = {
       throw new TenancyError('TENANCY_QUERY_REFUSED', { tenant: tenant.id, driver: driver.name, call: 'ctx.mongo()', instead: 'ctx.db' });
     },
     url,
+    login: describeLogin(scope),
     env,
     exec: (file, args = [], options = {}) => {
       const running = execForTenant(file, args, {
@@ -67,6 +69,13 @@ export function createHookContext(scope: TenantScope, versions: HookVersions = {
     ...versions,
     runId: run.runId,
   };
+}
+
+function describeLogin({ run, tenant, driver, target }: TenantScope): HookLogin | null {
+  const { login, credentialRef } = tenant;
+  if (login?.current == null || credentialRef === null) return null;
+  const { current } = login;
+  return { user: current, ref: credentialRef, url: () => tenantUrl(run.config, tenant, driver, target) };
 }
 
 /** For hooks and migrators, which know no loader of TypeScript. */

@@ -1,8 +1,10 @@
+import type { LoginCredential } from '../drivers/driver.js';
 import { TenancyError } from '../errors.js';
 import type { StepName } from '../events.js';
 import type { Tenant } from '../tenant.js';
 import { createHookContext, runHook, withHooks } from './hook-context.js';
 import { locateTenant } from './locate.js';
+import { announceLogin, isIsolated, makeLogin, readCredential } from './logins.js';
 import { makeHome, ownCreateHook } from './make-home.js';
 import type { DriverMigrator, RecordedHistory } from './migrator.js';
 import type { RunContext, TenantScope, WorkResult } from './run-context.js';
@@ -10,7 +12,7 @@ import { sessionOptions } from './session-options.js';
 import { noJournal, runStep, runStepOnce } from './steps.js';
 import { TRANSITIONS } from './transitions.js';
 
-export const PROVISION_STEPS: readonly StepName[] = ['create', 'migrate', 'seed', 'verify', 'activate'];
+export const PROVISION_STEPS: readonly StepName[] = ['create', 'create-login', 'migrate', 'seed', 'verify', 'activate'];
 
 /** Why a registered tenant can't be provisioned (again); null where it can, or already is. */
 export function findProvisionObstacle(tenant: Tenant): TenancyError | null {
@@ -25,7 +27,9 @@ export function findProvisionObstacle(tenant: Tenant): TenancyError | null {
 }
 
 /**
- * register (done before) → create → migrate → seed → verify → activate.
+ * register (done before) → create → create login → migrate → seed → verify → activate.
+ *
+ * The login comes before the migrations, so that what these make is given to it as they make it.
  *
  * Each step may be repeated: create adopts what carries our marker, migrate and seed are recorded in the tenant itself,
  * and a step of a hook that the journal knows as done is left out.
@@ -41,7 +45,8 @@ export async function provisionTenant(scope: TenantScope): Promise<WorkResult> {
   // While the journal is written; nothing is made before it has come through.
   const begun = begin(scope);
   begun.catch(() => undefined);
-  const context = () => createHookContext(scope, { from: tenant.schemaVersion, to: migrator.target });
+  let own = scope;
+  const context = () => createHookContext(own, { from: tenant.schemaVersion, to: migrator.target });
 
   let known: RecordedHistory | null = null;
   await runStepOnce(scope, 'create', async () => {
@@ -62,6 +67,16 @@ export async function provisionTenant(scope: TenantScope): Promise<WorkResult> {
   });
 
   await begun;
+  let credential: LoginCredential | null = null;
+  if (isIsolated(run.config, tenant.cluster)) {
+    await runStepOnce(scope, 'create-login', async () => {
+      const made = await makeLogin(scope, { from: ['provisioning'] });
+      await announceLogin(scope, ['provisioning'], made);
+      credential = made.credential;
+      own = { ...scope, tenant: { ...tenant, login: made.login, credentialRef: made.credentialRef } };
+      return { detail: `${made.credential.name}, ${made.credentialRef}` };
+    });
+  }
   // What was just made from a complete home has nothing left that a later attempt could go on with.
   const rest: TenantScope = known !== null && isComplete(migrator, known) ? { ...scope, steps: noJournal } : scope;
   let migrated: WorkResult = { outcome: 'up-to-date', from: null, to: null };
@@ -86,6 +101,7 @@ export async function provisionTenant(scope: TenantScope): Promise<WorkResult> {
   await runStep(rest, 'verify', async () => {
     // One that this attempt has made, complete, and given its name to a moment ago need not be looked at.
     if (rest === scope || hasHooks(run) || seed.length > 0) await verifyHome(scope, migrated);
+    if (own.tenant.login !== null) await verifyLogin(own, credential);
     await withHooks(scope, 'Verify', context, () => runHook(scope, 'verify', verify, context));
   });
 
@@ -139,6 +155,11 @@ async function verifyHome(scope: TenantScope, migrated: WorkResult): Promise<voi
     const found = applied.at(-1)?.name ?? null;
     throw new TenancyError('TENANCY_VERSION_UNVERIFIED', { tenant: tenant.id, expected: migrated.to, found });
   }
+}
+
+/** It can log in, and sees its own home and no other. Of an earlier attempt's, the password is read from where it was stored. */
+async function verifyLogin({ run, tenant, driver, target, signal }: TenantScope, made: LoginCredential | null): Promise<void> {
+  await driver.logins?.check(target, made ?? (await readCredential(run.config, tenant)), signal);
 }
 
 async function activate({ run, tenant, fence }: TenantScope, { version, to }: WorkResult): Promise<void> {

@@ -1,5 +1,5 @@
 import type { OutcomeCounts, RunCommand, RunStop, TenantOutcome, TenantOutcomeType } from '../events.js';
-import type { DriverName, Placement, Tenant, TenantFailure, TenantId, TenantOperation, TenantStatus } from '../tenant.js';
+import type { DriverName, Placement, Tenant, TenantFailure, TenantId, TenantLogin, TenantOperation, TenantStatus } from '../tenant.js';
 
 import type { Shard } from '../util/shard.js';
 import type { RunDistribution } from './distribution.js';
@@ -196,6 +196,8 @@ export interface TenantChange {
     readonly migrationsHash: string | null;
     readonly lastError: TenantFailure | null;
     readonly operation: TenantOperation | null;
+    readonly credentialRef: string | null;
+    readonly login: TenantLogin | null;
   }>;
   readonly runId: string | null;
   /** What happened, for the audit trail: `tenant.activated`. */

@@ -1,4 +1,4 @@
-import type { DriverName, Tenant, TenantFailure, TenantId, TenantOperation, TenantStatus } from '../tenant.js';
+import type { DriverName, Tenant, TenantFailure, TenantId, TenantLogin, TenantOperation, TenantStatus } from '../tenant.js';
 import { orNull, type Reading, type Row } from './rows.js';
 
 export interface TenantRow<Time, Json> extends Row {
@@ -13,6 +13,7 @@ export interface TenantRow<Time, Json> extends Row {
   readonly schema_version: string | null;
   readonly migrations_hash: string | null;
   readonly credential_ref: string | null;
+  readonly login: Json | null;
   readonly last_error: Json | null;
   readonly operation: Json | null;
   readonly home_operation_id: string;
@@ -42,6 +43,7 @@ export function toTenant<Time, Json>(row: TenantRow<Time, Json>, { toDate, fromJ
     schemaVersion: row.schema_version,
     migrationsHash: row.migrations_hash,
     credentialRef: row.credential_ref,
+    login: orNull(row.login, (login) => fromJson<TenantLogin>(login)),
     lastError: orNull(row.last_error, (failure) => fromJson<TenantFailure>(failure)),
     operation: orNull(row.operation, (operation) => fromJson<TenantOperation>(operation)),
     homeOperationId: row.home_operation_id,

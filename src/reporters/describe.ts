@@ -14,6 +14,7 @@ const commandWords = {
   suspend: { verb: 'suspend', done: 'suspended', nothing: 'already suspended' },
   resume: { verb: 'resume', done: 'resumed', nothing: 'already active' },
   repair: { verb: 'repair', done: 'repaired', nothing: 'nothing to repair' },
+  rotate: { verb: 'rotate', done: 'rotated', nothing: 'no overlap to end' },
   adopt: { verb: 'adopt', done: 'adopted', nothing: 'adopted before' },
   verify: { verb: 'verify', done: 'mended', nothing: 'as recorded' },
 } satisfies Record<RunCommand, Words>;
@@ -39,6 +40,8 @@ const stepWords = {
   tombstone: 'tombstone',
   mark: 'mark as ours',
   repair: 'repair',
+  'create-login': 'create a login',
+  'retire-login': 'lock the login before it',
 } satisfies Record<StepName, string>;
 
 export function describeStep(step: StepName): string {

@@ -1,5 +1,6 @@
 import { deprovisionTenant, listDeprovisionSteps, planDeprovisionOperation } from '../lifecycle/deprovision.js';
 import { guardBackup, guardDeprovisionRequest, guardDeprovisionTenant, guardLeasedTenant } from '../lifecycle/guard-deprovision.js';
+import { mayHaveLogins } from '../lifecycle/logins.js';
 import { noMigrator } from '../lifecycle/migrator.js';
 import type { RunLimits } from '../lifecycle/run-context.js';
 import { createStepJournal } from '../lifecycle/steps.js';
@@ -34,7 +35,7 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
 
   const registry = await workspace.registry();
   const tenant = await guardDeprovisionTenant(registry, id);
-  const steps = listDeprovisionSteps(hasBackup);
+  const steps = listDeprovisionSteps(hasBackup, mayHaveLogins(config, tenant));
   const isGone = tenant.status === 'deprovisioned';
 
   if (options.dryRun) {

@@ -3,6 +3,7 @@ import { isTenancyError, TenancyError } from '../errors.js';
 import type { StepName, TenantOutcome } from '../events.js';
 import type { FailureBudget } from '../fleet/failure-budget.js';
 import { locateTenant } from '../lifecycle/locate.js';
+import { isIsolated } from '../lifecycle/logins.js';
 import { createRunMigrator, type RunMigrator } from '../lifecycle/migrator.js';
 import { findProvisionObstacle, PROVISION_STEPS, provisionTenant } from '../lifecycle/provision.js';
 import type { RunContext, RunLimits } from '../lifecycle/run-context.js';
@@ -66,7 +67,7 @@ export async function provisionTenants(workspace: Workspace, rawIds: readonly st
       ...plan,
       maxFailures,
       signals: options.signals,
-      steps: () => listSteps(config, migrator),
+      steps: ({ cluster }) => listSteps(config, migrator, cluster),
       journal: (tenant) => openJournal(run, tenant),
       work: (scope) => provisionTenant(scope),
       failAs: 'provision.fail',
@@ -115,10 +116,12 @@ async function openJournal(run: RunContext, tenant: Tenant): Promise<ReturnType<
   return createStepJournal(run, tenant, tenant.operation, steps);
 }
 
-function listSteps(config: ResolvedConfig, migrator: RunMigrator): readonly StepName[] {
-  return PROVISION_STEPS.filter(
-    (step) => !(step === 'migrate' && migrator.type === 'none') && !(step === 'seed' && config.hooks.seed.length === 0),
-  );
+function listSteps(config: ResolvedConfig, migrator: RunMigrator, cluster: string): readonly StepName[] {
+  const left = new Set<StepName>();
+  if (!isIsolated(config, cluster)) left.add('create-login');
+  if (migrator.type === 'none') left.add('migrate');
+  if (config.hooks.seed.length === 0) left.add('seed');
+  return PROVISION_STEPS.filter((step) => !left.has(step));
 }
 
 /** Reads only: also works where there is no registry yet. */
@@ -162,7 +165,7 @@ async function planProvision(
           name,
           from: null,
           to: migrator.forDriver(driver).target,
-          steps: listSteps(workspace.config, migrator),
+          steps: listSteps(workspace.config, migrator, cluster),
           migrations: migrator.forDriver(driver).declared.map((migration) => migration.name),
         });
       }

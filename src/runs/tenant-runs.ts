@@ -3,6 +3,7 @@ import { resumeTenant, suspendTenant } from '../lifecycle/access.js';
 import type { DeclaredMigrations } from '../lifecycle/adopt.js';
 import { createRunMigrator, noMigrator, type RunMigrator } from '../lifecycle/migrator.js';
 import { repairTenant } from '../lifecycle/repair.js';
+import { listRotateSteps, type RotateAnswers, rotateTenant } from '../lifecycle/rotate.js';
 import type { RunLimits, TenantWork } from '../lifecycle/run-context.js';
 import { noJournal } from '../lifecycle/steps.js';
 import { type DriverName, parseTenantId } from '../tenant.js';
@@ -31,6 +32,16 @@ export async function suspendOne(workspace: Workspace, id: string, options: Tena
 
 export async function resumeOne(workspace: Workspace, id: string, options: TenantRunOptions): Promise<RunReport> {
   return runOn(workspace, 'resume', id, ['restore-access'], resumeTenant, options);
+}
+
+export interface RotateOptions extends TenantRunOptions, Partial<RotateAnswers> {}
+
+/** A new credential, besides the one in use; see `RotateAnswers`. */
+export async function rotateOne(workspace: Workspace, rawId: string, options: RotateOptions): Promise<RunReport> {
+  const { isFinish = false, overlapMs = null } = options;
+  const tenant = await requireTenant(await workspace.registry(), parseTenantId(rawId));
+  const steps = listRotateSteps({ isFinish, overlapMs }, tenant.login?.previous != null);
+  return runOn(workspace, 'rotate', rawId, steps, (scope) => rotateTenant(scope, { isFinish, overlapMs }), options);
 }
 
 /** Settles what was interrupted and can't be probed, and brings the registry's record in line with the tenant. */
@@ -63,7 +74,7 @@ export async function repairOne(
 
 async function runOn(
   workspace: Workspace,
-  command: 'suspend' | 'resume' | 'repair',
+  command: 'suspend' | 'resume' | 'repair' | 'rotate',
   rawId: string,
   steps: readonly StepName[],
   work: TenantWork,

@@ -24,6 +24,7 @@ export function describeTenants(scene: Scene): void {
           isProtected: false,
           schemaVersion: null,
           migrationsHash: null,
+          login: null,
           lastError: null,
           lease: null,
           activatedAt: null,
@@ -127,6 +128,27 @@ export function describeTenants(scene: Scene): void {
       expect(await lease(registry, id, 'o')).toBeGreaterThan(fence);
       const types = (await registry.listEvents(id, { after: 0, limit: 10 })).map(({ type }) => type);
       expect(types).toEqual(['tenant.registered', 'tenant.changed', 'tenant.changed', 'tenant.registered']);
+    });
+
+    test('keeps the names of logins and where their passwords are, and forgets them with the life they belong to', async () => {
+      const { registry } = scene();
+      const id = uniqueId('login');
+      const fence = await activate(registry, id, 'owner-login');
+      const login = { current: 't_1_b', next: null, previous: { name: 't_1_a', credentialRef: 'file:secrets/a' } };
+      const [changed] = await registry.updateTenants([
+        change(id, fence, { from: ['active'], set: { login, credentialRef: 'file:secrets/b' } }),
+      ]);
+      expect(changed).toMatchObject({ login, credentialRef: 'file:secrets/b' });
+      const [kept] = await registry.updateTenants([change(id, fence, { from: ['active'], set: { lastError: null } })]);
+      expect(kept).toMatchObject({ login, credentialRef: 'file:secrets/b' });
+      expect(await registry.findTenant(id)).toMatchObject({ login, credentialRef: 'file:secrets/b' });
+      await registry.updateTenants([change(id, fence, { from: ['active'], to: 'deprovisioned' })]);
+      const [next] = await registry.registerTenants([newTenant(id)]);
+      expect(next?.tenant).toMatchObject({ incarnation: 2, login: null, credentialRef: null });
+      const [cleared] = await registry.updateTenants([
+        change(id, next?.tenant.fence ?? 0, { from: ['pending'], set: { login: null, credentialRef: null } }),
+      ]);
+      expect(cleared).toMatchObject({ login: null, credentialRef: null });
     });
   });
 

@@ -193,6 +193,8 @@ const STEPS = [
   'tombstone',
   'mark',
   'repair',
+  'create-login',
+  'retire-login',
 ] as const;
 
 test('the list of steps here is that of the code', () => {

@@ -21,6 +21,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   migrations: words,
   drivers: [...words, 'migrations'],
   registry: [...words, 'migrations'],
+  secrets: words,
   fleet: words,
   lifecycle: [
     ...words,
@@ -28,9 +29,11 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'migrations',
     'src/drivers/index.ts',
     'src/drivers/names.ts',
+    'src/drivers/login-names.ts',
     'src/registry/index.ts',
     'src/embedded/index.ts',
     'src/fleet/retry.ts',
+    'secrets',
   ],
   executors: words,
   runs: [
@@ -86,7 +89,7 @@ const contracts = [
 
 /** The only files that touch the process, the terminal or the clock. */
 const machineFiles =
-  /^src\/(cli|executors\/load-pg-boss|config\/node-runtime|embedded\/machine|util\/clock|util\/(exec|process-group)|reporters\/.*)\.ts$/;
+  /^src\/(cli|executors\/load-pg-boss|config\/node-runtime|embedded\/machine|util\/clock|util\/environment|util\/(exec|process-group)|reporters\/.*)\.ts$/;
 
 /** What each entry point may load before it knows what it is asked. */
 const eagerLibraries: Readonly<Record<string, readonly string[]>> = {

@@ -30,6 +30,7 @@ function tenantNamed(id: string, changes: Partial<Tenant> = {}): Tenant {
     schemaVersion: '0008_index_lines',
     migrationsHash: 'abc',
     credentialRef: null,
+    login: null,
     lastError: null,
     operation: null,
     homeOperationId: 'op_1',

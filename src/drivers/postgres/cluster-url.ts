@@ -43,6 +43,13 @@ export function withDatabase(url: string, database: string): string {
   return formatUrl({ ...parse(url), database: encodeURIComponent(database) });
 }
 
+/** The same server and database, for another login. */
+export function withLogin(url: string, { name, password }: { readonly name: string; readonly password: string }): string {
+  const parts = parse(url);
+  const query = parts.query.filter((option) => !/^(user|password)=/.test(option));
+  return formatUrl({ ...parts, query, credentials: `${encodeURIComponent(name)}:${encodeURIComponent(password)}` });
+}
+
 /** The same database, with a `search_path` of its own on top of the options that the URL has. */
 export function withSearchPath(url: string, schemas: readonly string[]): string {
   const parts = parse(url);

@@ -10,6 +10,7 @@ import { type DatabaseState, listDatabases, READ_IS_EMPTY, readHome } from './da
 import { createTemplateDriver } from './database-template.js';
 import { type EngineContext, ensuredExtensionsOf, withClient } from './engine-context.js';
 import { listAhead } from './list-ahead.js';
+import { createLoginDriver } from './logins.js';
 import { formatMarker } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
 import { runSession } from './run-session.js';
@@ -63,6 +64,7 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
         const { home } = await readHome(client, target);
         return home === null ? [] : findObstacles(client, target, home);
       }),
+    logins: createLoginDriver(context, ({ name }) => ({ database: name, schema: null })),
     cutAccess: (target, signal) => cutDatabaseAccess(context, target, signal),
     restoreAccess: (target, signal) => restoreDatabaseAccess(context, target, signal),
     mark: async (target) => {

@@ -11,6 +11,8 @@ export interface EngineContext {
   readonly extensionsSchema: string;
   /** Shared schemas that have been seen to be there. */
   readonly ensuredSchemas: Set<string>;
+  /** Groups of all tenants of a database that have been seen to be there. */
+  readonly ensuredGroups: Set<string>;
   /** By database; null is the one that the URL names. */
   readonly ensuredExtensions: Map<string | null, Set<string>>;
 }

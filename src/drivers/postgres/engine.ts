@@ -23,7 +23,14 @@ export async function openPostgresCluster(options: OpenClusterOptions): Promise<
   }
   const where = describeClusterUrl(url);
   const budget = createConnectionBudget({ url, maxConnections, applicationName });
-  const context: EngineContext = { url, budget, extensionsSchema, ensuredSchemas: new Set(), ensuredExtensions: new Map() };
+  const context: EngineContext = {
+    url,
+    budget,
+    extensionsSchema,
+    ensuredSchemas: new Set(),
+    ensuredGroups: new Set(),
+    ensuredExtensions: new Map(),
+  };
   const drivers = new Map<DriverName, TenantDriver>();
   // Most of what opens a cluster goes on to migrate, and loads this while the server answers.
   void import('./migrate/index.js').catch(() => undefined);

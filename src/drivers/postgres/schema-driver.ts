@@ -4,6 +4,7 @@ import { bareMarker, describeOwner, isSameMarker } from '../marker.js';
 import { databaseOf, psqlCommand, withSearchPath } from './cluster-url.js';
 import { type EngineContext, ensuredExtensionsOf, withClient } from './engine-context.js';
 import { listAhead } from './list-ahead.js';
+import { createLoginDriver } from './logins.js';
 import { formatMarker } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
 import { runSession } from './run-session.js';
@@ -53,6 +54,7 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
           return [`it ${describeOwner(state.marker, target.marker)}`];
         return (await findReach(client, target.name)).beyond;
       }),
+    logins: createLoginDriver(context, ({ name }) => ({ database: null, schema: name })),
     cutAccess: async () => SHARED_LOGIN,
     restoreAccess: async () => SHARED_LOGIN,
     mark: (target) => withClient(context, null, undefined, (client) => markSchema(client, target)),

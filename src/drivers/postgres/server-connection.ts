@@ -10,8 +10,8 @@ const KEEP_ALIVE_DELAY_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 3_000;
 const CANCEL_INTERVAL_MS = 200;
 
-/** `database` null: the one that the URL names. */
-export type DatabaseKey = string | null;
+/** A database by its name, null for the one that the URL names; or a URL of its own, for one use of another login. */
+export type DatabaseKey = string | null | { readonly url: string };
 
 export interface ConnectionOptions {
   readonly url: string;
@@ -40,7 +40,7 @@ export async function createConnection(
 ): Promise<ServerConnection> {
   const { pg } = await import('../../util/pg.js');
   const client = new pg.Client({
-    connectionString: withLibpqTls(database === null ? url : withDatabase(url, database)),
+    connectionString: withLibpqTls(urlFor(url, database)),
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
@@ -58,6 +58,11 @@ export async function createConnection(
     connection.serverVersion = version;
   });
   return connection;
+}
+
+function urlFor(url: string, database: DatabaseKey): string {
+  if (database === null) return url;
+  return typeof database === 'string' ? withDatabase(url, database) : database.url;
 }
 
 /** On failure the socket is closed before this rejects. */

@@ -76,6 +76,8 @@ function applyChange({ to, set = {} }: TenantChange, before: TenantDocument, now
     lastError,
     hasError: lastError !== null,
     operation: set.operation === undefined ? before.operation : toStored(set.operation),
+    credentialRef: set.credentialRef === undefined ? before.credentialRef : set.credentialRef,
+    login: set.login === undefined ? (before.login ?? null) : toStored(set.login),
     activatedAt: to === 'active' ? (before.activatedAt ?? now) : before.activatedAt,
     deprovisionedAt: to === 'deprovisioned' ? now : before.deprovisionedAt,
     updatedAt: now,

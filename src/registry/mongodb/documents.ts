@@ -1,5 +1,5 @@
 import type { OutcomeCounts, OutcomeError, RunStop } from '../../events.js';
-import type { TenantFailure, TenantOperation } from '../../tenant.js';
+import type { TenantFailure, TenantLogin, TenantOperation } from '../../tenant.js';
 import type { RunControl } from '../registry.js';
 
 // The shape of what migrations/registry/mongodb makes room for.
@@ -66,6 +66,8 @@ export interface TenantDocument {
   readonly schemaVersion: string | null;
   readonly migrationsHash: string | null;
   readonly credentialRef: string | null;
+  /** Missing in documents from before it was kept. */
+  readonly login?: TenantLogin | null;
   readonly lastError: TenantFailure | null;
   /** Whether there is a last error, for the index. */
   readonly hasError: boolean;

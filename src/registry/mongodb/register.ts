@@ -97,6 +97,7 @@ function toDocument(
     schemaVersion: null,
     migrationsHash: null,
     credentialRef: tenant.credentialRef ?? null,
+    login: null,
     lastError: null,
     hasError: false,
     operation: toStored(tenant.operation),

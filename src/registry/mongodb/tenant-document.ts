@@ -24,6 +24,7 @@ export function toTenant(document: TenantDocument, now: Date): Tenant {
     schemaVersion: document.schemaVersion,
     migrationsHash: document.migrationsHash,
     credentialRef: document.credentialRef,
+    login: document.login ?? null,
     lastError: document.lastError,
     operation: document.operation,
     homeOperationId: document.homeOperationId,

@@ -31,6 +31,8 @@ const SETTABLE = {
   migrationsHash: 'migrations_hash',
   lastError: 'last_error',
   operation: 'operation',
+  credentialRef: 'credential_ref',
+  login: 'login',
 } as const;
 
 function toInput(change: TenantChange): Record<string, unknown> {
@@ -54,6 +56,8 @@ function toInput(change: TenantChange): Record<string, unknown> {
     migrations_hash: set.migrationsHash ?? null,
     last_error: toJsonOrNull(set.lastError),
     operation: toJsonOrNull(set.operation),
+    credential_ref: set.credentialRef ?? null,
+    login: toJsonOrNull(set.login),
   };
 }
 
@@ -73,6 +77,8 @@ const INPUT = inputTable({
   migrations_hash: 'text',
   last_error: 'text',
   operation: 'text',
+  credential_ref: 'text',
+  login: 'text',
 });
 
 const MATCHES = `(t.change_id IS NULL OR t.change_id <> ?) AND FIND_IN_SET(t.status, i.from_statuses) > 0 AND (i.fence IS NULL OR i.fence = t.fence)

@@ -58,6 +58,8 @@ const UPDATE = `
       ${setOrKeep('migrationsHash', 'migrations_hash', `c.set ->> 'migrationsHash'`)},
       ${setOrKeep('lastError', 'last_error', `nullif(c.set -> 'lastError', 'null')`)},
       ${setOrKeep('operation', 'operation', `nullif(c.set -> 'operation', 'null')`)},
+      ${setOrKeep('credentialRef', 'credential_ref', `c.set ->> 'credentialRef'`)},
+      ${setOrKeep('login', 'login', `nullif(c.set -> 'login', 'null')`)},
       activated_at = CASE WHEN c."to" = 'active' THEN coalesce(t.activated_at, clock_timestamp()) ELSE t.activated_at END,
       deprovisioned_at = CASE WHEN c."to" = 'deprovisioned' THEN clock_timestamp() ELSE t.deprovisioned_at END,
       updated_at = clock_timestamp(),

@@ -17,7 +17,7 @@ export function toDate(ms: number): Date {
 /** The columns of `TenantRow`, of a relation that goes by the name `t`. */
 export const TENANT_COLUMNS = [
   't.id, t.incarnation, t.status, t.cluster, t.driver, t.name, t.labels, t.is_protected, t.schema_version, t.migrations_hash',
-  't.credential_ref, t.last_error, t.operation, t.home_operation_id, t.fence, t.lease_owner, t.lease_host',
+  't.credential_ref, t.login, t.last_error, t.operation, t.home_operation_id, t.fence, t.lease_owner, t.lease_host',
   't.lease_expires_at <= clock_timestamp() AS lease_is_expired',
   selectMs('t.created_at', 'created_at'),
   selectMs('t.updated_at', 'updated_at'),

@@ -1,5 +1,5 @@
 import type { AuditEvent, StepRecord } from '../../registry/registry.js';
-import type { Tenant, TenantFailure, TenantOperation, TenantStatus } from '../../tenant.js';
+import type { Tenant, TenantFailure, TenantLogin, TenantOperation, TenantStatus } from '../../tenant.js';
 import type { Palette } from '../palette.js';
 import { sanitizeLine, sanitizeLines } from '../sanitize.js';
 import { printFacts, printTime, Table } from './table.js';
@@ -17,6 +17,8 @@ export interface TenantDocument {
   readonly migrationsHash: string | null;
   readonly incarnation: number;
   readonly credentialRef: string | null;
+  /** Its own logins; null where it has none. */
+  readonly login: TenantLogin | null;
   readonly lastError: TenantFailure | null;
   readonly operation: Pick<TenantOperation, 'id' | 'type'> | null;
   readonly lease: {
@@ -69,6 +71,7 @@ export function toTenantDocument(tenant: Tenant): TenantDocument {
     migrationsHash: tenant.migrationsHash,
     incarnation: tenant.incarnation,
     credentialRef: tenant.credentialRef,
+    login: tenant.login,
     lastError: lastError === null ? null : { code: lastError.code, message: lastError.message, step: lastError.step, at: lastError.at },
     operation: operation === null ? null : { id: operation.id, type: operation.type },
     lease:
@@ -108,6 +111,14 @@ export function toTenantShowDocument(facts: {
   };
 }
 
+function printLogin({ current, next, previous }: TenantLogin): string {
+  const others = [
+    ...(previous === null ? [] : [`${previous.name} is good too, until \`tenant rotate --finish\``]),
+    ...(next === null ? [] : [`${next} is being made`]),
+  ];
+  return [current ?? 'none yet', ...others].join('; ');
+}
+
 export function printTenantShow({ tenant, steps, events }: TenantShowDocument, palette: Palette): readonly string[] {
   const { lease, lastError } = tenant;
   const facts: [string, string][] = [
@@ -121,6 +132,7 @@ export function printTenantShow({ tenant, steps, events }: TenantShowDocument, p
   if (tenant.activatedAt !== null) facts.push(['activated', printTime(tenant.activatedAt)]);
   if (tenant.deprovisionedAt !== null) facts.push(['deprovisioned', printTime(tenant.deprovisionedAt)]);
   if (tenant.incarnation > 1) facts.push(['incarnation', String(tenant.incarnation)]);
+  if (tenant.login !== null) facts.push(['login', printLogin(tenant.login)]);
   if (tenant.credentialRef !== null) facts.push(['credential', tenant.credentialRef]);
   if (lease !== null)
     facts.push(['lease', `${lease.owner} on ${lease.host} since ${printTime(lease.since)}${lease.expired ? ', expired' : ''}`]);

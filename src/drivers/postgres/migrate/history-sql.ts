@@ -122,12 +122,7 @@ export function createHistorySql(options: HistorySqlOptions): HistorySql {
     lockGuard: `SELECT CASE WHEN ${lockOrFail} ELSE ${start} END`,
     guardWithSetUp: [
       `SELECT CASE WHEN ${lockOrFail} WHEN ${homeOrFail} END`,
-      ...(options.searchPath === null ? [`CREATE SCHEMA IF NOT EXISTS ${schema}`] : []),
-      `CREATE TABLE IF NOT EXISTS ${migrations} (position integer NOT NULL, name varchar(255) COLLATE "C" PRIMARY KEY, ` +
-        `checksum varchar(64), applied_at timestamptz, duration_ms integer, run_id varchar(64))`,
-      `CREATE TABLE IF NOT EXISTS ${state} (type varchar(8), name varchar(255) COLLATE "C", checksum varchar(64), ` +
-        `fence bigint, position integer, statements_done integer, statement varchar(8), recorded_at timestamptz)`,
-      `INSERT INTO ${state} (type, fence, position) SELECT 'fence', 0, 0 WHERE NOT EXISTS (SELECT FROM ${state} WHERE type = 'fence')`,
+      ...historyTables(options.historySchema, options.searchPath === null),
       `${fenceUpdate} SELECT CASE WHEN ${fenceOrFail} ELSE ${start} END`,
     ],
     read:
@@ -158,6 +153,20 @@ export function createHistorySql(options: HistorySqlOptions): HistorySql {
       `WHERE type = 'seed' AND name = ${escapeLiteral(name)}) THEN ${fail(GUARD_WORDS.historyMoved)} ELSE ${escapeLiteral(name)} END, ` +
       `${escapeLiteral(checksum)}, clock_timestamp()`,
   };
+}
+
+/** What makes the two tables, and before them their schema, where it is theirs alone. One statement each. */
+export function historyTables(historySchema: string, isOwnSchema: boolean): readonly string[] {
+  const schema = escapeIdentifier(historySchema);
+  const state = `${schema}._tenancy_state`;
+  return [
+    ...(isOwnSchema ? [`CREATE SCHEMA IF NOT EXISTS ${schema}`] : []),
+    `CREATE TABLE IF NOT EXISTS ${schema}._tenancy_migrations (position integer NOT NULL, name varchar(255) COLLATE "C" PRIMARY KEY, ` +
+      `checksum varchar(64), applied_at timestamptz, duration_ms integer, run_id varchar(64))`,
+    `CREATE TABLE IF NOT EXISTS ${state} (type varchar(8), name varchar(255) COLLATE "C", checksum varchar(64), ` +
+      `fence bigint, position integer, statements_done integer, statement varchar(8), recorded_at timestamptz)`,
+    `INSERT INTO ${state} (type, fence, position) SELECT 'fence', 0, 0 WHERE NOT EXISTS (SELECT FROM ${state} WHERE type = 'fence')`,
+  ];
 }
 
 /** Not obj_description(): a function in SQL that is set up anew in every statement, at several times the price. Null: of the database. */

@@ -1,0 +1,23 @@
+import type { AccessChange } from '../drivers/driver.js';
+import type { TenantScope } from './run-context.js';
+
+/** Of one with logins of its own they are locked and their sessions ended, besides what the engine can do without. */
+export async function cutTenantAccess({ tenant, driver, target, signal }: TenantScope): Promise<AccessChange> {
+  const logins = tenant.login === null ? undefined : driver.logins;
+  const locked = (await logins?.lock(target, null, signal)) ?? [];
+  const cut = await driver.cutAccess(target, signal);
+  if (locked.length === 0) return cut;
+  const besides = cut.isEnforced ? `; ${cut.detail}` : '';
+  return { isEnforced: true, detail: `${locked.join(', ')} can't log in any more, and what was open is closed${besides}` };
+}
+
+/** Those that are in use are let in again; one that a rotation has retired stays out. */
+export async function restoreTenantAccess({ tenant, driver, target, signal }: TenantScope): Promise<AccessChange> {
+  const restored = await driver.restoreAccess(target, signal);
+  const { login } = tenant;
+  if (login === null || !driver.logins) return restored;
+  const names = [login.current, login.previous?.name].filter((name) => typeof name === 'string');
+  if (names.length === 0) return restored;
+  await driver.logins.unlock(target, names, signal);
+  return { isEnforced: true, detail: `${names.join(', ')} can log in again` };
+}

@@ -1,0 +1,18 @@
+import { tenantUrl } from '../lifecycle/logins.js';
+import { parseTenantId } from '../tenant.js';
+import { requireTenant } from './require-tenant.js';
+import type { Workspace } from './workspace.js';
+
+/** A URL for one tenant: by its own login, or by the cluster's where it has none. */
+export async function connectionUrlOf(workspace: Workspace, rawId: string): Promise<string> {
+  const registry = await workspace.registry();
+  const tenant = await requireTenant(registry, parseTenantId(rawId));
+  const clusters = workspace.clusters(registry);
+  try {
+    const driver = (await clusters.engine(tenant.cluster, tenant.id)).driver(tenant.driver);
+    const target = { name: tenant.name, marker: { tenant: tenant.id, registry: registry.id, operation: tenant.homeOperationId } };
+    return await tenantUrl(workspace.config, tenant, driver, target);
+  } finally {
+    await clusters.close();
+  }
+}
