@@ -108,6 +108,19 @@ export async function createBuiltInMigrator(
       migrationsHash: historyDigest(applied),
     }),
     findDrift: (history) => findDrift(local, history),
+    planReference: (applied) => {
+      const files = new Map(local.map((migration) => [migration.name, migration]));
+      const steps = applied.flatMap(({ name, checksum }) => {
+        const file = files.get(name);
+        return file?.checksum === checksum ? [file] : [];
+      });
+      const lacks = applied.length - steps.length;
+      if (lacks === 0) return { status: 'planned', steps, publicTo };
+      return {
+        status: 'none',
+        reason: `${lacks === 1 ? 'a migration that it has is' : `${lacks} migrations that it has are`} not among the files as it was applied`,
+      };
+    },
     check: (driver) => remember(checked, driver, () => checkScripts(local, driver, publicTo)),
     plan: async (scope) => {
       const plan = await scope.driver.withSession(scope.target, sessionOptions(scope), async (session) => {

@@ -1,7 +1,7 @@
 import { TenancyError } from '../errors.js';
 import { historyDigest } from '../migrations/history-digest.js';
 import type { DriverName } from '../tenant.js';
-import type { DriverMigrator, RunMigrator } from './migrator.js';
+import { type DriverMigrator, NO_REFERENCE, type RunMigrator } from './migrator.js';
 import { NOTHING_PREPARABLE } from './preparable-migrations.js';
 
 /** One migrator for each driver of a fleet. What a run says as a whole is what they have in common. */
@@ -21,6 +21,7 @@ export function combineMigrators(byDriver: ReadonlyMap<DriverName, DriverMigrato
     contents: [],
     // Whoever asks knows the driver, and asks its migrator.
     findDrift: () => null,
+    planReference: () => NO_REFERENCE,
     planRecorded: () => null,
     describe: (applied) => ({ schemaVersion: applied.at(-1)?.name ?? null, migrationsHash: historyDigest(applied) }),
     check: (driver) => forDriver(driver).check(driver),
@@ -46,6 +47,7 @@ function refuseDriver(driver: DriverName, known: readonly DriverName[]): DriverM
     identity: 'no migrator',
     contents: [],
     findDrift: () => null,
+    planReference: () => NO_REFERENCE,
     planRecorded: () => null,
     describe: (applied) => ({ schemaVersion: applied.at(-1)?.name ?? null, migrationsHash: historyDigest(applied) }),
     check: refuse,

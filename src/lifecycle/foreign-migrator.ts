@@ -2,7 +2,7 @@ import type { Hook, HookContext, Migrator, ProjectContext, ResolvedConfig } from
 import { TenancyError } from '../errors.js';
 import { historyDigest } from '../migrations/history-digest.js';
 import { createHookContext, importFrom, runHook, withHooks } from './hook-context.js';
-import type { DriverMigrator, MigratorOptions } from './migrator.js';
+import { type DriverMigrator, type MigratorOptions, NO_REFERENCE } from './migrator.js';
 import { NOTHING_PREPARABLE } from './preparable-migrations.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 
@@ -70,6 +70,7 @@ export async function createForeignMigrator(
         : null,
     check: async () => undefined,
     findDrift: () => null,
+    planReference: () => NO_REFERENCE,
     describe: (applied) => toVersion(applied.at(-1)?.name ?? null),
     listPreparable: () => NOTHING_PREPARABLE,
     plan: async (scope) => {

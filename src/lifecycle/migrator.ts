@@ -28,6 +28,8 @@ export interface DriverMigrator {
   describe(applied: readonly { readonly name: string; readonly checksum: string }[]): NonNullable<WorkResult['version']>;
   /** How a tenant's history and the files differ; null where there are no files of ours. */
   findDrift(history: TenantHistory): MigrationDrift | null;
+  /** What makes of an empty home one that has these: of the files as they are, where they are what was applied. */
+  planReference(applied: readonly { readonly name: string; readonly checksum: string }[]): ReferencePlan;
   /** What it is, in a word or two: by this a saved plan knows it again. */
   readonly identity: string;
   /** Digests of all that a run could carry out or count on, for the same. */
@@ -43,6 +45,12 @@ export interface DriverMigrator {
   /** What may be carried out ahead, in a home that is no tenant's yet: the first so many of `declared`. */
   listPreparable(what: Preparable, home: { readonly isSchema: boolean }): PreparableMigrations;
 }
+
+export type ReferencePlan =
+  | { readonly status: 'planned'; readonly steps: readonly LocalMigration[]; readonly publicTo: 'tenant' | null }
+  | { readonly status: 'none'; readonly reason: string };
+
+export const NO_REFERENCE: ReferencePlan = { status: 'none', reason: 'only the migrator of the config knows what it makes' };
 
 export interface MigrateTenantOptions {
   /** The tenant was just created, so its history is expected to be empty. */
@@ -115,6 +123,7 @@ export const noMigrator: RunMigrator = forEveryDriver({
   identity: 'no migrator',
   contents: [],
   findDrift: () => null,
+  planReference: () => ({ status: 'none', reason: 'the config has no migrations' }),
   planRecorded: () => ({ from: null, to: null, migrations: [] }),
   check: async () => undefined,
   describe: (applied) => ({ schemaVersion: applied.at(-1)?.name ?? null, migrationsHash: historyDigest(applied) }),

@@ -50,7 +50,7 @@ export async function prepareHome(
 }
 
 /** No fence: who gets the home has one that is greater. Two who make the same are kept apart by the history's lock and digest. */
-function sessionOptionsOf({ runId, limits }: AheadContext, signal: AbortSignal): SessionOptions {
+export function sessionOptionsOf({ runId, limits }: AheadContext, signal: AbortSignal): SessionOptions {
   return { fence: 0, runId, lockTimeoutMs: limits.lockTimeoutMs, statementTimeoutMs: limits.statementTimeoutMs, signal };
 }
 

@@ -18,6 +18,14 @@ export interface EngineScene {
   /** Puts in the way of the second migration what it would make. */
   obstruct(home: string): Promise<void>;
   clear(home: string): Promise<void>;
+  /** Drops the home by hand. */
+  dropHome(home: string): Promise<void>;
+  /** Puts another registry's mark on it. */
+  markForeign(home: string): Promise<void>;
+  /** Sets the checksum that its history has of a migration; what it was. */
+  setChecksum(home: string, migration: string, checksum: string): Promise<void>;
+  /** What a person types into the engine's shell. */
+  type(home: string, command: string): Promise<void>;
   /** Names of the tenants' homes that are there. */
   listHomes(): Promise<readonly string[]>;
   /** A place for another registry on the same server; its URL. */
@@ -46,6 +54,12 @@ export async function createPostgresScene(): Promise<EngineScene> {
     countAccounts: async (home) => (await inHome(home, 'SELECT count(*)::int AS n FROM accounts'))[0]?.n ?? 0,
     obstruct: async (home) => void (await inHome(home, 'CREATE TABLE projects (id int)')),
     clear: async (home) => void (await inHome(home, 'DROP TABLE projects')),
+    dropHome: async (home) => void (await database.query(`DROP DATABASE "${home}" WITH (FORCE)`)),
+    markForeign: async (home) =>
+      void (await database.query(`COMMENT ON DATABASE "${home}" IS 'tenancy:{"tenant":"x","registry":"another","operation":"o"}'`)),
+    setChecksum: async (home, migration, checksum) =>
+      void (await inHome(home, `UPDATE _tenancy._tenancy_migrations SET checksum = '${checksum}' WHERE name = '${migration}'`)),
+    type: async (_home, command) => void (await database.query(command)),
     listHomes: async () => {
       const listed = 'SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1) ORDER BY 1';
       return (await database.query<{ name: string }>(listed, [prefix])).map(({ name }) => name);
@@ -71,6 +85,15 @@ export async function createMysqlScene(): Promise<EngineScene> {
     countAccounts: async (home) => Number((await inHome(home, 'SELECT count(*) AS n FROM accounts'))[0]?.n ?? 0),
     obstruct: async (home) => void (await inHome(home, 'CREATE TABLE projects (id int)')),
     clear: async (home) => void (await inHome(home, 'DROP TABLE projects')),
+    dropHome: async (home) => void (await database.query(`DROP DATABASE \`${home}\``)),
+    markForeign: async (home) =>
+      void (await inHome(
+        home,
+        `UPDATE _tenancy_state SET detail = '{"tenant":"x","registry":"another","operation":"o"}' WHERE type = 'marker'`,
+      )),
+    setChecksum: async (home, migration, checksum) =>
+      void (await inHome(home, `UPDATE _tenancy_migrations SET checksum = '${checksum}' WHERE name = '${migration}'`)),
+    type: async (_home, command) => void (await database.query(command)),
     listHomes: async () => {
       const listed = 'SELECT schema_name AS name FROM information_schema.schemata WHERE left(schema_name, ?) = ? ORDER BY 1';
       return (await database.query<{ name: string }>(listed, [prefix.length, prefix])).map(({ name }) => name);
@@ -104,6 +127,25 @@ export async function createMongoScene(): Promise<EngineScene> {
     // With other options: from 7.0 on the same once more is no error.
     obstruct: async (home) => void (await client.db(home).createCollection('projects', { validator: { name: { $type: 'string' } } })),
     clear: async (home) => void (await client.db(home).dropCollection('projects')),
+    dropHome: async (home) => void (await client.db(home).dropDatabase()),
+    markForeign: async (home) =>
+      void (await client
+        .db(home)
+        .collection('_tenancy')
+        .updateOne({}, { $set: { tenant: 'x', registry: 'another', operation: 'o' } })),
+    setChecksum: async (home, migration, checksum) => {
+      const tenancy = client.db(home).collection('_tenancy');
+      const { migrations } = (await tenancy.findOne({})) as unknown as { migrations: { name: string; checksum: string }[] };
+      const changed = migrations.map((each) => (each.name === migration ? { ...each, checksum } : each));
+      await tenancy.updateOne({}, { $set: { migrations: changed } });
+    },
+    // Of what mongosh takes as much as is offered: an update with its arguments in JSON.
+    type: async (home, command) => {
+      const [, filter, update] = /updateOne\((\{.*?\}), (\{.*\})\)$/.exec(command) ?? [];
+      const parse = (text = ''): Record<string, unknown> =>
+        JSON.parse(text.replace(/([{,])([$_]\w+):/g, '$1"$2":')) as Record<string, unknown>;
+      await client.db(home).collection('_tenancy').updateOne(parse(filter), parse(update));
+    },
     listHomes: async () => {
       const { databases } = await client.db('admin').admin().listDatabases({ nameOnly: true });
       return databases

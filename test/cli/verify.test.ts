@@ -1,13 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createScene, type JsonRun, type Scene } from './scene.js';
-
-/** What was told, in the order of codes: `code tenant status`. */
-function listFindings(run: JsonRun): string[] {
-  return run
-    .of('tenant.finding')
-    .map(({ code, tenant, name, status }) => `${code} ${tenant ?? name} ${status}`)
-    .sort();
-}
+import { listFindings } from './verify-findings.js';
 
 const verify = (scene: Scene, ...args: string[]): Promise<JsonRun> => scene.json(['tenant', 'verify', ...args, '--exit-code']);
 

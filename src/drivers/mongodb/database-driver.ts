@@ -8,6 +8,7 @@ import { dropDatabase, findObstacles } from './database-drop.js';
 import { listDatabases } from './database-list.js';
 import { type EngineContext, settleRetryable } from './engine-context.js';
 import { type HomeDocument, homeOf, newHome, readHome } from './home.js';
+import { inspectDatabase } from './inspect.js';
 import { runSession } from './run-session.js';
 
 const never = new AbortController().signal;
@@ -68,6 +69,7 @@ export function createMongodbDatabaseDriver(context: EngineContext): TenantDrive
     markCommand,
     unmarkCommand,
     list: (page) => settleRetryable(context, never, () => listDatabases(context, page)),
+    inspect: (target, what, signal) => inspectDatabase(context, target, what, signal),
     connectionUrl: (target) => withMongodbDatabase(context.url, target.name),
     databaseName: (target) => target.name,
     clientCommand: (_target, url) => `mongosh '${url.replaceAll("'", '%27')}'`,

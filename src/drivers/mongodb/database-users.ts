@@ -38,7 +38,7 @@ export async function killSessionsOf({ client }: EngineContext, name: string, us
 }
 
 /** Users of other databases that have roles on this one. */
-async function readStrangers({ client }: EngineContext, name: string): Promise<readonly (UserRoles & { readonly db: string })[]> {
+export async function readStrangers({ client }: EngineContext, name: string): Promise<readonly (UserRoles & { readonly db: string })[]> {
   const answer = await unlessForbidden(client.db('admin').command({ usersInfo: { forAllDBs: true }, filter: { 'roles.db': name } }));
   return answer === null ? [] : toUsers(answer).filter(({ db, roles }) => db !== name && roles.some((role) => role.db === name));
 }

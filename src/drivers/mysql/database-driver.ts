@@ -5,6 +5,7 @@ import { createDatabase, markCommand, markDatabase, unmarkCommand } from './data
 import { dropDatabase, planDrop } from './database-drop.js';
 import { type EngineContext, withConnection } from './engine-context.js';
 import { listHomes, presenceOf, readHome } from './home-state.js';
+import { inspectDatabase } from './inspect.js';
 import { runSession } from './run-session.js';
 
 /** One database for each tenant, on the server that the cluster's URL names. */
@@ -34,6 +35,7 @@ export function createMysqlDatabaseDriver(context: EngineContext): TenantDriver 
     markCommand,
     unmarkCommand,
     list: (page) => withConnection(context, undefined, (connection) => listHomes(connection, page, context.address.database)),
+    inspect: (target, what, signal) => inspectDatabase(context, target, what, signal),
     connectionUrl: (target) => withMysqlDatabase(context.url, target.name),
     databaseName: (target) => target.name,
     clientCommand: (_target, url) => clientCommand(url, context.address.password !== ''),

@@ -9,6 +9,7 @@ import { handOverDatabase } from './database-hand-over.js';
 import { type DatabaseState, listDatabases, READ_IS_EMPTY, readHome } from './database-state.js';
 import { createTemplateDriver } from './database-template.js';
 import { type EngineContext, ensuredExtensionsOf, withClient } from './engine-context.js';
+import { type InspectedHome, inspectHome, mendHome } from './inspect.js';
 import { listAhead } from './list-ahead.js';
 import { createLoginDriver } from './logins.js';
 import { formatMarker } from './marker.js';
@@ -41,6 +42,8 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
     const status = home.isHalfDropped ? 'partial' : 'ours';
     return { status, isEmpty: !isFromOutside && (await isEmpty(target.name, home)) };
   };
+
+  const inspectedAs = ({ name }: TenantTarget): InspectedHome => ({ database: name, schema: null, extensionsSchema: null });
 
   return {
     name: 'postgres-database',
@@ -88,6 +91,8 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
       const databases = await withClient(context, null, undefined, (client) => listDatabases(client, page));
       return databases.map(({ name, marker }) => ({ name, marker: marker && bareMarker(marker) }));
     },
+    inspect: (target, what, signal) => inspectHome(context, target, inspectedAs(target), what, signal),
+    mend: (target, what, signal) => mendHome(context, inspectedAs(target), what, signal),
     connectionUrl: (target) => withDatabase(context.url, target.name),
     databaseName: (target) => target.name,
     clientCommand: (_target, url) => psqlCommand(url),

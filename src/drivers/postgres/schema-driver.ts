@@ -3,6 +3,7 @@ import type { Presence, TenantDriver, TenantTarget } from '../driver.js';
 import { bareMarker, describeOwner, isSameMarker } from '../marker.js';
 import { databaseOf, psqlCommand, withSearchPath } from './cluster-url.js';
 import { type EngineContext, ensuredExtensionsOf, withClient } from './engine-context.js';
+import { type InspectedHome, inspectHome, mendHome } from './inspect.js';
 import { listAhead } from './list-ahead.js';
 import { createLoginDriver } from './logins.js';
 import { formatMarker } from './marker.js';
@@ -30,6 +31,12 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
     if (!isSameMarker(state.marker, target.marker)) return { status: 'other', marker: state.marker };
     return { status: 'ours', isEmpty: state.isEmpty };
   };
+
+  const inspectedAs = ({ name }: TenantTarget): InspectedHome => ({
+    database: null,
+    schema: name,
+    extensionsSchema: context.extensionsSchema,
+  });
 
   return {
     name: 'postgres-schema',
@@ -65,6 +72,8 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
       return schemas.map(({ name, marker }) => ({ name, marker: marker && bareMarker(marker) }));
     },
     findAt: (targets, digest) => withClient(context, null, undefined, (client) => findSchemasAt(client, targets, digest)),
+    inspect: (target, what, signal) => inspectHome(context, target, inspectedAs(target), what, signal),
+    mend: (target, what, signal) => mendHome(context, inspectedAs(target), what, signal),
     connectionUrl: (target) => withSearchPath(context.url, [target.name, context.extensionsSchema]),
     databaseName: () => databaseOf(context.url),
     clientCommand: (_target, url) => psqlCommand(url),

@@ -1,4 +1,4 @@
-import type { Presence } from '../../drivers/driver.js';
+import type { HomeInspection, Presence } from '../../drivers/driver.js';
 import { TenancyError } from '../../errors.js';
 import type { Lease, Tenant, TenantStatus } from '../../tenant.js';
 import type { TenantScope, TenantWork, WorkResult } from '../run-context.js';
@@ -6,10 +6,14 @@ import { sessionOptions } from '../session-options.js';
 import { runStep } from '../steps.js';
 import { MIGRATABLE } from '../transitions.js';
 import { checkHistory } from './check-history.js';
+import { checkStructure } from './check-structure.js';
 import { FindingBook, type FixMode, type NewFinding } from './finding-book.js';
+import type { Reference, ReferenceHomes } from './reference-homes.js';
 
 export interface VerifyTenantOptions {
   readonly mode: FixMode;
+  /** Null: structures are not compared. */
+  readonly references: ReferenceHomes | null;
   /** The lease that was on the tenant when it was listed, where nobody renewed it any more. */
   leaseLeftOn(id: string): Lease | null;
   /** Told how many findings a tenant had. */
@@ -26,7 +30,7 @@ export function createVerifyWork(options: VerifyTenantOptions): TenantWork {
     await runStep(scope, 'verify', async () => {
       const left = options.leaseLeftOn(tenant.id);
       if (left !== null) await book.add(place, describeLease(tenant, left));
-      for await (const finding of findAll(scope)) {
+      for await (const finding of findAll(scope, options.references)) {
         const isFixed = await book.add(place, finding);
         if (isFixed && finding.code === 'error-stale') clearsError = true;
       }
@@ -46,7 +50,7 @@ function toResult({ id, schemaVersion }: Tenant, book: FindingBook, clearsError:
   return { ...base, outcome: book.fixed > 0 ? 'applied' : 'up-to-date' };
 }
 
-async function* findAll(scope: TenantScope): AsyncGenerator<NewFinding> {
+async function* findAll(scope: TenantScope, references: ReferenceHomes | null): AsyncGenerator<NewFinding> {
   const { tenant, driver, target } = scope;
   const presence = await driver.probe(target);
   yield* describeOperation(tenant);
@@ -55,12 +59,18 @@ async function* findAll(scope: TenantScope): AsyncGenerator<NewFinding> {
   // What isn't the tenant's is never entered, and what is half made or half dropped has no more to tell.
   if (presence.status !== 'ours' || !ENTERED.includes(tenant.status)) return;
   const history = await driver.withSession(target, sessionOptions(scope), (session) => session.readHistory());
-  let isSound = true;
-  for (const finding of checkHistory(scope, history)) {
-    isSound = false;
-    yield finding;
-  }
+  const inHistory = checkHistory(scope, history);
+  yield* inHistory;
+  const isSound = inHistory.length === 0;
+  // Of what a tenant says wrongly that it has, no reference could be made.
+  const isTold = inHistory.every(({ code }) => code === 'version-skewed' || code === 'migration-out-of-order');
+  const reference = references === null || !isTold ? null : await references.find(scope, history.applied);
+  for (const finding of checkStructure(scope, await inspect(scope, reference), reference)) yield finding;
   if (isSound && isErrorStale(scope, history)) yield describeStaleError(scope);
+}
+
+function inspect({ driver, target, signal }: TenantScope, reference: Reference | null): Promise<HomeInspection> {
+  return driver.inspect(target, { structure: reference?.status === 'made' }, signal);
 }
 
 const ENTERED: readonly TenantStatus[] = [...MIGRATABLE, 'provisioning', 'failed'];

@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import { LEASE_MS } from '../../lifecycle/leases.js';
 import { keepPreparedHomes, preparedTarget, prepareHome } from '../../lifecycle/prepared-home.js';
 import { findTemplate } from '../../lifecycle/templates.js';
+import { dropLeftReferences } from '../../lifecycle/verify/reference-homes.js';
 import type { NewPreparedHome, PreparedHome } from '../../registry/registry.js';
 import { NOBODY } from '../../tenant.js';
 import { createOperationId, createOwnerId } from '../../util/names.js';
@@ -34,6 +35,7 @@ async function fillPool(pool: OpenPool, wanted: number, signals: RunSignals): Pr
   const inTurn = (works: readonly (() => Promise<void>)[]): Promise<unknown> =>
     Promise.all(works.map((work) => limit(async () => (signals.drain.aborted ? undefined : work()))));
   try {
+    await dropLeftReferences(run, cluster, driver, signals.abort);
     const { verdicts, strays } = await readPool(registry, driver, { cluster, migrationsHash });
     await inTurn(verdicts.map((verdict) => () => worker.mend(verdict)));
     await inTurn(

@@ -2,6 +2,7 @@ import type { Marker, TenantDriver } from '../../drivers/driver.js';
 import { driversOf } from '../../drivers/names.js';
 import type { RunContext } from '../../lifecycle/run-context.js';
 import { FindingBook, type FixMode } from '../../lifecycle/verify/finding-book.js';
+import { dropLeftReferences } from '../../lifecycle/verify/reference-homes.js';
 import type { Tenant } from '../../tenant.js';
 
 const PAGE = 200;
@@ -16,7 +17,9 @@ export async function findStrays(
     const engine = await run.clusters.engine(cluster, 'verify');
     for (const name of driversOf(engine.engine)) {
       signal.throwIfAborted();
-      await findOrphans(run, book, cluster, engine.driver(name));
+      const driver = engine.driver(name);
+      await dropLeftReferences(run, cluster, driver, signal);
+      await findOrphans(run, book, cluster, driver);
     }
   }
   return book;

@@ -7,6 +7,7 @@ import { createRunMigrator } from '../../lifecycle/migrator.js';
 import type { RunLimits } from '../../lifecycle/run-context.js';
 import { noJournal } from '../../lifecycle/steps.js';
 import type { FixMode } from '../../lifecycle/verify/finding-book.js';
+import { createReferenceHomes } from '../../lifecycle/verify/reference-homes.js';
 import { createVerifyWork } from '../../lifecycle/verify/verify-tenant.js';
 import type { Lease, Tenant } from '../../tenant.js';
 import { TENANT_STATUSES } from '../../tenant.js';
@@ -72,6 +73,7 @@ export async function verifyTenants(workspace: Workspace, selection: TenantSelec
       fixed += strays.fixed;
     }
     const leases = new Map<string, Lease>();
+    const references = options.skipStructure ? null : createReferenceHomes(run, signals.abort);
     return executeRun(run, {
       ...plan,
       lanes: plan.lanes.map((lane) => noteLeases(lane, leases)),
@@ -81,6 +83,7 @@ export async function verifyTenants(workspace: Workspace, selection: TenantSelec
       journal: async () => noJournal,
       work: createVerifyWork({
         mode,
+        references,
         leaseLeftOn: (id) => {
           const lease = leases.get(id) ?? null;
           leases.delete(id);
@@ -92,7 +95,7 @@ export async function verifyTenants(workspace: Workspace, selection: TenantSelec
         },
       }),
       decideExit: (selected, failed) => decideExit(selected, failed, findings > 0 ? exitCodeOfFindings : EXIT.ok),
-    });
+    }).finally(() => references?.close());
   });
   return { ...report, findings, fixed };
 }

@@ -1,0 +1,113 @@
+import type { HomeInspection, HomeRight } from '../../drivers/driver.js';
+import type { TenantScope } from '../run-context.js';
+import { compareStructure, rightKey } from './compare-structure.js';
+import type { NewFinding } from './finding-book.js';
+import type { Reference } from './reference-homes.js';
+
+/** Differences of one tenant that are told one by one. */
+const MOST = 20;
+
+/** What is in a tenant, beside what its migrations make of an empty home; and who has rights on it. */
+export function checkStructure(scope: TenantScope, home: HomeInspection, reference: Reference | null): readonly NewFinding[] {
+  return [
+    ...checkIndexes(scope, home),
+    ...checkRights(scope, home, reference),
+    ...(reference === null ? [] : checkAgainst(scope, home, reference)),
+  ];
+}
+
+function checkAgainst(scope: TenantScope, home: HomeInspection, reference: Reference): readonly NewFinding[] {
+  const { tenant } = scope;
+  if (reference.status === 'none') {
+    return [{ code: 'structure-unchecked', message: `${tenant.id}: its structure is not checked: ${reference.reason}`, repair: null }];
+  }
+  const differences = compareStructure(home, reference.structure, { isOpen: mayBeAddedTo(scope) });
+  const repair = `write what is meant into a migration, for all tenants; undo by hand in ${tenant.name} what isn't`;
+  const findings = differences
+    .slice(0, MOST)
+    .map((difference): NewFinding => ({ code: 'structure-differs', message: `${tenant.id}: ${difference}`, repair }));
+  const more = differences.length - MOST;
+  if (more > 0) findings.push({ code: 'structure-differs', message: `${tenant.id}: and ${more} more differences`, repair });
+  return findings;
+}
+
+/** These hooks may make something in a tenant that its migrations know nothing of. */
+function mayBeAddedTo({ run: { config }, tenant }: TenantScope): boolean {
+  const { hooks } = config;
+  const isOwnCreate = hooks.create !== undefined && hooks.create.isOwnOf !== tenant.driver;
+  return (
+    isOwnCreate ||
+    hooks.afterCreate !== undefined ||
+    hooks.beforeMigrate !== undefined ||
+    hooks.afterMigrate !== undefined ||
+    hooks.afterSeed !== undefined
+  );
+}
+
+function checkIndexes(scope: TenantScope, { invalidIndexes }: HomeInspection): readonly NewFinding[] {
+  const { tenant, driver, target, signal, run } = scope;
+  return invalidIndexes.slice(0, MOST).map(({ name, table, canMend }) => ({
+    code: 'index-invalid',
+    message: `${tenant.id}: the index ${name} of table ${table} is invalid, as a build leaves it that was broken off, and is not used`,
+    repair: `REINDEX INDEX CONCURRENTLY ${name}`,
+    ...(canMend && driver.mend
+      ? {
+          fix: async () => {
+            await run.leases.makeSure(tenant.id);
+            return (await driver.mend?.(target, { type: 'index', name }, signal)) ?? '';
+          },
+        }
+      : {}),
+  }));
+}
+
+/**
+ * Rights on the home that a fresh one doesn't have. Without one to compare with, what everybody may is told, and left.
+ * Those of a single role may have been given to it on purpose, by a hook or by hand: a note.
+ */
+function checkRights(scope: TenantScope, home: HomeInspection, reference: Reference | null): readonly NewFinding[] {
+  const { tenant, driver } = scope;
+  const { isSharedDatabase, engine } = driver.capabilities;
+  const kind = isSharedDatabase ? 'schema' : 'database';
+  const expected = reference?.status === 'made' ? reference.structure.rights : null;
+  const isExpected = (right: HomeRight): boolean => {
+    if (expected !== null) return expected.has(rightKey(right));
+    // Every new database of PostgreSQL's is open to everybody who may log in.
+    return right.grantee === null && engine === 'postgres' && !isSharedDatabase;
+  };
+  const findings: NewFinding[] = [];
+  for (const right of home.rights) {
+    if (isExpected(right)) continue;
+    if (right.covers !== undefined) {
+      findings.push({
+        code: 'rights-pattern',
+        message: `${tenant.id}: ${right.grantee} has ${right.right}, which also covers ${right.covers}`,
+        repair: right.revoke,
+      });
+    } else if (right.grantee === null) {
+      findings.push({
+        code: 'rights-public',
+        message: `${tenant.id}: everybody has ${right.right} (PUBLIC)`,
+        repair: right.revoke,
+        ...(expected === null ? {} : mendRight(scope, right)),
+      });
+    } else if (expected !== null && !mayBeAddedTo(scope)) {
+      findings.push({
+        code: 'rights-granted',
+        message: `${tenant.id}: ${right.grantee} has ${right.right}, which no migration gives on the ${kind} ${tenant.name}`,
+        repair: `if it is not meant: ${right.revoke}`,
+      });
+    }
+  }
+  return findings.slice(0, MOST);
+}
+
+function mendRight({ driver, target, signal, run, tenant }: TenantScope, right: HomeRight): Pick<NewFinding, 'fix'> {
+  if (!driver.mend) return {};
+  return {
+    fix: async () => {
+      await run.leases.makeSure(tenant.id);
+      return (await driver.mend?.(target, { type: 'right', right }, signal)) ?? '';
+    },
+  };
+}

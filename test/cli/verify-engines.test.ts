@@ -1,0 +1,87 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { createProject, type TestProject } from '../rig/project.js';
+import { describeOn } from '../rig/require.js';
+import { createMongoScene, createMysqlScene, createPostgresScene, type EngineScene } from './engine-scene.js';
+import { type JsonRun, readJsonRun } from './scene.js';
+import { listFindings } from './verify-findings.js';
+
+interface VerifyProject extends TestProject {
+  json(args: readonly string[]): Promise<JsonRun>;
+  /** With `--exit-code`. */
+  verify(...args: readonly string[]): Promise<JsonRun>;
+}
+
+async function openProject(scene: EngineScene): Promise<VerifyProject> {
+  const project = await createProject({
+    databaseUrl: scene.clusterUrl,
+    registryUrl: scene.registryUrl,
+    namePrefix: scene.prefix,
+    driver: scene.driver,
+    migrations: scene.migrations.first,
+  });
+  onTestFinished(async () => {
+    await project.remove();
+    await scene.drop();
+  });
+  const json = async (args: readonly string[]): Promise<JsonRun> => readJsonRun(await project.run(['--json', ...args]));
+  return { ...project, json, verify: (...args) => json(['tenant', 'verify', ...args, '--exit-code']) };
+}
+
+/** The same on each engine. */
+function describeVerify(createScene: () => Promise<EngineScene>): void {
+  test('has no finding on tenants that are as they were made, after a rollback too', { timeout: 120_000 }, async () => {
+    const scene = await createScene();
+    const project = await openProject(scene);
+    // Names that differ in a wildcard alone, or need quotation marks.
+    const ids = ['a_b', 'axb', 'a-b', '9', 'select'];
+    expect((await project.json(['tenant', 'provision', ...ids])).exitCode).toBe(0);
+    const first = await project.verify('--all');
+    expect([first.exitCode, first.of('tenant.finding').map(({ message }) => message), first.finished.counts['up-to-date']]).toEqual([
+      0,
+      [],
+      ids.length,
+    ]);
+    for (const [file, text] of Object.entries(scene.migrations.second)) await project.write(`migrations/${file}`, text);
+    // Behind is not broken, and each history has a reference of its own.
+    expect((await project.json(['tenant', 'migrate', 'a_b', 'axb'])).exitCode).toBe(0);
+    expect(listFindings(await project.verify('--all'))).toEqual([]);
+    expect((await project.json(['tenant', 'rollback', 'axb', '--to', '0001'])).exitCode).toBe(0);
+    expect((await project.json(['tenant', 'migrate', '--all'])).exitCode).toBe(0);
+    expect((await project.json(['tenant', 'suspend', '9'])).exitCode).toBe(0);
+    const last = await project.verify('--all');
+    expect([last.exitCode, listFindings(last), last.finished.counts['up-to-date']]).toEqual([0, [], ids.length]);
+    expect(await scene.listHomes()).toHaveLength(ids.length);
+  });
+
+  test('finds what was changed by hand, and nothing once it is mended as it was told', { timeout: 120_000 }, async () => {
+    const scene = await createScene();
+    const project = await openProject(scene);
+    const home = (id: string): string => `${scene.prefix}${id}`;
+    expect((await project.json(['tenant', 'provision', 'fine', 'gone', 'other', 'edited', 'grown'])).exitCode).toBe(0);
+    await scene.dropHome(home('gone'));
+    await scene.markForeign(home('other'));
+    await scene.setChecksum(home('edited'), '0001_accounts', '0'.repeat(64));
+    await scene.obstruct(home('grown'));
+
+    const found = await project.verify('--all', '--fix');
+    expect([found.exitCode, listFindings(found).filter((line) => !line.startsWith('structure-unchecked'))]).toEqual([
+      3,
+      ['history-changed edited found', 'home-foreign other found', 'home-missing gone found', 'structure-differs grown found'],
+    ]);
+    const repairs = new Map(found.of('tenant.finding').map((finding) => [finding.code, finding]));
+    expect(repairs.get('structure-differs')?.message).toMatch(/grown: (table|collection) projects is not of the migrations/);
+
+    const [, mark = ''] = /put its mark back: (.*)$/.exec(repairs.get('home-foreign')?.repair ?? '') ?? [];
+    await scene.type(home('other'), mark);
+    const [, checksum = ''] = /back to ([0-9a-f]{64})$/.exec(repairs.get('history-changed')?.repair ?? '') ?? [];
+    await scene.setChecksum(home('edited'), '0001_accounts', checksum);
+    await scene.clear(home('grown'));
+    expect((await project.json(['tenant', 'deprovision', 'gone', '--skip-backup', '--confirm', 'gone'])).exitCode).toBe(0);
+    const clean = await project.verify('--all');
+    expect([clean.exitCode, listFindings(clean)]).toEqual([0, []]);
+  });
+}
+
+describe('postgres', () => describeVerify(createPostgresScene));
+describeOn('mariadb', () => describeVerify(createMysqlScene));
+describeOn('mongodb', () => describeVerify(createMongoScene));
