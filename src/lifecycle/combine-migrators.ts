@@ -1,8 +1,9 @@
 import { TenancyError } from '../errors.js';
 import { historyDigest } from '../migrations/history-digest.js';
 import type { DriverName } from '../tenant.js';
-import { type DriverMigrator, NO_REFERENCE, type RunMigrator } from './migrator.js';
+import type { DriverMigrator, RunMigrator } from './migrator.js';
 import { NOTHING_PREPARABLE } from './preparable-migrations.js';
+import { NO_REFERENCE } from './reference-plan.js';
 
 /** One migrator for each driver of a fleet. What a run says as a whole is what they have in common. */
 export function combineMigrators(byDriver: ReadonlyMap<DriverName, DriverMigrator>): RunMigrator {

@@ -2,8 +2,9 @@ import type { Hook, HookContext, Migrator, ProjectContext, ResolvedConfig } from
 import { TenancyError } from '../errors.js';
 import { historyDigest } from '../migrations/history-digest.js';
 import { createHookContext, importFrom, runHook, withHooks } from './hook-context.js';
-import { type DriverMigrator, type MigratorOptions, NO_REFERENCE } from './migrator.js';
+import type { DriverMigrator, MigratorOptions } from './migrator.js';
 import { NOTHING_PREPARABLE } from './preparable-migrations.js';
+import { NO_REFERENCE } from './reference-plan.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 
 /** A migrator of the user's: a preset with versions, or a bare function, which runs every time and is `unversioned`. */

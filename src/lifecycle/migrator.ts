@@ -8,6 +8,7 @@ import { createBuiltInMigrator } from './built-in-migrator.js';
 import { combineMigrators } from './combine-migrators.js';
 import { createForeignMigrator } from './foreign-migrator.js';
 import { NOTHING_PREPARABLE, type PreparableMigrations } from './preparable-migrations.js';
+import type { ReferencePlan } from './reference-plan.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 
 /** How a run brings one tenant to its version; made once a run, from the config and the flags. */
@@ -45,12 +46,6 @@ export interface DriverMigrator {
   /** What may be carried out ahead, in a home that is no tenant's yet: the first so many of `declared`. */
   listPreparable(what: Preparable, home: { readonly isSchema: boolean }): PreparableMigrations;
 }
-
-export type ReferencePlan =
-  | { readonly status: 'planned'; readonly steps: readonly LocalMigration[]; readonly publicTo: 'tenant' | null }
-  | { readonly status: 'none'; readonly reason: string };
-
-export const NO_REFERENCE: ReferencePlan = { status: 'none', reason: 'only the migrator of the config knows what it makes' };
 
 export interface MigrateTenantOptions {
   /** The tenant was just created, so its history is expected to be empty. */
