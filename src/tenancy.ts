@@ -133,12 +133,16 @@ export function openTenancy(config: ResolvedConfig, options: TenancyOptions = {}
     verify: async (selection, asked = {}) =>
       (await import('./runs/verify/verify-run.js')).verifyTenants(workspace, selection, withSignals(asked)),
     setProtected: (id, isProtected) => setProtected(workspace, id, isProtected),
-    unlock: async (id) => {
+    unlock: async (rawId) => {
+      const id = parseTenantId(rawId);
       const registry = await workspace.registry();
-      const tenant = await requireTenant(registry, parseTenantId(id));
+      const tenant = await requireTenant(registry, id);
       return registry.breakLease(tenant.id);
     },
-    find: async (id) => requireTenant(await workspace.registry(), parseTenantId(id)),
+    find: async (rawId) => {
+      const id = parseTenantId(rawId);
+      return requireTenant(await workspace.registry(), id);
+    },
     list: (filter = {}) => listTenants(workspace, filter),
     count: async (filter = {}) => (await workspace.registry()).countTenants(filter),
     summarize: async (filter = {}) => (await workspace.registry()).summarize(filter),
@@ -173,8 +177,9 @@ function confirmById(given: string): DeprovisionOptions['confirm'] {
 }
 
 async function setProtected(workspace: Workspace, rawId: string, isProtected: boolean): Promise<boolean> {
+  const id = parseTenantId(rawId);
   const registry = await workspace.registry();
-  const tenant = await requireTenant(registry, parseTenantId(rawId));
+  const tenant = await requireTenant(registry, id);
   if (tenant.isProtected === isProtected) return false;
   const event = isProtected ? 'tenant.protected' : 'tenant.unprotected';
   const { status, lease } = tenant;

@@ -2,6 +2,7 @@ import { resolveUrl } from '../config/resolve-url.js';
 import type { ResolvedConfig } from '../config/types.js';
 import { EXIT, type ExitCode } from '../errors/define.js';
 import { TenancyError } from '../errors.js';
+import { toJsonLine } from '../reporters/json-line.js';
 import { redactUrl } from '../util/redact.js';
 import type { CommandContext } from './context.js';
 import { loadProject } from './with-tenancy.js';
@@ -99,6 +100,6 @@ function printUrl({ stdout }: CommandContext, url: string, database: boolean | s
 }
 
 function print({ stdout, globals }: CommandContext, document: object, text: string): void {
-  if (globals.output === 'json') stdout.write(`${JSON.stringify({ v: 1, ...document })}\n`);
+  if (globals.output === 'json') stdout.write(`${toJsonLine({ v: 1, ...document })}\n`);
   else if (!globals.isQuiet) stdout.write(`${text}\n`);
 }

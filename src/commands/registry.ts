@@ -1,5 +1,6 @@
 import { EXIT, type ExitCode } from '../errors/define.js';
 import { TenancyError } from '../errors.js';
+import { toJsonLine } from '../reporters/json-line.js';
 import type { AdoptCandidate } from '../runs/adopt-run.js';
 import { DRIVER_NAMES, type DriverName } from '../tenant.js';
 import { confirmTyped } from './ask.js';
@@ -11,7 +12,7 @@ export async function runRegistryInit(context: CommandContext): Promise<ExitCode
   return withTenancy(context, 'registry init', async (tenancy) => {
     const registry = await tenancy.workspace.registry({ create: true });
     const { stdout, globals } = context;
-    if (globals.output === 'json') stdout.write(`${JSON.stringify({ v: 1, registry: registry.where, id: registry.id })}\n`);
+    if (globals.output === 'json') stdout.write(`${toJsonLine({ v: 1, registry: registry.where, id: registry.id })}\n`);
     else if (!globals.isQuiet) stdout.write(`the registry is ready at ${registry.where}\n`);
     return EXIT.ok;
   });

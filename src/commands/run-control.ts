@@ -1,5 +1,6 @@
 import { EXIT, type ExitCode } from '../errors/define.js';
 import { toRunDocument } from '../reporters/documents/run-document.js';
+import { toJsonLine } from '../reporters/json-line.js';
 import type { ControlAnswer } from '../runs/control-run.js';
 import { confirmTyped } from './ask.js';
 import type { CommandContext } from './context.js';
@@ -69,7 +70,7 @@ function tell({ stdout, globals }: CommandContext, { run, isChanged, isHeard }: 
   const end = isOver ? `has ended meanwhile: ${run.status}` : null;
   const text = `${run.id} ${end ?? (isHeard ? (isChanged ? words.done : words.already) : words.unheard)}`;
   const document = { v: 1, run: toRunDocument(run), changed: isChanged, heard: isHeard };
-  if (globals.output === 'json') stdout.write(`${JSON.stringify(document)}\n`);
+  if (globals.output === 'json') stdout.write(`${toJsonLine(document)}\n`);
   else if (!globals.isQuiet) stdout.write(`${text}\n`);
   return EXIT.ok;
 }

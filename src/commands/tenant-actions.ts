@@ -1,5 +1,6 @@
 import { EXIT, type ExitCode } from '../errors/define.js';
 import { TenancyError } from '../errors.js';
+import { toJsonLine } from '../reporters/json-line.js';
 import { explainWait, parseWait } from '../util/duration.js';
 import type { CommandContext } from './context.js';
 import { type RunFlags, withRun, withTenancy } from './with-tenancy.js';
@@ -81,6 +82,6 @@ export async function runUnlock(context: CommandContext, id: string): Promise<Ex
 
 /** The result of a command that is no run: a sentence, or one JSON document. */
 function say({ stdout, globals }: CommandContext, document: object, text: string): void {
-  if (globals.output === 'json') stdout.write(`${JSON.stringify({ v: 1, ...document })}\n`);
+  if (globals.output === 'json') stdout.write(`${toJsonLine({ v: 1, ...document })}\n`);
   else if (!globals.isQuiet) stdout.write(`${text}\n`);
 }

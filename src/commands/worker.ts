@@ -2,6 +2,7 @@ import { EXIT, type ExitCode } from '../errors/define.js';
 import { TenancyError } from '../errors.js';
 import type { StampedRunEvent } from '../events.js';
 import { describeEvent } from '../reporters/describe.js';
+import { toJsonLine } from '../reporters/json-line.js';
 import { sanitizeLine } from '../reporters/sanitize.js';
 import { openTenancy } from '../tenancy.js';
 import type { CommandContext } from './context.js';
@@ -20,7 +21,7 @@ export async function runWorker(context: CommandContext, flags: WorkerFlags): Pr
   const config = await loadProject(context, 'worker');
   const tenancy = openTenancy(config, {
     onEvent: (event) => {
-      if (globals.output === 'json') stdout.write(`${JSON.stringify(event)}\n`);
+      if (globals.output === 'json') stdout.write(`${toJsonLine(event)}\n`);
       else if (isWorthALine(event, globals)) stderr.write(`${event.run} ${sanitizeLine(describeEvent(event, 'migrate'))}\n`);
     },
     onNotice: (text) => {

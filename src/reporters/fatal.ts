@@ -5,6 +5,7 @@ import type { StampedRunEvent } from '../events.js';
 import { Tally } from '../fleet/tally.js';
 import { redact } from '../util/redact.js';
 import { describeError } from './describe.js';
+import { toJsonLine } from './json-line.js';
 import { createPalette } from './palette.js';
 import type { OutputMode } from './reporter.js';
 import { printError } from './summary.js';
@@ -38,7 +39,7 @@ export function reportFatal(error: unknown, { output, stdout, stderr, isColorful
       exitCode,
       error: { code, message, ...(hint === undefined ? {} : { hint }), hook: null, retryable: isExpected && error.isRetryable, log: null },
     };
-    stdout.write(`${JSON.stringify(event)}\n`);
+    stdout.write(`${toJsonLine(event)}\n`);
   } else {
     stderr.write(`${printError({ code, message, ...(hint === undefined ? {} : { hint }) }, createPalette(isColorful)).join('\n')}\n`);
   }

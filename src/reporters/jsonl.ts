@@ -1,4 +1,5 @@
 import type { StampedRunEvent } from '../events.js';
+import { toJsonLine } from './json-line.js';
 import { createLineWriter } from './line-writer.js';
 import type { Reporter, ReporterOptions } from './reporter.js';
 
@@ -20,9 +21,9 @@ export function createJsonlReporter({ stdout }: Pick<ReporterOptions, 'stdout'>)
       }
       if (event.type === 'run.finished') {
         isOver = true;
-        if (leftOut > 0) writer.write(`${JSON.stringify(describeLoss(event, leftOut))}\n`);
+        if (leftOut > 0) writer.write(`${toJsonLine(describeLoss(event, leftOut))}\n`);
       }
-      writer.write(`${JSON.stringify(event)}\n`);
+      writer.write(`${toJsonLine(event)}\n`);
     },
     finish: () => writer.finish(),
   };

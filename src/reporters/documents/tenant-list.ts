@@ -1,4 +1,5 @@
 import type { Tenant, TenantStatus } from '../../tenant.js';
+import { toJsonLine } from '../json-line.js';
 import { createLineWriter } from '../line-writer.js';
 import { createResultPalette, type Palette } from '../palette.js';
 import { sanitizeLine } from '../sanitize.js';
@@ -48,7 +49,7 @@ function createJsonListWriter(writer: ReturnType<typeof createLineWriter>): Tena
   return {
     async write(page) {
       for (const tenant of page) {
-        writer.write(`${separator}${JSON.stringify(toTenantDocument(tenant))}`);
+        writer.write(`${separator}${toJsonLine(toTenantDocument(tenant))}`);
         separator = ',\n';
       }
       await writer.whenReady();

@@ -1,3 +1,4 @@
+import { toJsonLine } from '../json-line.js';
 import { createLineWriter } from '../line-writer.js';
 import { createResultPalette, isTerminal, type Palette } from '../palette.js';
 import type { ReporterOptions } from '../reporter.js';
@@ -12,7 +13,7 @@ export async function writeDocument<Document>(
   options: DocumentOptions,
 ): Promise<void> {
   const writer = createLineWriter(options.stdout);
-  if (options.output === 'json') writer.write(`${JSON.stringify(document)}\n`);
+  if (options.output === 'json') writer.write(`${toJsonLine(document)}\n`);
   else writer.write(toText(print(document, createResultPalette(options)), options));
   await writer.finish();
 }
