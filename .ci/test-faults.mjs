@@ -1,10 +1,25 @@
-// Runs the tests of the scorecard whole, and prints how each of them came out. Some arguments, or TENANCY_FAULTS=sampled, make it less.
+// Runs the tests of the scorecard whole, and prints how each of them came out. Numbers or files, or TENANCY_FAULTS=sampled, make it less.
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import process from 'node:process';
+import { fileURLToPath } from 'node:url';
 import { runVitest } from './run-vitest.mjs';
 
-const args = process.argv.slice(2);
-// A sweep of every request waits more than it works.
-const { titles, scorecard, notRun, exitCode } = await runVitest(args.length > 0 ? args : ['test/faults'], {
+const root = fileURLToPath(new URL('..', import.meta.url));
+const faults = 'test/faults';
+
+/** The files that have a test of this number. */
+function filesOf(number) {
+  const begins = new RegExp(`\\(\\s*['"\`]${number} [a-zA-Z]`);
+  const files = readdirSync(path.join(root, faults)).filter((name) => name.endsWith('.test.ts'));
+  return files.filter((name) => begins.test(readFileSync(path.join(root, faults, name), 'utf8'))).map((name) => `${faults}/${name}`);
+}
+
+// Numbers stand for the files that have tests of theirs: `npm run test:faults 8 12`.
+const args = process.argv.slice(2).flatMap((arg) => (/^\d+$/.test(arg) ? filesOf(arg) : [arg]));
+if (process.argv.length > 2 && args.length === 0)
+  throw new Error(`no test of ${faults} has the number ${process.argv.slice(2).join(', ')}`);
+const { titles, scorecard, notRun, exitCode } = await runVitest(args.length > 0 ? [...new Set(args)] : [faults], {
   TENANCY_FAULTS: process.env.TENANCY_FAULTS ?? 'all',
 });
 
@@ -13,6 +28,7 @@ let passed = 0;
 let failed = 0;
 for (const [number, title] of Object.entries(titles)) {
   const tests = scorecard.filter((test) => test.number === Number(number));
+  if (args.length > 0 && tests.length === 0) continue;
   const run = tests.filter(({ state }) => state !== 'not-run');
   const sum = (key) => run.reduce((total, test) => total + test[key], 0);
   const hasPassed = run.length > 0 && run.every(({ state }) => state === 'passed') && sum('tried') === sum('converged');
