@@ -1,3 +1,4 @@
+import { backupErrors } from './errors/backup-errors.js';
 import { configErrors } from './errors/config-errors.js';
 import { type ErrorDefinition, EXIT, type ExitCode } from './errors/define.js';
 import { driverErrors } from './errors/driver-errors.js';
@@ -14,6 +15,7 @@ import { redact } from './util/redact.js';
 
 /** Every code there is; each area words its own in `src/errors/`. */
 const definitions = {
+  ...backupErrors,
   ...configErrors,
   ...embeddedErrors,
   ...registryErrors,

@@ -51,6 +51,8 @@ export const RUN_COMMANDS = [
   'rotate',
   'adopt',
   'verify',
+  'backup',
+  'restore',
 ] as const;
 
 export type RunCommand = (typeof RUN_COMMANDS)[number];
@@ -99,6 +101,7 @@ export type StepName =
   | 'drop'
   | 'drop-access'
   | 'tombstone'
+  | 'load'
   | 'mark'
   | 'repair'
   | 'create-login'
@@ -166,6 +169,8 @@ export type RunEvent =
       readonly to: string | null;
       readonly steps: readonly StepName[];
       readonly migrations: readonly string[];
+      /** Of a deprovision that would begin with a backup of our own: where that would go, and what would make it. */
+      readonly backup?: { readonly directory: string; readonly tool: string };
     }
   | {
       /** The end of a dry run of migrate or rollback: the plan as a whole, in a size that doesn't grow with the fleet. */
@@ -209,6 +214,16 @@ export type RunEvent =
       readonly connect: string;
       /** What has to be done first: start the embedded server, say. */
       readonly note?: string;
+    }
+  | {
+      /** The tool has made a backup by itself: it lies there, whole, under its final name. */
+      readonly type: 'backup.finished';
+      readonly tenant: string;
+      /** Its id, for `--from`. */
+      readonly backup: string;
+      readonly path: string;
+      readonly sha256: string;
+      readonly bytes: number;
     }
   | {
       readonly type: 'tenant.retried';

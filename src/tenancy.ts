@@ -3,8 +3,9 @@ import type { ResolvedConfig } from './config/types.js';
 import { TenancyError } from './errors.js';
 import type { StampedRunEvent } from './events.js';
 import type { TenantSelection } from './fleet/selection.js';
-import type { Run, TenantFilter, TenantSummary } from './registry/registry.js';
+import type { Backup, Run, TenantFilter, TenantSummary } from './registry/registry.js';
 import type { AdoptOptions } from './runs/adopt-run.js';
+import type { BackupOptions } from './runs/backup-run.js';
 import type { ControlAnswer } from './runs/control-run.js';
 import type { DeprovisionOptions } from './runs/deprovision-run.js';
 import type { RunSignals } from './runs/execute-run.js';
@@ -17,6 +18,7 @@ import type { PoolFilling, PoolState } from './runs/pool/pool-report.js';
 import type { ProvisionOptions } from './runs/provision-run.js';
 import type { RunReport } from './runs/report.js';
 import { requireTenant } from './runs/require-tenant.js';
+import type { RestoreOptions } from './runs/restore-run.js';
 import type { ResumedRun, ResumeOptions } from './runs/resume-run.js';
 import type { RetryOptions } from './runs/retry-run.js';
 import type { RepairOptions, RotateOptions, TenantRunOptions } from './runs/tenant-runs.js';
@@ -48,6 +50,12 @@ export interface Tenancy {
     id: string,
     options: Omit<Loose<DeprovisionOptions>, 'confirm'> & { readonly confirm: string | DeprovisionOptions['confirm'] },
   ): Promise<RunReport>;
+  /** Makes a backup of each; the tenants stay as they are. */
+  backup(selection: TenantSelection, options?: Loose<BackupOptions>): Promise<RunReport>;
+  /** Makes a tenant of a backup: of one that is gone the same again, or with `as` another. */
+  restore(id: string, options?: Loose<RestoreOptions>): Promise<RunReport>;
+  /** The backups of a tenant, also of one that is gone; newest first. */
+  listBackups(id: string, options?: { readonly limit?: number }): Promise<readonly Backup[]>;
   suspend(id: string, options?: Loose<TenantRunOptions>): Promise<RunReport>;
   resume(id: string, options?: Loose<TenantRunOptions>): Promise<RunReport>;
   /**
@@ -125,6 +133,9 @@ export function openTenancy(config: ResolvedConfig, options: TenancyOptions = {}
         ...withSignals(asked),
         confirm: typeof confirm === 'function' ? confirm : confirmById(confirm),
       }),
+    backup: async (selection, asked = {}) => (await import('./runs/backup-run.js')).backUpTenants(workspace, selection, withSignals(asked)),
+    restore: async (id, asked = {}) => (await import('./runs/restore-run.js')).restoreOne(workspace, id, withSignals(asked)),
+    listBackups: async (id, { limit = 100 } = {}) => (await workspace.registry()).listBackups(parseTenantId(id), { limit }),
     suspend: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).suspendOne(workspace, id, withSignals(asked)),
     resume: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).resumeOne(workspace, id, withSignals(asked)),
     rotate: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).rotateOne(workspace, id, withSignals(asked)),

@@ -77,7 +77,7 @@ export interface TenantLogin {
 /** The provision or deprovision that is under way, or that failed half way. */
 export interface TenantOperation {
   readonly id: string;
-  readonly type: 'provision' | 'deprovision' | 'adopt';
+  readonly type: 'provision' | 'deprovision' | 'adopt' | 'restore';
   /** The status to go back to when a deprovision is called off before anything was dropped; null for the other types. */
   readonly cameFrom: 'active' | 'suspended' | 'failed' | null;
 }

@@ -7,6 +7,7 @@ import { withTenancy } from './with-tenancy.js';
 
 /** How much of the audit trail is shown. */
 const NEWEST = 20;
+const BACKUPS = 5;
 
 export interface ShowFlags {
   readonly revealUrl?: boolean;
@@ -17,11 +18,12 @@ export async function runShow(context: CommandContext, id: string, { revealUrl =
     if (revealUrl) return printUrl(context, id, await tenancy.connectionUrl(id));
     const tenant = await tenancy.find(id);
     const registry = await tenancy.workspace.registry();
-    const [steps, events] = await Promise.all([
+    const [steps, events, backups] = await Promise.all([
       tenant.operation ? registry.readSteps(tenant.operation.id) : [],
       readNewestEvents(registry, tenant.id),
+      registry.listBackups(tenant.id, { limit: BACKUPS }),
     ]);
-    await writeDocument(toTenantShowDocument({ tenant, steps, events }), printTenantShow, { ...context, ...context.globals });
+    await writeDocument(toTenantShowDocument({ tenant, steps, events, backups }), printTenantShow, { ...context, ...context.globals });
     return EXIT.ok;
   });
 }

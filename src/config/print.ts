@@ -45,6 +45,7 @@ export function describeConfig(config: ResolvedConfig): Readonly<Record<string, 
       executor: defaults.executor,
     },
     logs: config.logsDirectory,
+    backups: config.backups ?? 'none',
   };
 }
 

@@ -10,6 +10,7 @@ import { createPlace } from './place-tenant.js';
 import { absoluteUrl, resolveOnce } from './resolve-url.js';
 import type {
   AnyMigrateHook,
+  BackupsConfig,
   Hook,
   Hooks,
   MigrateHook,
@@ -88,7 +89,13 @@ export function resolveConfig(loaded: LoadedConfig, options: ResolveConfigOption
       executor: run.executor,
     },
     logsDirectory: path.resolve(root, config.logs ?? '.tenancy/logs'),
+    backups: config.backups === undefined ? null : resolveBackups(config.backups, root),
   };
+}
+
+function resolveBackups({ directory, tools = {} }: BackupsConfig, root: string): ResolvedConfig['backups'] {
+  const paths = Object.entries(tools).map(([tool, file]) => [tool, path.resolve(root, file)]);
+  return { directory: path.resolve(root, directory), tools: Object.fromEntries(paths) };
 }
 
 function firstUrl(clusters: ResolvedConfig['clusters']): UrlSource {

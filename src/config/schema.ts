@@ -2,6 +2,7 @@
 import * as z from 'zod/mini';
 import type { ConfigIssue } from '../errors/config-errors.js';
 import { DRIVER_NAMES } from '../tenant.js';
+import type { BackupTool } from './backup-types.js';
 import { explainDuration, explainWait } from '../util/duration.js';
 import { wordIssues, wordUnknownKeys } from './config-issues.js';
 import { explainWaves } from './parse-waves.js';
@@ -262,6 +263,8 @@ const clusters = z.record(z.string(), cluster).check((context) => {
   }
 });
 
+const backupTools = ['pg_dump', 'pg_restore', 'mariadb-dump', 'mariadb', 'mongodump', 'mongorestore'] satisfies BackupTool[];
+
 const configSchema = strict({
   registry: z.optional(strict({ url: z.optional(url) })),
   clusters,
@@ -289,6 +292,12 @@ const configSchema = strict({
     }),
   ),
   logs: z.optional(text),
+  backups: z.optional(
+    strict({
+      directory: text,
+      tools: z.optional(strict(Object.fromEntries(backupTools.map((tool) => [tool, z.optional(text)])))),
+    }),
+  ),
 });
 
 /** Everything that is wrong with a config, in the order of its keys; empty where it is sound. */

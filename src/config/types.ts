@@ -3,8 +3,10 @@ import type { TenantDb } from '../migrations/migration.js';
 import type { DriverName, Placement, Tenant, TenantSeed } from '../tenant.js';
 import type { Share } from '../util/share.js';
 import type { PoolConfig, TemplatesMode } from './ahead-types.js';
+import type { BackupInfo, BackupsConfig, ResolvedBackups } from './backup-types.js';
 
 export type { PoolConfig, TemplatesMode } from './ahead-types.js';
+export type { BackupInfo, BackupsConfig, BackupTool } from './backup-types.js';
 
 import type { Isolation, SecretsConfig } from './isolation-types.js';
 
@@ -53,6 +55,8 @@ export interface TenancyConfig {
   readonly defaults?: RunDefaults;
   /** Where the log file of each tenant goes. @default '.tenancy/logs' */
   readonly logs?: string;
+  /** Where backups are kept, and which tools make them. @default none: then only a backup hook makes any */
+  readonly backups?: BackupsConfig;
 }
 
 export interface ClusterConfig {
@@ -254,6 +258,8 @@ export interface HookContext {
   readonly from: string | null;
   readonly to: string | null;
   readonly runId: string;
+  /** In `afterBackup`: what was made, to be shipped elsewhere; null in every other hook, and where a `backup` hook of yours has made it. */
+  readonly backup: BackupInfo | null;
 }
 
 export interface HookLogin {
@@ -323,4 +329,5 @@ export interface ResolvedConfig {
     readonly executor: Executor;
   };
   readonly logsDirectory: string;
+  readonly backups: ResolvedBackups | null;
 }

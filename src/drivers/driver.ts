@@ -1,6 +1,9 @@
 import type { TenancyError } from '../errors.js';
 import type { AppliedMigration, LocalMigration, MigrationScript, TenantDb, TenantHistory } from '../migrations/migration.js';
 import type { DriverName, Placement } from '../tenant.js';
+import type { BackupDriver } from './backup-driver.js';
+
+export type { BackupCheck, BackupDriver, BackupFormat, BackupSource, BackupTools, BackupWork } from './backup-driver.js';
 
 /**
  * # Adding a driver
@@ -86,6 +89,8 @@ export interface TenantDriver {
   clientCommand(target: TenantTarget, url: string): string;
   /** Where SQL isn't the engine's language: the client library's own handle on the tenant's database, under the cluster's budget. */
   nativeDatabase?(target: TenantTarget): unknown;
+  /** Dumps and loads a tenant by the engine's own tools. */
+  readonly backups?: BackupDriver;
   /**
    * Lends a session bound to the tenant, on one connection of the cluster's budget, and takes it back clean afterwards.
    * Waits while the budget is spent. On abort the running statement is cancelled and the connection destroyed.

@@ -1,6 +1,7 @@
 import { isTenancyError, TenancyError } from '../errors.js';
 import type { StepName } from '../events.js';
 import type { Tenant, TenantOperation } from '../tenant.js';
+import { type BackupWay, makeBackup, planBackup } from './backups/back-up.js';
 import { refuseProtected } from './guard-deprovision.js';
 import { createHookContext, runHook, withHooks } from './hook-context.js';
 import { dropLogins, mayHaveLogins } from './logins.js';
@@ -31,15 +32,20 @@ export function planDeprovisionOperation(tenant: Tenant, newId: string): TenantO
  * guard → cut access → backup → drop → drop access → verify → tombstone. Nothing is dropped before the backup hook has ended well,
  * and whatever ends it up to there gives access back.
  */
-export async function deprovisionTenant(scope: TenantScope, operation: TenantOperation, hasBackup: boolean): Promise<WorkResult> {
+export async function deprovisionTenant(
+  scope: TenantScope,
+  operation: TenantOperation,
+  { hasBackup }: { readonly hasBackup: boolean },
+): Promise<WorkResult> {
   const { run, tenant, driver, target, signal } = scope;
-  const { drop, backup } = run.config.hooks;
+  const { drop } = run.config.hooks;
   // Another command was faster, while this one waited for the lease.
   if (tenant.status === 'deprovisioned') return { outcome: 'up-to-date', from: null, to: null };
   const context = () => createHookContext(scope, { from: tenant.schemaVersion, to: null });
 
   let isGone = false;
   let isLeftAlone = false;
+  let way: BackupWay | null = null;
   // Not journaled: it is what begins the operation that the journal belongs to, and is repeated by every attempt.
   await runStep({ ...scope, steps: noJournal }, 'guard', async () => {
     const presence = await driver.probe(target);
@@ -68,6 +74,7 @@ export async function deprovisionTenant(scope: TenantScope, operation: TenantOpe
         next: 'move or drop those first, then run the same command again',
       });
     }
+    if (hasBackup) way = await planBackup(run, driver, { signal });
     await begin(scope, operation);
   });
 
@@ -78,10 +85,15 @@ export async function deprovisionTenant(scope: TenantScope, operation: TenantOpe
       if (isGone) return { status: 'done-before' };
       return { detail: (await cutTenantAccess(scope)).detail };
     });
-    if (hasBackup && !isGone) {
+    // Narrowed anew: what a callback assigns the compiler doesn't see.
+    const backupWay = way as BackupWay | null;
+    if (backupWay !== null && !isGone) {
       // Repeated until the drop begins: the one of an attempt that failed days ago would lack what was written since.
       const backUp = scope.steps.hasBegun('drop') ? runStepOnce : runStep;
-      await backUp(scope, 'backup', () => withHooks(scope, 'Backup', context, () => runHook(scope, 'backup', backup, context)));
+      await backUp(scope, 'backup', async () => {
+        const made = await makeBackup(scope, backupWay);
+        return made === null ? {} : { detail: made.path };
+      });
     }
   } catch (error) {
     if (canCallOff) await callOff(scope, operation);
@@ -95,6 +107,8 @@ export async function deprovisionTenant(scope: TenantScope, operation: TenantOpe
       await passPointOfNoReturn(scope, canCallOff ? () => callOff(scope, operation) : async () => undefined);
       if (drop) await runHook(scope, 'drop', drop, context);
       else detail = await driver.drop(target, signal);
+      // An interrupted restore has more than the home.
+      if (tenant.activatedAt === null) await driver.backups?.sweep(target, signal);
     });
     return detail === 'absent' ? { status: 'done-before' } : { detail };
   });
@@ -145,7 +159,7 @@ async function refuseRenamed({ tenant, driver, target }: TenantScope): Promise<v
 /** Its provisioning never got to a home of its own, since somebody else's had the name: that one is not the tenant's, and the id can be freed. */
 async function wasNeverMade({ run, tenant }: TenantScope): Promise<boolean> {
   const { operation } = tenant;
-  const isUnfinished = operation?.type === 'provision' || (operation?.type === 'deprovision' && operation.cameFrom === 'failed');
+  const isUnfinished = operation?.type === 'provision' || operation?.type === 'restore' || (operation?.type === 'deprovision' && operation.cameFrom === 'failed');
   if (!isUnfinished) return false;
   const steps = await run.registry.readSteps(tenant.homeOperationId);
   return !steps.some(({ step, state }) => step === 'create' && state === 'done');

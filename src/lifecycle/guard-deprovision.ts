@@ -8,7 +8,8 @@ export interface DeprovisionRequest {
   readonly ids: readonly string[];
   /** The flag of a selection that was given, such as `--all`; null where none was. */
   readonly selectedBy: string | null;
-  readonly hasBackupHook: boolean;
+  /** By a hook of the user's, or by the tool itself. */
+  readonly canBackUp: boolean;
   readonly skipBackup: boolean;
 }
 
@@ -31,11 +32,11 @@ export function guardDeprovisionRequest({ ids, selectedBy }: Pick<DeprovisionReq
 }
 
 /** The second guard: no connection either. A tenant without a backup is only removed when that was said. @throws TenancyError, exit 4 */
-export function guardBackup({ hasBackupHook, skipBackup }: Pick<DeprovisionRequest, 'hasBackupHook' | 'skipBackup'>): void {
-  if (hasBackupHook || skipBackup) return;
+export function guardBackup({ canBackUp, skipBackup }: Pick<DeprovisionRequest, 'canBackUp' | 'skipBackup'>): void {
+  if (canBackUp || skipBackup) return;
   throw new TenancyError('TENANCY_DEPROVISION_REFUSED', {
-    reason: 'there would be no backup: the config has no backup hook',
-    next: 'set hooks.backup, or say --skip-backup when the data may be lost for good',
+    reason: 'there would be no backup: the config has neither a directory for backups nor a backup hook',
+    next: "add backups: { directory: './backups' } to it (or hooks.backup), or say --skip-backup when the data may be lost for good",
   });
 }
 

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { inspect } from 'node:util';
-import type { Hook, HookContext, HookLogin, Hooks } from '../config/types.js';
+import type { BackupInfo, Hook, HookContext, HookLogin, Hooks } from '../config/types.js';
 import { TenancyError } from '../errors.js';
 import { untilOverdue } from '../util/abort.js';
 import { execForTenant } from '../util/exec.js';
@@ -16,7 +16,11 @@ export interface HookVersions {
 }
 
 /** What a hook is handed; nothing in it opens a connection before it is used. */
-export function createHookContext(scope: TenantScope, versions: HookVersions = { from: null, to: null }): HookContext {
+export function createHookContext(
+  scope: TenantScope,
+  versions: HookVersions = { from: null, to: null },
+  backup: BackupInfo | null = null,
+): HookContext {
   const { run, tenant, driver, target, signal } = scope;
   const url = driver.connectionUrl(target);
   const env = {
@@ -68,6 +72,7 @@ export function createHookContext(scope: TenantScope, versions: HookVersions = {
     dryRun: run.dryRun,
     ...versions,
     runId: run.runId,
+    backup,
   };
 }
 

@@ -23,7 +23,7 @@ export async function migrateTenant(scope: TenantScope, onVersion: OnVersion): P
 
 /** Why a tenant that isn't active (or suspended) can't be migrated. */
 export function refuseStatus({ id, status, operation }: Tenant, command: RunCommand): TenancyError {
-  const next = `finish it first: \`tenancy tenant ${operation?.type === 'deprovision' ? 'deprovision' : 'provision'} ${id}\``;
+  const next = `finish it first: \`tenancy tenant ${operation?.type === 'deprovision' || operation?.type === 'restore' ? operation.type : 'provision'} ${id}\``;
   const done = command === 'rollback' ? 'rolled back' : 'migrated';
   return new TenancyError('TENANCY_STATE_REFUSED', { tenant: id, status, command: done, next });
 }

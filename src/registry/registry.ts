@@ -2,9 +2,11 @@ import type { OutcomeCounts, RunCommand, RunStop, TenantOutcome, TenantOutcomeTy
 import type { DriverName, Placement, Tenant, TenantFailure, TenantId, TenantLogin, TenantOperation, TenantStatus } from '../tenant.js';
 
 import type { Shard } from '../util/shard.js';
+import type { BackupBook } from './backups.js';
 import type { RunDistribution } from './distribution.js';
 import type { PreparedHomeBook } from './prepared-homes.js';
 
+export type { Backup, NewBackup } from './backups.js';
 export type { RunDistribution } from './distribution.js';
 export type { NewPreparedHome, PreparedHome } from './prepared-homes.js';
 
@@ -20,7 +22,7 @@ export type { NewPreparedHome, PreparedHome } from './prepared-homes.js';
  *
  * The contract suite (`test/contract/registry-suite.ts`) is a part of this contract.
  */
-export interface Registry extends PreparedHomeBook {
+export interface Registry extends PreparedHomeBook, BackupBook {
   /** Made when the registry was created; part of every marker. */
   readonly id: string;
   /** Redacted, for messages. */

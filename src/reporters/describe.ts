@@ -2,7 +2,7 @@ import { isTenancyError } from '../errors.js';
 import type { OutcomeError, RunCommand, RunEvent, RunStop, StepName, TenantOutcome, TenantOutcomeType } from '../events.js';
 import { TENANT_OUTCOMES } from '../events.js';
 import { redact } from '../util/redact.js';
-import { formatCount, formatDuration, formatNumber } from './format.js';
+import { formatBytes, formatCount, formatDuration, formatNumber } from './format.js';
 
 type Words = { readonly verb: string; readonly done: string; readonly nothing: string };
 
@@ -17,6 +17,8 @@ const commandWords = {
   rotate: { verb: 'rotate', done: 'rotated', nothing: 'no overlap to end' },
   adopt: { verb: 'adopt', done: 'adopted', nothing: 'adopted before' },
   verify: { verb: 'verify', done: 'mended', nothing: 'as recorded' },
+  backup: { verb: 'back up', done: 'backed up', nothing: 'nothing to back up' },
+  restore: { verb: 'restore', done: 'restored', nothing: 'already restored' },
 } satisfies Record<RunCommand, Words>;
 
 export function describeCommand(command: RunCommand): Words {
@@ -38,6 +40,7 @@ const stepWords = {
   drop: 'drop',
   'drop-access': 'drop its users and grants',
   tombstone: 'tombstone',
+  load: 'load the backup',
   mark: 'mark as ours',
   repair: 'repair',
   'create-login': 'create a login',
@@ -135,6 +138,8 @@ export function describeEvent(event: RunEvent, command: RunCommand): string {
       return `${event.tenant}: ${event.direction === 'up' ? 'applied' : 'reverted'} ${event.migration} in ${formatDuration(event.ms)}`;
     case 'tenant.located':
       return `${event.tenant}: ${event.driver === 'postgres-schema' ? 'schema' : 'database'} ${event.name} on ${event.cluster}, ${event.url}`;
+    case 'backup.finished':
+      return `${event.tenant}: backup ${event.backup}, ${formatBytes(event.bytes)}, ${event.path}`;
     case 'tenant.retried':
       return `${event.tenant}: attempt ${event.attempt} in ${formatDuration(event.delayMs)}, after: ${event.error.message}`;
     case 'tenant.finding':

@@ -28,3 +28,11 @@ export function formatSome(names: readonly string[], total: number, limit: numbe
   const rest = total - shown.length;
   return rest <= 0 ? shown.join(', ') : `${shown.join(', ')} and ${formatNumber(rest)} more`;
 }
+
+/** `512 B`, `4.2 kB`, `1.3 GB`: by thousands. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let [value, unit] = [bytes, 0];
+  while (value >= 999.5 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
+  return `${unit === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}

@@ -29,9 +29,10 @@ export interface DeprovisionOptions {
 export async function deprovisionOne(workspace: Workspace, rawIds: readonly string[], options: DeprovisionOptions): Promise<RunReport> {
   const startedMs = monotonicMs();
   const { config } = workspace;
-  const hasBackup = config.hooks.backup !== undefined && !options.skipBackup;
+  const canBackUp = config.hooks.backup !== undefined || config.backups !== null;
+  const hasBackup = canBackUp && !options.skipBackup;
   const id = guardDeprovisionRequest({ ids: rawIds, selectedBy: options.selectedBy ?? null });
-  guardBackup({ hasBackupHook: config.hooks.backup !== undefined, skipBackup: options.skipBackup ?? false });
+  guardBackup({ canBackUp, skipBackup: options.skipBackup ?? false });
 
   const registry = await workspace.registry();
   const tenant = await guardDeprovisionTenant(registry, id);
@@ -67,7 +68,7 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
     },
     work: async (scope) => {
       guardLeasedTenant(tenant, scope.tenant);
-      return deprovisionTenant(scope, planDeprovisionOperation(scope.tenant, operationId), hasBackup);
+      return deprovisionTenant(scope, planDeprovisionOperation(scope.tenant, operationId), { hasBackup });
     },
     failAs: 'deprovision.fail',
   });

@@ -1,4 +1,4 @@
-import type { Executor, ResolvedConfig } from '../config/types.js';
+import type { Executor } from '../config/types.js';
 import type { EXIT } from '../errors/define.js';
 import { TenancyError } from '../errors.js';
 import type { FailureBudget } from '../fleet/failure-budget.js';
@@ -20,6 +20,7 @@ import { findMissing } from './find-missing.js';
 import { planRun } from './lanes.js';
 import { findLastFailed, narrowToFailed } from './last-failed.js';
 import { leaveOutVerified } from './leave-out-verified.js';
+import { refuseUnknownClusters } from './refuse-unknown-clusters.js';
 import type { RunReport } from './report.js';
 import { tryThrottles } from './throttle-clusters.js';
 import type { RunOptions, Workspace } from './workspace.js';
@@ -145,17 +146,6 @@ export async function migrateFiltered(
 /** Its workers speak for it in one name. What it tells comes from the registry, where only what has an outcome is heard of. */
 function nameOwner(runId: string): Pick<RunOptions, 'runId' | 'owner' | 'holdsIdle'> {
   return { runId, owner: `${runId}/queue`, holdsIdle: false };
-}
-
-/** A typo must not make an empty selection, which ends well. */
-function refuseUnknownClusters({ clusters }: ResolvedConfig, filter: TenantFilter): void {
-  const unknown = filter.clusters?.find((name) => !clusters[name]);
-  if (unknown === undefined) return;
-  throw new TenancyError('TENANCY_OPTION_REJECTED', {
-    option: '--cluster',
-    value: unknown,
-    expected: `one of ${Object.keys(clusters).join(', ')}`,
-  });
 }
 
 /** What a retry or a resume has to know again. */

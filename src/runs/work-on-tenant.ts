@@ -134,6 +134,8 @@ function createDeadline(run: RunContext, tenant: Tenant): { readonly signal: Abo
 
 /** What was known of the tenant still holds: it was refused before anything was done, or stopped, or only its access was changed, or it was only looked at. */
 function isUntouched(command: RunCommand, { outcome: { outcome, error }, result }: Ending): boolean {
+  // A backup changes nothing of the tenant.
+  if (command === 'backup') return true;
   if (command === 'verify') return result?.clearsError !== true;
   const isRefused = error?.code === 'TENANCY_STATE_REFUSED' || error?.code === 'TENANCY_DEPROVISION_REFUSED';
   return isRefused || outcome === 'cancelled' || (outcome === 'applied' && (command === 'suspend' || command === 'resume'));

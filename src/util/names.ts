@@ -12,9 +12,18 @@ export function createOperationId(): string {
 /** `20261121-013012-k3x9`: sorts by time, and can be read out over the telephone. */
 export function createRunId(): string {
   const time = wallClock().toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
+  return `${time}-${createTail(4)}`;
+}
+
+/** Of a backup: without its time, which stands before it in the name of the file. */
+export function createBackupId(): string {
+  return createTail(10);
+}
+
+/** Can be read out over the telephone. */
+function createTail(length: number): string {
   const alphabet = 'abcdefghjkmnpqrstuvwxyz23456789';
-  const tail = [...randomBytes(4)].map((byte) => alphabet[byte % alphabet.length]).join('');
-  return `${time}-${tail}`;
+  return [...randomBytes(length)].map((byte) => alphabet[byte % alphabet.length]).join('');
 }
 
 /** Tells this process from every other that may hold a lease. */

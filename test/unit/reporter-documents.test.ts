@@ -153,7 +153,22 @@ test('tenant show tells all that is known of one', async () => {
     { operationId: 'op_2', tenant: 'globex', step: 'migrate', state: 'failed', attempt: 2, error: 'no', startedAt: at, finishedAt: null },
   ] as const;
   const events = [{ sequence: 1, at, runId: 'r_1', tenant: 'globex', type: 'tenant.registered', data: {} }];
-  expect(await print('tenantShow', toTenantShowDocument({ tenant: globex, steps, events }), printTenantShow)).toMatchInlineSnapshot(`
+  const backup: Backup = {
+    id: 'k3x9m2p7qa',
+    tenant: globex.id,
+    incarnation: 1,
+    cluster: 'main',
+    driver: 'postgres-schema',
+    path: '/backups/globex/20260102T030405Z-k3x9m2p7qa.dump',
+    format: 'pg_dump-custom',
+    sha256: 'a'.repeat(64),
+    bytes: 10_467,
+    schemaVersion: '0012_index',
+    migrationsHash: 'b'.repeat(64),
+    runId: 'r_1',
+    at,
+  };
+  expect(await print('tenantShow', toTenantShowDocument({ tenant: globex, steps, events, backups: [backup] }), printTenantShow)).toMatchInlineSnapshot(`
     "globex
       status   failed, protected
       schema   tenant_globex on main

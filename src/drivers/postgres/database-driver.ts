@@ -1,6 +1,7 @@
 import { TenancyError } from '../../errors.js';
 import type { Presence, TenantDriver, TenantTarget } from '../driver.js';
 import { bareMarker, describeOwner, isSameMarker } from '../marker.js';
+import { createPostgresBackups } from './backups.js';
 import { psqlCommand, withDatabase } from './cluster-url.js';
 import { cutDatabaseAccess, restoreDatabaseAccess } from './database-access.js';
 import { createDatabase } from './database-create.js';
@@ -93,6 +94,7 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
     },
     inspect: (target, what, signal) => inspectHome(context, target, inspectedAs(target), what, signal),
     mend: (target, what, signal) => mendHome(context, inspectedAs(target), what, signal),
+    backups: createPostgresBackups(context, { historySchema: HISTORY_SCHEMA }),
     connectionUrl: (target) => withDatabase(context.url, target.name),
     databaseName: (target) => target.name,
     clientCommand: (_target, url) => psqlCommand(url),

@@ -5,6 +5,7 @@ import type { ConnectionBudget } from './connection-budget.js';
 
 /** What both drivers of one cluster share. */
 export interface EngineContext {
+  readonly cluster: string;
   /** The admin URL; its database is where schema tenants live, and from where databases are made. */
   readonly url: string;
   readonly budget: ConnectionBudget;

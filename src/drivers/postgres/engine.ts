@@ -24,6 +24,7 @@ export async function openPostgresCluster(options: OpenClusterOptions): Promise<
   const where = describeClusterUrl(url);
   const budget = createConnectionBudget({ url, maxConnections, applicationName });
   const context: EngineContext = {
+    cluster,
     url,
     budget,
     extensionsSchema,

@@ -1,6 +1,7 @@
 import { TenancyError } from '../../errors.js';
 import type { Presence, TenantDriver, TenantTarget } from '../driver.js';
 import { bareMarker, describeOwner, isSameMarker } from '../marker.js';
+import { createPostgresBackups } from './backups.js';
 import { databaseOf, psqlCommand, withSearchPath } from './cluster-url.js';
 import { type EngineContext, ensuredExtensionsOf, withClient } from './engine-context.js';
 import { type InspectedHome, inspectHome, mendHome } from './inspect.js';
@@ -74,6 +75,7 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
     findAt: (targets, digest) => withClient(context, null, undefined, (client) => findSchemasAt(client, targets, digest)),
     inspect: (target, what, signal) => inspectHome(context, target, inspectedAs(target), what, signal),
     mend: (target, what, signal) => mendHome(context, inspectedAs(target), what, signal),
+    backups: createPostgresBackups(context, { historySchema: null }),
     connectionUrl: (target) => withSearchPath(context.url, [target.name, context.extensionsSchema]),
     databaseName: () => databaseOf(context.url),
     clientCommand: (_target, url) => psqlCommand(url),

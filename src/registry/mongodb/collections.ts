@@ -1,5 +1,6 @@
 import type { Collection, Db } from 'mongodb';
 import type {
+  BackupDocument,
   ClusterDocument,
   CounterDocument,
   EventDocument,
@@ -27,6 +28,7 @@ export const REGISTRY_COLLECTIONS = [
   'run_tenants',
   'events',
   'prepared_homes',
+  'backups',
 ] as const;
 
 /** Answers come in pieces of 101 documents otherwise, each a round trip: no page or batch of ours is so large as this. */
@@ -43,6 +45,7 @@ export interface RegistryCollections {
   readonly runTenants: Collection<RunTenantDocument>;
   readonly events: Collection<EventDocument>;
   readonly preparedHomes: Collection<PreparedHomeDocument>;
+  readonly backups: Collection<BackupDocument>;
 }
 
 export function openCollections(db: Db): RegistryCollections {
@@ -57,5 +60,6 @@ export function openCollections(db: Db): RegistryCollections {
     runTenants: db.collection(`${PREFIX}run_tenants`),
     events: db.collection(`${PREFIX}events`),
     preparedHomes: db.collection(`${PREFIX}prepared_homes`),
+    backups: db.collection(`${PREFIX}backups`),
   };
 }

@@ -142,6 +142,24 @@ export interface EventDocument {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
+/** A backup that was made. */
+export interface BackupDocument {
+  readonly _id: string;
+  readonly sequence: number;
+  readonly tenant: string;
+  readonly incarnation: number;
+  readonly cluster: string;
+  readonly driver: string;
+  readonly path: string;
+  readonly format: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly schemaVersion: string | null;
+  readonly migrationsHash: string | null;
+  readonly runId: string;
+  readonly at: Date;
+}
+
 /** A home made ahead of any tenant. */
 export interface PreparedHomeDocument {
   readonly _id: string;

@@ -1,4 +1,5 @@
 import type { OpenRegistryOptions, Registry } from '../registry.js';
+import { createBackupBook } from './backups.js';
 import { createChangeWriter } from './changes.js';
 import { createClusterRegister } from './clusters.js';
 import { openRegistryConnection } from './connection.js';
@@ -34,6 +35,7 @@ export async function openMongodbRegistry(options: OpenRegistryOptions): Promise
       ...createOutcomeBook(db),
       ...createEventReader(db),
       ...createPreparedHomeBook(db),
+      ...createBackupBook(db),
       close: db.close,
     };
   } catch (error) {

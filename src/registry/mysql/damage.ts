@@ -14,6 +14,7 @@ export const REGISTRY_TABLES = [
   'run_tenants',
   'events',
   'prepared_homes',
+  'backups',
 ].map((name) => `tenancy_${name}`);
 
 /** For one that was opened. @throws TenancyError `TENANCY_REGISTRY_DAMAGED` */

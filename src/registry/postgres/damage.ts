@@ -13,6 +13,7 @@ export const REGISTRY_RELATIONS = [
   'run_tenants',
   'events',
   'prepared_homes',
+  'backups',
 ] as const;
 
 /** So many of them under the very names are no coincidence. */

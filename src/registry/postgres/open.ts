@@ -1,4 +1,5 @@
 import type { OpenRegistryOptions, Registry } from '../registry.js';
+import { createBackupBook } from './backups.js';
 import { createChangeWriter } from './changes.js';
 import { createClusterRegister } from './clusters.js';
 import { createRegistryConnection } from './connection.js';
@@ -35,6 +36,7 @@ export async function openPostgresRegistry(options: OpenRegistryOptions): Promis
       ...createOutcomeBook(db),
       ...createEventReader(db),
       ...createPreparedHomeBook(db),
+      ...createBackupBook(db),
       distribution: createRunDistribution(db),
       close: db.close,
     };

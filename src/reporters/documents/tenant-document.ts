@@ -1,7 +1,8 @@
-import type { AuditEvent, StepRecord } from '../../registry/registry.js';
+import type { AuditEvent, Backup, StepRecord } from '../../registry/registry.js';
 import type { Tenant, TenantFailure, TenantLogin, TenantOperation, TenantStatus } from '../../tenant.js';
 import type { Palette } from '../palette.js';
 import { sanitizeLine, sanitizeLines } from '../sanitize.js';
+import { type BackupDocument, printBackups, toBackupDocument } from './backup-document.js';
 import { printFacts, printTime, Table } from './table.js';
 
 /** A tenant as JSON shows it. Dates are ISO 8601 in UTC. */
@@ -47,6 +48,8 @@ export interface TenantShowDocument {
     readonly startedAt: string;
     readonly finishedAt: string | null;
   }[];
+  /** The newest, newest first. */
+  readonly backups: readonly BackupDocument[];
   /** The newest of its audit trail, oldest first. */
   readonly events: readonly {
     readonly sequence: number;
@@ -95,6 +98,7 @@ export function toTenantShowDocument(facts: {
   readonly tenant: Tenant;
   readonly steps: readonly StepRecord[];
   readonly events: readonly AuditEvent[];
+  readonly backups: readonly Backup[];
 }): TenantShowDocument {
   return {
     v: 1,
@@ -107,6 +111,7 @@ export function toTenantShowDocument(facts: {
       startedAt: startedAt.toISOString(),
       finishedAt: finishedAt?.toISOString() ?? null,
     })),
+    backups: facts.backups.map(toBackupDocument),
     events: facts.events.map(({ sequence, at, runId, type, data }) => ({ sequence, at: at.toISOString(), run: runId, type, data })),
   };
 }
@@ -119,7 +124,7 @@ function printLogin({ current, next, previous }: TenantLogin): string {
   return [current ?? 'none yet', ...others].join('; ');
 }
 
-export function printTenantShow({ tenant, steps, events }: TenantShowDocument, palette: Palette): readonly string[] {
+export function printTenantShow({ tenant, steps, events, backups }: TenantShowDocument, palette: Palette): readonly string[] {
   const { lease, lastError } = tenant;
   const facts: [string, string][] = [
     ['status', `${tenant.status}${tenant.protected ? ', protected' : ''}`],
@@ -147,6 +152,7 @@ export function printTenantShow({ tenant, steps, events }: TenantShowDocument, p
   if (tenant.operation !== null && steps.length > 0) {
     lines.push('', `steps of the ${tenant.operation.type} under way`, ...steps.map((step) => `  ${printStep(step, palette)}`));
   }
+  if (backups.length > 0) lines.push('', 'backups', ...printBackups(backups, palette).map((line) => `  ${line}`));
   if (events.length > 0) {
     const table = new Table([]);
     const rows = events.map(({ at, type, run }) => [

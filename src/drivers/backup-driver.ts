@@ -1,0 +1,75 @@
+import type { TenantTarget } from './driver.js';
+
+/**
+ * `pg_dump-custom`: an archive that pg_restore reads. `mysqldump-sql`: SQL that names no database. `mongodump-folder`: a folder as mongodump
+ * writes it for one database, without the folder of the database's own name.
+ */
+export type BackupFormat = 'pg_dump-custom' | 'mysqldump-sql' | 'mongodump-folder';
+
+/**
+ * Backups of one tenant by the engine's own tools. What comes of it is a file (or a folder) that those tools read without us.
+ *
+ * Every implementation promises:
+ * - `check` finds out about a tool that is missing, or too old for the server, before anything is touched;
+ * - no password is on a command line, and none is in an environment that another user of the machine may read;
+ * - an abort kills the tool with all that it has started; what it says on stderr goes to `log`;
+ * - no code that lives in the tenant is run with a superuser's rights, neither while it is dumped nor while it is loaded;
+ * - `dump` takes one consistent picture, writes to the path that it is given and nowhere else, and reads nobody's data but the tenant's;
+ * - `restore` writes to the target's home, and to what is its own and carries its operation, and to no other tenant's.
+ */
+export interface BackupDriver {
+  readonly format: BackupFormat;
+  /** Ends the name of the file; empty for a folder. */
+  readonly extension: string;
+  /** What it makes is a folder. */
+  readonly isFolder: boolean;
+  /**
+   * The tools there are for this server. Reads only.
+   * @throws TenancyError `TENANCY_BACKUP_TOOL_MISSING`, `TENANCY_BACKUP_TOOL_REFUSED`
+   */
+  check(options: BackupCheck): Promise<BackupTools>;
+  /** The path is that of an empty file (a folder isn't there yet). What is at the path after a failure is the caller's to remove. */
+  dump(target: TenantTarget, path: string, work: BackupWork): Promise<void>;
+  /**
+   * Fills the target's home, which `create` has made and which is empty. It may have another name than the one that was dumped.
+   * The history that comes with it is given the fence. Interrupted, it leaves a home that has to be dropped, and `sweep` to be called.
+   * @throws TenancyError `TENANCY_RESTORE_REFUSED` where what was dumped can't live under another name.
+   */
+  restore(target: TenantTarget, source: BackupSource, work: BackupWork & { readonly fence: number }): Promise<void>;
+  /** Ends and removes what an interrupted `dump` or `restore` of this operation may have left outside of the home. */
+  sweep(target: TenantTarget, signal: AbortSignal): Promise<void>;
+}
+
+export interface BackupCheck {
+  readonly purpose: 'dump' | 'restore';
+  /** Paths that the config gives, by the tool's name. */
+  readonly paths: Readonly<Record<string, string>>;
+  /** Of the tool that made what is to be restored, where one did: an older one may not read it. */
+  readonly madeBy?: string | null;
+  readonly signal: AbortSignal;
+}
+
+export interface BackupTools {
+  readonly engineVersion: string;
+  /** What dumps or restores, and its version, in words: `pg_dump 15.20 (/usr/bin/pg_dump)`. */
+  readonly described: string;
+  /** Of the tool; null where the driver does it by itself. */
+  readonly version: string | null;
+  /** Absolute paths by the tool's name. */
+  readonly paths: Readonly<Record<string, string>>;
+}
+
+export interface BackupWork {
+  readonly tools: BackupTools;
+  readonly lockTimeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly log: (text: string) => void;
+}
+
+export interface BackupSource {
+  readonly path: string;
+  /** The physical name that was dumped. */
+  readonly name: string;
+  /** A folder for what has to be written down on the way; its owner's alone, and removed by the caller. */
+  readonly scratch: string;
+}
