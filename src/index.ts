@@ -1,5 +1,7 @@
 export { defineConfig } from './config/define.js';
 export type {
+  BackupInfo,
+  BackupsConfig,
   ClusterConfig,
   Duration,
   ExecOptions,
@@ -50,7 +52,7 @@ export type {
 export type { FindingCode, FindingSeverity, FindingStatus } from './finding.js';
 export type { TenantSelection } from './fleet/selection.js';
 export type { TenantDb } from './migrations/migration.js';
-export type { Run, TenantFilter, TenantSummary } from './registry/registry.js';
+export type { Backup, Run, TenantFilter, TenantSummary } from './registry/registry.js';
 export type { RunReport } from './runs/report.js';
 export type { VerifyReport } from './runs/verify/verify-run.js';
 export type { Tenancy, TenancyOptions } from './tenancy.js';

@@ -2,8 +2,8 @@
 import * as z from 'zod/mini';
 import type { ConfigIssue } from '../errors/config-errors.js';
 import { DRIVER_NAMES } from '../tenant.js';
-import type { BackupTool } from './backup-types.js';
 import { explainDuration, explainWait } from '../util/duration.js';
+import type { BackupTool } from './backup-types.js';
 import { wordIssues, wordUnknownKeys } from './config-issues.js';
 import { explainWaves } from './parse-waves.js';
 import { explainUrl } from './url.js';

@@ -6,7 +6,7 @@ import type { PoolConfig, TemplatesMode } from './ahead-types.js';
 import type { BackupInfo, BackupsConfig, ResolvedBackups } from './backup-types.js';
 
 export type { PoolConfig, TemplatesMode } from './ahead-types.js';
-export type { BackupInfo, BackupsConfig, BackupTool } from './backup-types.js';
+export type { BackupInfo, BackupsConfig } from './backup-types.js';
 
 import type { Isolation, SecretsConfig } from './isolation-types.js';
 

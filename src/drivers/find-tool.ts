@@ -19,7 +19,9 @@ export async function* findTools(
   const { folders, endings } = searchPath();
   const candidates =
     where.configured === undefined
-      ? [...(where.folders ?? []), ...folders].flatMap((folder) => names.flatMap((name) => endings.map((ending) => path.join(folder, name + ending))))
+      ? [...(where.folders ?? []), ...folders].flatMap((folder) =>
+          names.flatMap((name) => endings.map((ending) => path.join(folder, name + ending))),
+        )
       : [where.configured];
   for (const candidate of new Set(candidates)) {
     if (!(await isExecutable(candidate))) continue;

@@ -159,7 +159,10 @@ async function refuseRenamed({ tenant, driver, target }: TenantScope): Promise<v
 /** Its provisioning never got to a home of its own, since somebody else's had the name: that one is not the tenant's, and the id can be freed. */
 async function wasNeverMade({ run, tenant }: TenantScope): Promise<boolean> {
   const { operation } = tenant;
-  const isUnfinished = operation?.type === 'provision' || operation?.type === 'restore' || (operation?.type === 'deprovision' && operation.cameFrom === 'failed');
+  const isUnfinished =
+    operation?.type === 'provision' ||
+    operation?.type === 'restore' ||
+    (operation?.type === 'deprovision' && operation.cameFrom === 'failed');
   if (!isUnfinished) return false;
   const steps = await run.registry.readSteps(tenant.homeOperationId);
   return !steps.some(({ step, state }) => step === 'create' && state === 'done');

@@ -22,7 +22,8 @@ export function findProvisionObstacle(tenant: Tenant): TenancyError | null {
   if (tenant.status === 'deprovisioning' || (tenant.status === 'failed' && tenant.operation?.type === 'deprovision')) {
     return refuse(`finish it first: \`tenancy tenant deprovision ${tenant.id}\``);
   }
-  if (tenant.operation?.type === 'restore' && tenant.status !== 'active') return refuse(`finish it first: \`tenancy tenant restore ${tenant.id}\``);
+  if (tenant.operation?.type === 'restore' && tenant.status !== 'active')
+    return refuse(`finish it first: \`tenancy tenant restore ${tenant.id}\``);
   if (tenant.operation?.type === 'adopt') return refuse('finish it first: run `tenancy registry adopt` again');
   return null;
 }

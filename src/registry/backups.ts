@@ -1,5 +1,5 @@
-import type { DriverName, TenantId } from '../tenant.js';
 import type { BackupFormat } from '../drivers/driver.js';
+import type { DriverName, TenantId } from '../tenant.js';
 
 /** A backup that was made: where it lies, and what is in it. The file's own manifest says the same. */
 export interface Backup {

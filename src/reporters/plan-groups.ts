@@ -16,6 +16,8 @@ export interface PlanGroup {
   /** How many on each, where that is known. */
   readonly clusters: Map<string, number>;
   /** Where the only one lives. */
+  /** What the only one would begin with. */
+  backup: NonNullable<Planned['backup']> | null;
   home: { readonly name: string; readonly cluster: string } | null;
 }
 
@@ -34,6 +36,7 @@ export function groupPlanned(planned: readonly PlannedGroup[], told: readonly Pl
       names: [],
       clusters: new Map(),
       home: null,
+      backup: null,
     };
     group.tenants += tenants;
     group.names.push(...sample);

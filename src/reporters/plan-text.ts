@@ -25,7 +25,7 @@ export class PlanText {
     const key = JSON.stringify([plan.from, plan.to, plan.steps, plan.migrations, plan.driver]);
     const group = this.groups.get(key);
     if (group === undefined) {
-      const { from, to, migrations, steps, driver, tenant, name, cluster } = plan;
+      const { from, to, migrations, steps, driver, tenant, name, cluster, backup = null } = plan;
       this.groups.set(key, {
         from,
         to,
@@ -36,10 +36,12 @@ export class PlanText {
         names: [tenant],
         clusters: new Map(),
         home: { name, cluster },
+        backup,
       });
     } else {
       group.tenants += 1;
       group.home = null;
+      group.backup = null;
       if (group.names.length < MAX_NAMES) group.names.push(plan.tenant);
     }
     return isVerbose ? [sanitizeLine(describeEvent(plan, command))] : [];
@@ -72,7 +74,7 @@ export class PlanText {
 }
 
 function printGroup(
-  { names, tenants, home, driver, clusters, ...plan }: PlanGroup,
+  { names, tenants, home, driver, clusters, backup, ...plan }: PlanGroup,
   command: RunCommand,
   palette: Palette,
 ): readonly string[] {
@@ -88,6 +90,7 @@ function printGroup(
   }
   // Where migrating is all there is to do, the list of migrations says it.
   if (command !== 'migrate' && command !== 'rollback' && plan.steps.length > 0) lines.push(`  ${plan.steps.map(describeStep).join(' → ')}`);
+  if (backup !== null) lines.push(palette.dim(`  backup to ${sanitizeLine(backup.directory)}, by ${sanitizeLine(backup.tool)}`));
   for (const name of shorten(plan.migrations)) lines.push(`  ${name}`);
   return lines;
 }

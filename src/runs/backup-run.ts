@@ -44,7 +44,12 @@ export async function backUpTenants(workspace: Workspace, selection: TenantSelec
     announceRun(run, plan, null, null, { failedIn, shard: filter.shard });
     await checkClusters(run, plan);
     const ways = await planWays(run, plan, options.signals.abort);
-    const how = { filter: describeFilter(selected), concurrency: concurrency ?? config.defaults.concurrency, maxFailures, limits: run.limits };
+    const how = {
+      filter: describeFilter(selected),
+      concurrency: concurrency ?? config.defaults.concurrency,
+      maxFailures,
+      limits: run.limits,
+    };
     await recordRun(run, plan, null, how);
     return executeRun(run, {
       ...plan,

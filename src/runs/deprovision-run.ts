@@ -7,7 +7,7 @@ import { createStepJournal } from '../lifecycle/steps.js';
 import type { Tenant } from '../tenant.js';
 import { monotonicMs } from '../util/clock.js';
 import { createOperationId } from '../util/names.js';
-import { describeObstacles } from './describe-obstacles.js';
+import { describeBackup, describeObstacles } from './describe-obstacles.js';
 import { dryReport } from './dry-report.js';
 import type { RunSignals } from './execute-run.js';
 import type { RunReport } from './report.js';
@@ -45,7 +45,9 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
       const obstacles = await describeObstacles(workspace, registry, tenant);
       for (const message of obstacles) emit({ type: 'run.warned', code: 'TENANCY_DROP_REFUSED', message, tenant: id });
       const { cluster, driver, name, schemaVersion } = tenant;
-      emit({ type: 'tenant.planned', tenant: id, cluster, driver, name, from: schemaVersion, to: null, steps, migrations: [] });
+      const planned = { tenant: id, cluster, driver, name, from: schemaVersion, to: null, steps, migrations: [] };
+      const backup = hasBackup ? await describeBackup(workspace, registry, tenant, options.signals.abort) : null;
+      emit({ type: 'tenant.planned', ...planned, ...(backup === null ? {} : { backup }) });
       return { pending: 1, refused: [] };
     });
   }

@@ -6,7 +6,7 @@ import { createRunMigrator } from '../lifecycle/migrator.js';
 import type { RunLimits } from '../lifecycle/run-context.js';
 import { createStepJournal } from '../lifecycle/steps.js';
 import type { Registry } from '../registry/registry.js';
-import { parseTenantId, type Placement, type Tenant, type TenantId } from '../tenant.js';
+import { type Placement, parseTenantId, type Tenant, type TenantId } from '../tenant.js';
 import { createOperationId } from '../util/names.js';
 import type { RunSignals } from './execute-run.js';
 import type { RunReport } from './report.js';

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { OpenRegistryOptions, Registry } from '../../src/registry/registry.js';
+import { describeBackups } from './registry-suite-backups.js';
 import { describeRunControl } from './registry-suite-control.js';
 import { describeLeases } from './registry-suite-leases.js';
 import { describePreparedHomes } from './registry-suite-prepared.js';
@@ -82,5 +83,6 @@ export function describeRegistry(name: string, createSubject: () => Promise<Regi
     describeRuns(() => ({ registry, subject }));
     describeRunControl(() => ({ registry, subject }));
     describePreparedHomes(() => ({ registry, subject }));
+    describeBackups(() => ({ registry, subject }));
   });
 }

@@ -1,8 +1,10 @@
+import { existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
 import process from 'node:process';
 import { describe, test } from 'vitest';
 import { findMariadbd } from './private-mariadb.js';
 
-/** Servers that not every machine has, each with the words that bring it here. */
+/** Servers and tools that not every machine has, each with the words that bring it here. */
 const servers = {
   mariadb: {
     words: 'MariaDB (apt install mariadb-server-core)',
@@ -10,6 +12,8 @@ const servers = {
   },
   // Where no server is named, the rig has a stand-in.
   mongodb: { words: 'MongoDB (TENANCY_TEST_MONGODB_URL)', isHere: () => true },
+  'postgresql-client': { words: 'pg_dump (apt install postgresql-client)', isHere: () => findProgram('pg_dump') !== null },
+  'mariadb-client': { words: 'mariadb-dump (apt install mariadb-client)', isHere: () => findProgram('mariadb-dump') !== null },
 };
 
 /** Begins the note of a test that stands for suites that were not run; see count-reporter.ts. */
@@ -31,6 +35,14 @@ export function describeOn(server: keyof typeof servers, suites: () => void): vo
 function isRequired(server: string): boolean {
   const names = (process.env.TENANCY_TEST_REQUIRE ?? '').split(',').map((name) => name.trim());
   return names.includes(server);
+}
+
+/** On PATH, or where Debian keeps PostgreSQL's. */
+export function findProgram(name: string): string | null {
+  const debian = '/usr/lib/postgresql';
+  const majors = existsSync(debian) ? readdirSync(debian).map((major) => path.join(debian, major, 'bin')) : [];
+  const folders = [...majors, ...(process.env.PATH ?? '').split(path.delimiter)];
+  return folders.map((folder) => path.join(folder, name)).find((file) => existsSync(file)) ?? null;
 }
 
 function hasValue(variable: string): boolean {

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import type { TenantOutcome } from '../../src/events.js';
-import type { Run, TenantSummary } from '../../src/registry/registry.js';
+import type { Backup, Run, TenantSummary } from '../../src/registry/registry.js';
 import { printConfig } from '../../src/reporters/documents/config-document.js';
 import { printDoctor, toDoctorDocument } from '../../src/reporters/documents/doctor-document.js';
 import { printRunList, printRunShow, toRunListDocument, toRunShowDocument } from '../../src/reporters/documents/run-document.js';
@@ -168,7 +168,9 @@ test('tenant show tells all that is known of one', async () => {
     runId: 'r_1',
     at,
   };
-  expect(await print('tenantShow', toTenantShowDocument({ tenant: globex, steps, events, backups: [backup] }), printTenantShow)).toMatchInlineSnapshot(`
+  expect(
+    await print('tenantShow', toTenantShowDocument({ tenant: globex, steps, events, backups: [backup] }), printTenantShow),
+  ).toMatchInlineSnapshot(`
     "globex
       status   failed, protected
       schema   tenant_globex on main
@@ -186,6 +188,10 @@ test('tenant show tells all that is known of one', async () => {
     steps of the provision under way
       ✔ create
       ✖ migrate, attempt 2: no
+
+    backups
+      BACKUP      AT                       VERSION        SIZE  FILE
+      k3x9m2p7qa  2026-01-02 03:04:05 UTC  0012_index  10.5 kB  /backups/globex/20260102T030405Z-k3x9m2p7qa.dump
 
     history
       2026-01-02 03:04:05 UTC  tenant.registered  r_1

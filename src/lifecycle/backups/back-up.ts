@@ -71,9 +71,11 @@ async function dumpTenant(scope: TenantScope, { directory, tools }: Extract<Back
   const { extension, isFolder, format } = backups;
   // The sessions and logins of an attempt that was killed.
   await backups.sweep(target, signal);
-  const draft = await beginDraft(directory, { tenant: tenant.id, id, at, extension, isFolder, owner: run.registry.id }).catch((error: unknown) => {
-    throw unwritten(scope, directory, describeFileError(error), error);
-  });
+  const draft = await beginDraft(directory, { tenant: tenant.id, id, at, extension, isFolder, owner: run.registry.id }).catch(
+    (error: unknown) => {
+      throw unwritten(scope, directory, describeFileError(error), error);
+    },
+  );
   try {
     await backups.dump(target, draft.path, { tools, lockTimeoutMs: run.limits.lockTimeoutMs, signal, log: (text) => scope.log(text) });
     const digest = await draft.seal(signal);
@@ -104,14 +106,26 @@ async function dumpTenant(scope: TenantScope, { directory, tools }: Extract<Back
     await draft.publish(manifest);
     const { incarnation, cluster } = tenant;
     const made = { id, path: draft.finalPath, ...digest };
-    await run.registry.recordBackup({ ...made, ...version, tenant: tenant.id, incarnation, cluster, driver: tenant.driver, format, runId: run.runId });
+    await run.registry.recordBackup({
+      ...made,
+      ...version,
+      tenant: tenant.id,
+      incarnation,
+      cluster,
+      driver: tenant.driver,
+      format,
+      runId: run.runId,
+    });
     run.emit({ type: 'backup.finished', tenant: tenant.id, backup: id, path: made.path, ...digest });
     return made;
   } catch (error) {
     await draft.discard().catch(() => undefined);
     signal.throwIfAborted();
     const { code } = error as NodeJS.ErrnoException;
-    const isFull = code === 'ENOSPC' || code === 'EDQUOT' || (error instanceof Error && /no space left on device|disk quota exceeded/i.test(error.message));
+    const isFull =
+      code === 'ENOSPC' ||
+      code === 'EDQUOT' ||
+      (error instanceof Error && /no space left on device|disk quota exceeded/i.test(error.message));
     throw isFull ? unwritten(scope, draft.finalPath, 'the disk is full', error) : error;
   }
 }

@@ -26,7 +26,7 @@ export function folderOf(directory: string, tenant: string): string {
 }
 
 /** `20261129T004157Z` */
-export function formatStamp(at: Date): string {
+function formatStamp(at: Date): string {
   return `${at.toISOString().replace(/[-:]/g, '').slice(0, 15)}Z`;
 }
 

@@ -26,7 +26,7 @@ export async function digestBackup(file: string, signal: AbortSignal): Promise<D
 }
 
 /** Relative, with slashes, in the order of their bytes. */
-export async function listFiles(folder: string): Promise<readonly string[]> {
+async function listFiles(folder: string): Promise<readonly string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => entry.isFile())

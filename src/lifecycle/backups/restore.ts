@@ -24,7 +24,10 @@ export function findRestoreObstacle(tenant: Tenant, of: string): TenancyError | 
   if (operation?.type === 'restore' && status !== 'active') return null;
   const other = `restore it under another id beside it: \`tenancy tenant restore ${of} --as <other>\``;
   if (status === 'active' || status === 'suspended') {
-    return refuse(`it is ${status}, and its data would be overwritten`, `${other}; or remove it first: \`tenancy tenant deprovision ${id}\``);
+    return refuse(
+      `it is ${status}, and its data would be overwritten`,
+      `${other}; or remove it first: \`tenancy tenant deprovision ${id}\``,
+    );
   }
   const command = operation?.type === 'deprovision' ? 'deprovision' : 'provision';
   return refuse(`it is ${status}, in the middle of a ${command}`, `finish that first: \`tenancy tenant ${command} ${id}\`; or ${other}`);
@@ -81,7 +84,14 @@ export async function restoreTenant(scope: TenantScope, backup: FoundBackup, too
   // Not journaled: the change of state ends the operation, and nothing may be left to be written behind it.
   await runStep({ ...scope, steps: noJournal }, 'activate', async () => {
     const set = { ...version, operation: null, lastError: null };
-    const changed = await run.changeTenant({ id: tenant.id, fence, ...TRANSITIONS['restore.activate'], set, runId: run.runId, event: 'tenant.restored' });
+    const changed = await run.changeTenant({
+      id: tenant.id,
+      fence,
+      ...TRANSITIONS['restore.activate'],
+      set,
+      runId: run.runId,
+      event: 'tenant.restored',
+    });
     if (!changed) throw new TenancyError('TENANCY_STATE_MOVED', { tenant: tenant.id });
   });
   run.emit(locateTenant(scope));

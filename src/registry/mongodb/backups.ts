@@ -1,5 +1,5 @@
-import type { DriverName, TenantId } from '../../tenant.js';
 import type { BackupFormat } from '../../drivers/driver.js';
+import type { DriverName, TenantId } from '../../tenant.js';
 import type { Backup, BackupBook } from '../backups.js';
 import { IN_ONE_BATCH } from './collections.js';
 import type { RegistryConnection } from './connection.js';

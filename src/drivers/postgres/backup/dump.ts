@@ -30,7 +30,15 @@ export async function dumpArchive(
     });
     // In quotes, so that it is a name and not a pattern.
     const only = scope.schema === null ? [] : ['--schema', quoteName(scope.schema), '--strict-names'];
-    const args = ['--format=custom', '--no-password', '--no-subscriptions', `--lock-wait-timeout=${work.lockTimeoutMs}`, ...only, '--file', path];
+    const args = [
+      '--format=custom',
+      '--no-password',
+      '--no-subscriptions',
+      `--lock-wait-timeout=${work.lockTimeoutMs}`,
+      ...only,
+      '--file',
+      path,
+    ];
     await runTool('pg_dump', args, work, environment);
   });
 }

@@ -1,7 +1,7 @@
 import type { BackupDriver, TenantTarget } from '../../driver.js';
 import { type EngineContext, withClient } from '../engine-context.js';
-import { dropSchema } from '../schema-drop.js';
 import { markerPrefix } from '../marker.js';
+import { dropSchema } from '../schema-drop.js';
 import { dumpArchive } from './dump.js';
 import { giveFence } from './give-fence.js';
 import { sweepLogins } from './lend-login.js';

@@ -15,7 +15,7 @@ const TERMINATE_MS = 5_000;
 export type LoginPurpose = 'dump' | 'load';
 
 /** Names of one operation on one tenant: who finds them knows whose they are, and a second attempt finds the first one's. */
-export function loginName({ marker }: TenantTarget, purpose: LoginPurpose): string {
+function loginName({ marker }: TenantTarget, purpose: LoginPurpose): string {
   const digest = createHash('sha256').update(`${marker.registry}\n${marker.tenant}\n${marker.operation}`).digest('hex');
   return `tenancy_${purpose}_${digest.slice(0, 24)}`;
 }
@@ -91,7 +91,9 @@ async function createRole(client: Client, { user, password }: Login, purpose: Lo
 }
 
 async function isSuperuser(client: Client): Promise<boolean> {
-  const { rows } = await client.query<{ is_superuser: boolean }>('SELECT rolsuper AS is_superuser FROM pg_roles WHERE rolname = current_user');
+  const { rows } = await client.query<{ is_superuser: boolean }>(
+    'SELECT rolsuper AS is_superuser FROM pg_roles WHERE rolname = current_user',
+  );
   return rows[0]?.is_superuser === true;
 }
 
@@ -114,7 +116,7 @@ async function dropRole(client: Client, role: string): Promise<void> {
 }
 
 /** The sessions of a tool that outlived who had started it. */
-export async function endSessions(client: Client, application: string): Promise<void> {
+async function endSessions(client: Client, application: string): Promise<void> {
   await client.query(
     `SELECT pg_terminate_backend(pid, ${TERMINATE_MS}) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid()`,
     [application],
@@ -122,7 +124,12 @@ export async function endSessions(client: Client, application: string): Promise<
 }
 
 /** What an earlier attempt may have left: sessions that still write, and roles. */
-export async function sweepLogins(context: EngineContext, target: TenantTarget, database: string | null, signal: AbortSignal): Promise<void> {
+export async function sweepLogins(
+  context: EngineContext,
+  target: TenantTarget,
+  database: string | null,
+  signal: AbortSignal,
+): Promise<void> {
   await withClient(context, database, signal, async (client) => {
     for (const purpose of ['dump', 'load'] as const) {
       await endSessions(client, applicationName(target, purpose));

@@ -22,7 +22,11 @@ export async function checkTools(context: EngineContext, { purpose, paths, signa
       `SELECT current_setting('server_version') AS version, current_setting('server_version_num') AS number, rolsuper AS is_superuser
          FROM pg_roles WHERE rolname = current_user`,
     );
-    return { version: rows[0]?.version ?? '', major: Math.floor(Number(rows[0]?.number) / 10_000), isSuperuser: rows[0]?.is_superuser ?? false };
+    return {
+      version: rows[0]?.version ?? '',
+      major: Math.floor(Number(rows[0]?.number) / 10_000),
+      isSuperuser: rows[0]?.is_superuser ?? false,
+    };
   });
   const { cluster } = context;
   const install = `apt install postgresql-client-${server.major} (from apt.postgresql.org where the system has none), or brew install libpq`;
