@@ -16,6 +16,11 @@ export function loginNames({ registry, operation }: Marker): LoginNames {
   return { group, logins: [`${group}_a`, `${group}_b`] };
 }
 
+/** Of any tenant, of any registry. */
+export function isLoginName(name: string): boolean {
+  return /^t_[0-9a-f]{24}(_[ab])?$/.test(name);
+}
+
 /** The one that isn't in use; the first where none is. */
 export function otherLogin(marker: Marker, current: string | null): string {
   const { logins } = loginNames(marker);

@@ -1,7 +1,7 @@
 import { TenancyError } from '../errors.js';
 import { requireBackups } from '../lifecycle/backups/back-up.js';
 import { checkDigest, type FoundBackup, findBackup } from '../lifecycle/backups/find-backup.js';
-import { findRestoreObstacle, RESTORE_STEPS, restoreTenant } from '../lifecycle/backups/restore.js';
+import { findRestoreObstacle, listRestoreSteps, restoreTenant } from '../lifecycle/backups/restore.js';
 import { createRunMigrator } from '../lifecycle/migrator.js';
 import type { RunLimits } from '../lifecycle/run-context.js';
 import { createStepJournal } from '../lifecycle/steps.js';
@@ -54,7 +54,7 @@ export async function restoreOne(workspace: Workspace, rawId: string, options: R
     migrator,
     limits,
     signals,
-    steps: RESTORE_STEPS,
+    steps: listRestoreSteps(config, tenant.cluster),
     journal: async (run, leased) => {
       // In the meantime another may have finished it, or begun something else.
       const refusal = findRestoreObstacle(leased, source);

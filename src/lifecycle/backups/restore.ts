@@ -1,12 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import type { BackupTools } from '../../drivers/driver.js';
+import type { ResolvedConfig } from '../../config/types.js';
+import type { BackupTools, LoginCredential } from '../../drivers/driver.js';
 import { TenancyError } from '../../errors.js';
 import type { StepName } from '../../events.js';
 import type { Tenant } from '../../tenant.js';
 import { createHookContext, runHook, withHooks } from '../hook-context.js';
 import { locateTenant } from '../locate.js';
+import { announceLogin, isIsolated, makeLogin } from '../logins.js';
 import type { TenantScope, WorkResult } from '../run-context.js';
 import { sessionOptions } from '../session-options.js';
 import { noJournal, runStep } from '../steps.js';
@@ -14,7 +16,10 @@ import { TRANSITIONS } from '../transitions.js';
 import { requireBackups } from './back-up.js';
 import type { FoundBackup } from './find-backup.js';
 
-export const RESTORE_STEPS: readonly StepName[] = ['create', 'load', 'verify', 'activate'];
+export function listRestoreSteps(config: ResolvedConfig, cluster: string): readonly StepName[] {
+  const login = isIsolated(config, cluster) ? (['create-login'] as const) : [];
+  return ['create', 'load', ...login, 'verify', 'activate'];
+}
 
 /** Why a backup can't be restored as this tenant; null where it can: the id is nobody's, or its restore was interrupted. */
 export function findRestoreObstacle(tenant: Tenant, of: string): TenancyError | null {
@@ -34,7 +39,7 @@ export function findRestoreObstacle(tenant: Tenant, of: string): TenancyError | 
 }
 
 /**
- * register (done before) → create → load → verify → activate.
+ * register (done before) → create → load → create login → verify → activate. The login is given what was loaded.
  *
  * Repeated after a kill, what had been made is dropped and made again: nobody can tell how much of it was loaded. Only `activate` makes a tenant of it.
  */
@@ -42,7 +47,8 @@ export async function restoreTenant(scope: TenantScope, backup: FoundBackup, too
   const { run, tenant, driver, target, fence, signal } = scope;
   const backups = requireBackups(driver);
   const migrator = run.migrator.forDriver(tenant.driver);
-  const context = () => createHookContext(scope, { from: null, to: null });
+  let own = scope;
+  const context = () => createHookContext(own, { from: null, to: null });
   await begin(scope);
 
   await runStep(scope, 'create', async () => {
@@ -66,6 +72,17 @@ export async function restoreTenant(scope: TenantScope, backup: FoundBackup, too
     return { detail: `${backup.manifest.id} of ${backup.manifest.at}` };
   });
 
+  let credential: LoginCredential | null = null;
+  if (isIsolated(run.config, tenant.cluster)) {
+    await runStep(scope, 'create-login', async () => {
+      const made = await makeLogin(scope, { from: ['provisioning'] });
+      await announceLogin(scope, ['provisioning'], made);
+      credential = made.credential;
+      own = { ...scope, tenant: { ...tenant, login: made.login, credentialRef: made.credentialRef } };
+      return { detail: `${made.credential.name}, ${made.credentialRef}` };
+    });
+  }
+
   let version = { schemaVersion: backup.manifest.schemaVersion, migrationsHash: backup.manifest.migrationsHash };
   await runStep(scope, 'verify', async () => {
     const presence = await driver.probe(target, { isFromOutside: true });
@@ -76,6 +93,7 @@ export async function restoreTenant(scope: TenantScope, backup: FoundBackup, too
       const { applied } = await driver.withSession(target, sessionOptions(scope), (session) => session.readHistory());
       version = migrator.describe(applied);
     }
+    if (credential !== null) await driver.logins?.check(target, credential, signal);
     await withHooks(scope, 'Verify', context, () => runHook(scope, 'verify', run.config.hooks.verify, context));
     return { detail: version.schemaVersion ?? 'no version' };
   });
@@ -94,7 +112,7 @@ export async function restoreTenant(scope: TenantScope, backup: FoundBackup, too
     });
     if (!changed) throw new TenancyError('TENANCY_STATE_MOVED', { tenant: tenant.id });
   });
-  run.emit(locateTenant(scope));
+  run.emit(locateTenant(own));
   return { outcome: 'applied', from: null, to: version.schemaVersion };
 }
 

@@ -4,8 +4,8 @@ import { registerSecret } from '../../../util/redact.js';
 import type { TenantTarget } from '../../driver.js';
 import { type EngineContext, sendTransaction, settleRaces, withClient } from '../engine-context.js';
 import { quoteName, quoteText } from '../quote.js';
+import { scramVerifier } from '../scram.js';
 import type { Login } from './libpq-environment.js';
-import { scramVerifier } from './scram.js';
 
 /** For one that nobody comes to drop. */
 const VALID_FOR = '1 day';
@@ -83,7 +83,7 @@ async function createRole(client: Client, { user, password }: Login, purpose: Lo
   const role = quoteName(user);
   return [
     // Row security would leave rows out, or fail the dump.
-    `CREATE ROLE ${role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS VALID UNTIL ${quoteText(row?.until ?? '')} PASSWORD ${quoteText(scramVerifier(password))}`,
+    `CREATE ROLE ${role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS VALID UNTIL ${quoteText(row?.until ?? '')} PASSWORD ${quoteText(await scramVerifier(password))}`,
     // Large objects have rights of their own, which pg_read_all_data doesn't include.
     ...(purpose === 'dump' ? [`GRANT pg_read_all_data TO ${role}`, `ALTER ROLE ${role} SET lo_compat_privileges = on`] : []),
     ...(row?.can_connect === true ? [] : [`GRANT CONNECT ON DATABASE ${quoteName(row?.database ?? '')} TO ${role}`]),

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Client } from 'pg';
+import type { SqlToken } from '../../../migrations/sql/lex.js';
 import { parseSqlScript, type SqlScript, type SqlStatement } from '../../../migrations/sql/script.js';
 import { unquoteName } from '../../../migrations/sql/words.js';
 import type { BackupWork } from '../../driver.js';
+import { isLoginName } from '../../login-names.js';
 import { codeOf, sendTransaction } from '../engine-context.js';
 import { quoteName } from '../quote.js';
 import { restoreEntries } from './contents.js';
@@ -33,6 +35,8 @@ export async function replayGrants(
     const isDefault = isDefaultGrant(script, statement, schema);
     if (!isDefault && statement.words[0] !== 'GRANT' && statement.words[0] !== 'REVOKE') continue;
     const text = script.sql.slice(statement.start, statement.end);
+    // The logins of whoever the data was of; the tenant's own are given theirs anew.
+    if (isOfTenantLogin(script, statement)) continue;
     const asOwner = owner === null || isDefault ? '' : `SET LOCAL ROLE ${quoteName(owner)}; `;
     try {
       await sendTransaction(client, `${asOwner}${text}`);
@@ -43,6 +47,18 @@ export async function replayGrants(
   }
 }
 
+/** The role that it is granted to, or taken from, is one that tenancy has made for a tenant. */
+function isOfTenantLogin({ sql }: SqlScript, { words, tokens }: SqlStatement): boolean {
+  const at = Math.max(words.lastIndexOf('TO'), words.lastIndexOf('FROM')) + 1;
+  const token = tokens[at];
+  return token !== undefined && isLoginName(nameOf(sql, token));
+}
+
+function nameOf(sql: string, token: SqlToken): string {
+  const text = sql.slice(token.start, token.end);
+  return token.type === 'quoted' ? unquoteName(text) : text.toLowerCase();
+}
+
 /** `ALTER DEFAULT PRIVILEGES FOR ROLE x IN SCHEMA y …` of this schema; of any, in a database of the tenant's own. */
 function isDefaultGrant({ sql }: SqlScript, { words, tokens }: SqlStatement, schema: string | null): boolean {
   if (words[0] !== 'ALTER' || words[1] !== 'DEFAULT' || words[2] !== 'PRIVILEGES') return false;
@@ -50,6 +66,5 @@ function isDefaultGrant({ sql }: SqlScript, { words, tokens }: SqlStatement, sch
   const [, , , , , , inWord, schemaWord] = words;
   const token = tokens[8];
   if (inWord !== 'IN' || schemaWord !== 'SCHEMA' || token === undefined) return false;
-  const text = sql.slice(token.start, token.end);
-  return (token.type === 'quoted' ? unquoteName(text) : text.toLowerCase()) === schema;
+  return nameOf(sql, token) === schema;
 }
