@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 import pLimit from 'p-limit';
+import { checkInvariants, checksumTenants } from '../rig/check-invariants.js';
 import type { KillPoint } from '../rig/crash.js';
-import { checkInvariants, checksumTenants } from '../rig/invariants.js';
 import type { Sandbox, SandboxDriver, SandboxProject } from '../rig/sandbox.js';
 
 /** One command, and what there is before it. */
@@ -25,17 +25,39 @@ export interface SweepResult {
 
 /** Of all sweeps together. Mostly they wait, so there may be more of them than cores. */
 const limit = pLimit(14);
-/** So many of each sweep wait until the lease has run out; for the others its time is put forward. */
-const REAL_WAITS = 6;
+export const isWholeSweep: boolean = process.env.TENANCY_FAULTS === 'all';
 const SAMPLED = 5;
 
-export const isWholeSweep: boolean = process.env.TENANCY_FAULTS === 'all';
+interface Sample {
+  /** So many requests of a command at most, and of those that a server goes on with alone. */
+  readonly requests: number;
+  readonly outliving: number;
+  /** So many points wait until the lease has run out; for the others its time is put forward. */
+  readonly realWaits: number;
+}
+
+const WHOLE: Sample = { requests: Number.POSITIVE_INFINITY, outliving: Number.POSITIVE_INFINITY, realWaits: 6 };
+const FEW: Sample = { requests: 3, outliving: 1, realWaits: 2 };
+/** The order of steps is the same on every engine: the others are to show what is theirs. */
+const SAMPLES: Readonly<Record<SandboxDriver, Sample>> = {
+  'postgres-schema': WHOLE,
+  'postgres-database': WHOLE,
+  'mysql-database': isWholeSweep ? WHOLE : FEW,
+  'mongodb-database': isWholeSweep ? WHOLE : FEW,
+};
 
 /** Which of the sampled requests come first. The same seed gives the same points. */
 export const seed: number = Number(process.env.TENANCY_FAULTS_SEED ?? Math.floor(Math.random() * 1_000_000));
 
-/** What PostgreSQL goes on with when its client is dead. */
-const OUTLIVES = /^\s*(\/\*.*?\*\/\s*)?(CREATE DATABASE|DROP DATABASE|CREATE( UNIQUE)? INDEX CONCURRENTLY)/i;
+const POSTGRES_OUTLIVES = /^\s*(\/\*.*?\*\/\s*)?(CREATE DATABASE|DROP DATABASE|CREATE( UNIQUE)? INDEX CONCURRENTLY)/i;
+
+/** What a server goes on with when its client is dead. On MySQL a message may be a whole file, and what it begins with is carried out first. */
+const OUTLIVES: Readonly<Record<SandboxDriver, RegExp>> = {
+  'postgres-schema': POSTGRES_OUTLIVES,
+  'postgres-database': POSTGRES_OUTLIVES,
+  'mysql-database': /\b(CREATE|ALTER|DROP)( UNIQUE)? (DATABASE|TABLE|INDEX)\b/i,
+  'mongodb-database': /^(create|createIndexes|drop|dropDatabase|commitTransaction)\b/,
+};
 
 /** Kills the command at each of the points, runs it once more, and looks whether all is as if nothing had happened. */
 export async function sweep(
@@ -47,8 +69,9 @@ export async function sweep(
   const points = await choosePoints(project, serverUrl, driver, command);
   const failures: string[] = [];
   const takeoversMs: number[] = [];
+  const { realWaits } = SAMPLES[driver];
   const isReal = (index: number): boolean =>
-    Math.floor(((index + 1) * REAL_WAITS) / points.length) > Math.floor((index * REAL_WAITS) / points.length);
+    Math.floor(((index + 1) * realWaits) / points.length) > Math.floor((index * realWaits) / points.length);
   let reached = 0;
   await Promise.all(
     points.map((point, index) =>
@@ -90,7 +113,7 @@ export async function sweep(
 
 export async function assertEnd(sandbox: Sandbox, command: SweptCommand, bystanders: ReadonlyMap<string, string>): Promise<void> {
   await checkInvariants({ adminUrl: sandbox.url, registryUrl: sandbox.url, bystanders });
-  const [acme] = await sandbox.query<SweptCommand['ends']>(`SELECT status, schema_version FROM tenancy.tenants WHERE id = 'acme'`);
+  const acme = await sandbox.readTenant('acme');
   const { status, schema_version } = command.ends;
   if (acme?.status !== status || acme.schema_version !== schema_version) throw new Error(`acme ends as ${JSON.stringify(acme)}`);
 }
@@ -107,13 +130,23 @@ export async function choosePoints(
   driver: SandboxDriver,
   command: SweptCommand,
 ): Promise<KillPoint[]> {
-  const points: KillPoint[] = [];
-  for (const [index, sql] of (await listRequests(project, serverUrl, driver, command)).entries()) {
+  const requests = await listRequests(project, serverUrl, driver, command);
+  const sample = SAMPLES[driver];
+  const step = isWholeSweep ? 1 : Math.max(SAMPLED, Math.ceil(requests.length / sample.requests));
+  const outliving = requests.flatMap((sql, index) => (isWholeSweep || OUTLIVES[driver].test(sql) ? [index] : []));
+  const always = new Set(outliving.length <= sample.outliving ? outliving : takeFrom(outliving, sample.outliving));
+  return requests.flatMap((_, index) => {
     const request = index + 1;
-    if (isWholeSweep || index % SAMPLED === seed % SAMPLED) points.push({ request, phase: 'before' }, { request, phase: 'after' });
-    if (isWholeSweep || OUTLIVES.test(sql)) points.push({ request, phase: 'during' });
-  }
-  return points;
+    const points: KillPoint[] = [];
+    if (index % step === seed % step) points.push({ request, phase: 'before' }, { request, phase: 'after' });
+    if (always.has(index)) points.push({ request, phase: 'during' });
+    return points;
+  });
+}
+
+/** So many, one after the other, from where the seed says. */
+function takeFrom(all: readonly number[], count: number): number[] {
+  return Array.from({ length: count }, (_, at) => all[(seed + at) % all.length] ?? 0);
 }
 
 export async function countRequests(...asked: Parameters<typeof listRequests>): Promise<number> {

@@ -1,5 +1,6 @@
 import type { StartedCli } from './cli.js';
-import { createTcpProxy, type ProxiedRequest, type RequestVerdict, type TcpProxy } from './tcp-proxy.js';
+import { createRequestProxy } from './request-proxy.js';
+import type { ProxiedRequest, RequestVerdict, TcpProxy } from './tcp-proxy.js';
 
 /**
  * Where a process is killed: before its request of that number reaches the server, after it was carried out there, or as soon
@@ -35,7 +36,7 @@ export interface CrashProxy extends TcpProxy {
  */
 export async function createCrashProxy(targetUrl: string): Promise<CrashProxy> {
   let onRequest: (request: ProxiedRequest) => Promise<RequestVerdict> = async () => 'forward';
-  const proxy = await createTcpProxy(targetUrl, { onRequest: (request) => onRequest(request) });
+  const proxy = await createRequestProxy(targetUrl, { onRequest: (request) => onRequest(request) });
 
   async function crash(start: () => Promise<StartedCli>, point: KillPoint | null): Promise<CrashResult> {
     const first = proxy.requestCount;

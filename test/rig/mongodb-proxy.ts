@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { deserialize } from 'bson';
+import { createCourier } from './courier.js';
+import type { TcpProxy, TcpProxyOptions } from './tcp-proxy.js';
 
 export interface ProxiedCommand {
   /** From 1, over all connections, in the order in which they came. */
@@ -11,23 +13,21 @@ export interface ProxiedCommand {
   readonly name: string;
   /** What the command is about, where that is a collection. */
   readonly collection: string | null;
+  /** From 1. */
+  readonly connection: number;
 }
 
-export interface MongodbProxyOptions {
+export interface MongodbProxyOptions extends Pick<TcpProxyOptions, 'delayMs' | 'isSliced'> {
   /** Told each command that isn't the client library's own housekeeping; `drop` cuts the connection on both sides. */
   readonly onCommand?: (command: ProxiedCommand) => 'forward' | 'drop' | Promise<'forward' | 'drop'>;
 }
 
-export interface MongodbProxy {
-  /** The target's URL, through this proxy, and to it alone. */
-  readonly url: string;
-  /** Of commands that aren't housekeeping. */
+/**
+ * Its URL leads to it alone. Requests are the commands that aren't housekeeping, and connections those that have sent one: monitoring isn't
+ * counted.
+ */
+export interface MongodbProxy extends TcpProxy {
   readonly commandCount: number;
-  /** Of connections that have sent such a command at once, the most there have been; monitoring isn't counted. */
-  readonly peakConnectionCount: number;
-  /** From now on nothing gets through, in neither direction, and nobody is told. */
-  setBlackHole(isBlackHole: boolean): void;
-  close(): Promise<void>;
 }
 
 const HOUSEKEEPING = /^(hello|ismaster|isMaster|ping|saslStart|saslContinue|endSessions|buildInfo)$/;
@@ -35,7 +35,8 @@ const HOUSEKEEPING = /^(hello|ismaster|isMaster|ping|saslStart|saslContinue|endS
 /** A TCP proxy in front of MongoDB that understands as much of the protocol as it takes to tell one command from another. */
 export async function createMongodbProxy(targetUrl: string, options: MongodbProxyOptions = {}): Promise<MongodbProxy> {
   const target = new URL(targetUrl);
-  const state = { commands: 0, busy: 0, peak: 0, isBlackHole: false };
+  const { delayMs = 0, isSliced = false } = options;
+  const state = { commands: 0, connections: 0, busy: 0, peak: 0, delayMs, isBlackHole: false };
   const sockets = new Set<net.Socket>();
 
   function serve(client: net.Socket): void {
@@ -50,6 +51,9 @@ export async function createMongodbProxy(targetUrl: string, options: MongodbProx
     }
     const unanswered = new Map<number, Omit<ProxiedCommand, 'phase'>>();
     let isBusy = false;
+    let connection = 0;
+    const toServer = createCourier(server, state, isSliced);
+    const toClient = createCourier(client, state, isSliced);
 
     async function forwardCommands(): Promise<void> {
       for await (const message of readMessages(client)) {
@@ -57,16 +61,17 @@ export async function createMongodbProxy(targetUrl: string, options: MongodbProx
         if (named !== null && !HOUSEKEEPING.test(named.name)) {
           if (!isBusy) {
             isBusy = true;
+            connection = ++state.connections;
             state.peak = Math.max(state.peak, ++state.busy);
             client.once('close', () => state.busy--);
           }
-          const command = { number: ++state.commands, ...named };
+          const command = { number: ++state.commands, connection, ...named };
           unanswered.set(message.readInt32LE(4), command);
           if ((await options.onCommand?.({ ...command, phase: 'before' })) === 'drop') return cut();
         }
-        if (!state.isBlackHole) server.write(message);
+        toServer.send(message);
       }
-      server.end();
+      toServer.end();
     }
 
     async function forwardAnswers(): Promise<void> {
@@ -74,9 +79,9 @@ export async function createMongodbProxy(targetUrl: string, options: MongodbProx
         const command = unanswered.get(message.readInt32LE(8));
         unanswered.delete(message.readInt32LE(8));
         if (command !== undefined && (await options.onCommand?.({ ...command, phase: 'after' })) === 'drop') return cut();
-        if (!state.isBlackHole) client.write(message);
+        toClient.send(message);
       }
-      client.end();
+      toClient.end();
     }
 
     // A connection that breaks is what this is for: both sides learn of it by being cut.
@@ -93,14 +98,30 @@ export async function createMongodbProxy(targetUrl: string, options: MongodbProx
   url.searchParams.set('directConnection', 'true');
   return {
     url: url.href,
+    port,
     get commandCount() {
       return state.commands;
+    },
+    get requestCount() {
+      return state.commands;
+    },
+    get connectionCount() {
+      return state.connections;
+    },
+    get openConnectionCount() {
+      return state.busy;
     },
     get peakConnectionCount() {
       return state.peak;
     },
+    setDelayMs: (delayMs) => {
+      state.delayMs = delayMs;
+    },
     setBlackHole: (isBlackHole) => {
       state.isBlackHole = isBlackHole;
+    },
+    reset: () => {
+      for (const socket of sockets) socket.resetAndDestroy();
     },
     close: async () => {
       for (const socket of sockets) socket.destroy();

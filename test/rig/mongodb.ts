@@ -37,7 +37,7 @@ export async function createOwnTestMongo(): Promise<TestMongo> {
 
 function describe({ url, label, isStandIn }: Omit<MongoDeployment, 'stop'>, stop: () => Promise<void>): TestMongo {
   const namePrefix = `t_${randomBytes(5).toString('hex')}`;
-  return { url, namePrefix, label, isStandIn, drop: () => dropAll(url, namePrefix).finally(stop) };
+  return { url, namePrefix, label, isStandIn, drop: () => dropMongoNames(url, namePrefix).finally(stop) };
 }
 
 /** The same server, another database, and another user where one is given: one of that database, as tenants have them. */
@@ -51,8 +51,8 @@ export function mongoUrl(url: string, database: string, login?: { readonly user:
   return changed.href;
 }
 
-/** Users outlive their databases, so they are looked for in all. */
-async function dropAll(url: string, prefix: string): Promise<void> {
+/** Drops the databases and users whose names begin with a prefix. Users outlive their databases, so they are looked for in all. */
+export async function dropMongoNames(url: string, prefix: string): Promise<void> {
   const client = new MongoClient(url, { appName: 'rig' });
   try {
     const admin = client.db('admin');

@@ -1,20 +1,11 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import type { ProxiedRequest, RequestVerdict } from './tcp-proxy.js';
+import { createCourier } from './courier.js';
+import type { ProxiedRequest, TcpProxy, TcpProxyOptions } from './tcp-proxy.js';
 
-export interface MysqlProxy {
-  /** The target's URL, through this proxy. */
-  readonly url: string;
-  readonly requestCount: number;
-  readonly connectionCount: number;
-  readonly peakConnectionCount: number;
+export interface MysqlProxy extends TcpProxy {
   /** Consulted for each request until it is put back to null. */
-  judge: ((request: ProxiedRequest) => RequestVerdict | undefined | Promise<RequestVerdict | undefined>) | null;
-  /** From now on nothing gets through, in neither direction, and nobody is told. */
-  setBlackHole(isBlackHole: boolean): void;
-  /** Cuts every open connection with an RST. */
-  reset(): void;
-  close(): Promise<void>;
+  judge: Required<TcpProxyOptions>['onRequest'] | null;
 }
 
 const COM_QUIT = 0x01;
@@ -28,9 +19,10 @@ const MORE_RESULTS = 0x0008;
  * A TCP proxy in front of MySQL or MariaDB that understands as much of the protocol as it takes to count requests: each command is one,
  * however many statements it has. Logging in passes uncounted. It can't see through TLS.
  */
-export async function createMysqlProxy(targetUrl: string): Promise<MysqlProxy> {
+export async function createMysqlProxy(targetUrl: string, options: TcpProxyOptions = {}): Promise<MysqlProxy> {
+  const { delayMs = 0, isSliced = false, onRequest = null } = options;
   const target = new URL(targetUrl);
-  const state = { requests: 0, connections: 0, open: 0, peak: 0, isBlackHole: false, judge: null as MysqlProxy['judge'] };
+  const state = { requests: 0, connections: 0, open: 0, peak: 0, delayMs, isBlackHole: false, judge: onRequest as MysqlProxy['judge'] };
   const sockets = new Set<net.Socket>();
 
   function serve(client: net.Socket): void {
@@ -50,9 +42,8 @@ export async function createMysqlProxy(targetUrl: string): Promise<MysqlProxy> {
     let request: Omit<ProxiedRequest, 'phase'> | undefined;
     let reading = startAnswer();
 
-    const pass = (socket: net.Socket, bytes: Buffer): void => {
-      if (!state.isBlackHole && !socket.destroyed) socket.write(bytes);
-    };
+    const toServer = createCourier(server, state, isSliced);
+    const toClient = createCourier(client, state, isSliced);
 
     async function forwardRequests(): Promise<void> {
       for await (const packet of packetsOf(client)) {
@@ -63,9 +54,9 @@ export async function createMysqlProxy(targetUrl: string): Promise<MysqlProxy> {
           reading = startAnswer();
           if ((await state.judge?.({ ...request, phase: 'before' })) === 'drop') return cut();
         }
-        pass(server, packet);
+        toServer.send(packet);
       }
-      server.end();
+      toServer.end();
     }
 
     async function forwardAnswers(): Promise<void> {
@@ -76,9 +67,9 @@ export async function createMysqlProxy(targetUrl: string): Promise<MysqlProxy> {
           request = undefined;
           if ((await state.judge?.({ ...answered, phase: 'after' })) === 'drop') return cut();
         }
-        pass(client, packet);
+        toClient.send(packet);
       }
-      client.end();
+      toClient.end();
     }
 
     // A connection that breaks is what this is for: both sides learn of it by being cut.
@@ -89,15 +80,20 @@ export async function createMysqlProxy(targetUrl: string): Promise<MysqlProxy> {
   const listener = net.createServer(serve);
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
+  const { port } = listener.address() as net.AddressInfo;
   const url = new URL(targetUrl);
-  url.host = `127.0.0.1:${(listener.address() as net.AddressInfo).port}`;
+  url.host = `127.0.0.1:${port}`;
   return {
     url: url.href,
+    port,
     get requestCount() {
       return state.requests;
     },
     get connectionCount() {
       return state.connections;
+    },
+    get openConnectionCount() {
+      return state.open;
     },
     get peakConnectionCount() {
       return state.peak;
@@ -107,6 +103,9 @@ export async function createMysqlProxy(targetUrl: string): Promise<MysqlProxy> {
     },
     set judge(judge) {
       state.judge = judge;
+    },
+    setDelayMs: (delayMs) => {
+      state.delayMs = delayMs;
     },
     setBlackHole: (isBlackHole) => {
       state.isBlackHole = isBlackHole;

@@ -49,7 +49,7 @@ export async function createTestMysql(): Promise<TestMysql> {
     assertNoConnections: assertNone,
     drop: async () => {
       const leak = await assertNone().catch((error: unknown) => error);
-      await dropAll(admin, name);
+      await dropMysqlNames(admin, name);
       if (leak !== undefined) throw leak;
     },
   };
@@ -79,7 +79,8 @@ async function assertNoConnections(admin: string, name: string): Promise<void> {
   }
 }
 
-async function dropAll(admin: string, name: string): Promise<void> {
+/** Drops the databases and users that carry a name or begin with it and `_`, and ends who is connected to them. */
+export async function dropMysqlNames(admin: string, name: string): Promise<void> {
   const below = likeBelow(name);
   const threads = 'SELECT id FROM information_schema.processlist WHERE id <> connection_id() AND (db = ? OR db LIKE ? OR user LIKE ?)';
   for (const { id } of await queryMysql<{ id: number }>(admin, threads, [name, below, below])) {

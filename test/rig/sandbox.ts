@@ -1,15 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { escapeIdentifier } from 'pg';
+import type { ClusterConfig } from '../../src/config/types.js';
 import { createTenancy } from '../../src/create-tenancy.js';
 import type { CliOptions, CliResult, StartedCli } from './cli.js';
 import { type CrashProxy, createCrashProxy } from './crash.js';
-import { query, withDatabase } from './postgres.js';
-import { dropPreparedHomes } from './prepared-homes.js';
 import { createProject, type TestProject } from './project.js';
+import { openSandboxEngine, type SandboxDriver, type SandboxTenant } from './sandbox-engine.js';
 import type { TcpProxy } from './tcp-proxy.js';
 
-export type SandboxDriver = 'postgres-schema' | 'postgres-database';
+export type { SandboxDriver } from './sandbox-engine.js';
 
 /** The files of a project whose commands run in any number of sandboxes at once. */
 export interface SandboxProjectOptions {
@@ -25,9 +24,9 @@ export interface SandboxProjectOptions {
   readonly pool?: number;
 }
 
-/** Where the commands of one test run: a registry and a cluster in a database of their own, and nothing else's. */
+/** Where the commands of one test run: a registry and a cluster on one server of the driver's engine, and nothing else's. */
 export interface Sandbox {
-  /** Of the registry and the cluster, as the superuser. */
+  /** Of the registry and the cluster, as one who may do all. */
   readonly url: string;
   readonly name: string;
   readonly driver: SandboxDriver;
@@ -44,6 +43,10 @@ export interface Sandbox {
   isLeased(id: string): Promise<boolean>;
   /** Lets every lease run out at once, as if their time had passed. */
   expireLeases(): Promise<void>;
+  readTenant(id: string): Promise<SandboxTenant | undefined>;
+  /** All that the registry says of a tenant, but for who holds it. */
+  readRecord(id: string): Promise<Readonly<Record<string, unknown>> | undefined>;
+  /** SQL, where the engine knows any. */
   query<Row extends object = Record<string, unknown>>(sql: string, params?: unknown[]): Promise<Row[]>;
   /** Of a tenant's home: a connection to look into it. */
   homeUrl(id: string): string;
@@ -86,9 +89,15 @@ export async function createSandboxProject(options: SandboxProjectOptions): Prom
   };
 }
 
+/** Of an engine that has homes made ahead. */
+function poolOf(driver: SandboxDriver, size: number): Pick<ClusterConfig, 'pool'> {
+  return driver === 'postgres-schema' || driver === 'postgres-database' ? { pool: { driver, size } } : {};
+}
+
 async function openSandbox(project: TestProject, serverUrl: string, driver: SandboxDriver, pool: number): Promise<Sandbox> {
+  const engine = await openSandboxEngine(driver);
   const name = `f_${randomBytes(5).toString('hex')}`;
-  const url = withDatabase(serverUrl, name);
+  const url = engine.urlOf(serverUrl, name);
   const prefix = driver === 'postgres-schema' ? 'tenant_' : `${name}_`;
   const environment = (through: string): Record<string, string> => ({
     SANDBOX_URL: through,
@@ -96,14 +105,14 @@ async function openSandbox(project: TestProject, serverUrl: string, driver: Sand
     SANDBOX_PREFIX: prefix,
   });
   const proxies: CrashProxy[] = [];
-  await query(serverUrl, `CREATE DATABASE ${escapeIdentifier(name)} TEMPLATE template0`);
+  await engine.create(serverUrl, name);
 
   async function prepare(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
     const tenancy = await createTenancy(
       {
         registry: { url },
-        clusters: { main: { url, concurrency: 8, pool: { driver, size: pool } } },
+        clusters: { main: { url, concurrency: 8, ...poolOf(driver, pool) } },
         templates: pool > 0 ? 'always' : 'auto',
         placement: ({ id }) => ({ cluster: 'main', driver, name: prefix + id }),
         migrations: { directory: path.join(project.directory, 'before') },
@@ -133,29 +142,15 @@ async function openSandbox(project: TestProject, serverUrl: string, driver: Sand
       return proxy;
     },
     startThrough: (proxy, args) => project.start(args, { env: environment(proxy.url) }),
-    isLeased: async (id) => {
-      const [registry] = await query<{ is_there: boolean }>(url, `SELECT to_regclass('tenancy.tenants') IS NOT NULL AS is_there`);
-      if (!registry?.is_there) return false;
-      return (await query(url, 'SELECT FROM tenancy.tenants WHERE id = $1 AND lease_expires_at > clock_timestamp()', [id])).length > 0;
-    },
-    expireLeases: async () => {
-      const [registry] = await query<{ is_there: boolean }>(url, `SELECT to_regclass('tenancy.tenants') IS NOT NULL AS is_there`);
-      if (registry?.is_there)
-        await query(
-          url,
-          `UPDATE tenancy.tenants SET lease_expires_at = clock_timestamp() WHERE lease_owner IS NOT NULL;
-           UPDATE tenancy.prepared_homes SET alive_until = clock_timestamp()`,
-        );
-    },
-    query: (sql, params) => query(url, sql, params) as Promise<never>,
-    homeUrl: (id) => (driver === 'postgres-schema' ? url : withDatabase(url, prefix + id)),
+    isLeased: (id) => engine.isLeased(url, id),
+    expireLeases: () => engine.expireLeases(url),
+    readTenant: (id) => engine.readTenant(url, id),
+    readRecord: (id) => engine.readRecord(url, id),
+    query: (sql, params) => engine.query(url, sql, params) as Promise<never>,
+    homeUrl: (id) => (driver === 'postgres-schema' ? url : engine.urlOf(serverUrl, prefix + id)),
     drop: async () => {
       for (const proxy of proxies) await proxy.close();
-      await dropPreparedHomes(url);
-      const owned = `SELECT datname AS name FROM pg_database WHERE datname = $1 OR starts_with(datname, $1 || '_')`;
-      for (const row of await query<{ name: string }>(serverUrl, owned, [name])) {
-        await query(serverUrl, `DROP DATABASE IF EXISTS ${escapeIdentifier(row.name)} WITH (FORCE)`);
-      }
+      await engine.drop(serverUrl, name);
     },
   };
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
+import { createCourier } from './courier.js';
 import { MessageSplitter, sqlOf } from './frontend-protocol.js';
 
 export interface ProxiedRequest {
@@ -167,32 +167,5 @@ export async function createTcpProxy(targetUrl: string, options: TcpProxyOptions
       listener.close();
       await once(listener, 'close');
     },
-  };
-}
-
-/** Delivers in order, each piece `delayMs` after it came: a delay takes time, not throughput. */
-function createCourier(
-  socket: net.Socket,
-  state: { readonly delayMs: number; readonly isBlackHole: boolean },
-  isSliced: boolean,
-): { send(bytes: Buffer): void; end(): void } {
-  let last: Promise<unknown> = Promise.resolve();
-
-  async function deliver(bytes: Buffer): Promise<void> {
-    if (state.isBlackHole || socket.destroyed) return;
-    if (!isSliced) return void socket.write(bytes);
-    for (const byte of bytes) {
-      socket.write(Buffer.of(byte));
-      await new Promise(setImmediate);
-    }
-  }
-
-  const afterDelay = (act: () => Promise<void> | void): void => {
-    const wait = state.delayMs > 0 ? delay(state.delayMs) : undefined;
-    last = Promise.all([last, wait]).then(act);
-  };
-  return {
-    send: (bytes) => afterDelay(() => deliver(bytes)),
-    end: () => afterDelay(() => (state.isBlackHole ? undefined : void socket.end())),
   };
 }

@@ -1,0 +1,36 @@
+import type { DriverName } from '../../src/tenant.js';
+
+export type SandboxDriver = DriverName;
+
+/** What the registry says of a tenant. */
+export interface SandboxTenant {
+  readonly status: string;
+  readonly schema_version: string | null;
+}
+
+/** What a sandbox has its server do, each in the engine's own words and past our own code. `url`: of the sandbox's registry and cluster. */
+export interface SandboxEngine {
+  urlOf(serverUrl: string, name: string): string;
+  /** Makes the database of that name, where the engine wants one made. */
+  create(serverUrl: string, name: string): Promise<void>;
+  query(url: string, sql: string, params?: unknown[]): Promise<unknown[]>;
+  readTenant(url: string, id: string): Promise<SandboxTenant | undefined>;
+  /** All that the registry says of a tenant, but for who holds it. */
+  readRecord(url: string, id: string): Promise<Readonly<Record<string, unknown>> | undefined>;
+  isLeased(url: string, id: string): Promise<boolean>;
+  /** Where the registry is there. */
+  expireLeases(url: string): Promise<void>;
+  /** Drops all that carries the sandbox's name. */
+  drop(serverUrl: string, name: string): Promise<void>;
+}
+
+export async function openSandboxEngine(driver: SandboxDriver): Promise<SandboxEngine> {
+  switch (driver) {
+    case 'mysql-database':
+      return (await import('./sandbox-mysql.js')).mysqlSandbox;
+    case 'mongodb-database':
+      return (await import('./sandbox-mongodb.js')).mongodbSandbox;
+    default:
+      return (await import('./sandbox-postgres.js')).postgresSandbox;
+  }
+}

@@ -1,0 +1,45 @@
+import { escapeId } from 'mysql2/promise';
+import { dropMysqlNames, queryMysql } from './mysql.js';
+import { withDatabase } from './postgres.js';
+import type { SandboxEngine, SandboxTenant } from './sandbox-engine.js';
+
+/** Where it is held: a registry that is half made has no tenants yet. */
+const HAS_REGISTRY = `SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'tenancy_tenants'`;
+const HAS_PREPARED = `SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'tenancy_prepared_homes'`;
+
+export const mysqlSandbox: SandboxEngine = {
+  urlOf: withDatabase,
+  create: async (serverUrl, name) => {
+    await queryMysql(serverUrl, `CREATE DATABASE ${escapeId(name, true)}`);
+  },
+  query: queryMysql,
+  readTenant: async (url, id) => {
+    const [tenant] = await queryMysql<SandboxTenant>(url, 'SELECT status, schema_version FROM tenancy_tenants WHERE id = ?', [id]);
+    return tenant;
+  },
+  readRecord: async (url, id) => {
+    const [record] = await queryMysql(
+      url,
+      'SELECT status, incarnation, schema_version, migrations_hash, last_error, operation, updated_at FROM tenancy_tenants WHERE id = ?',
+      [id],
+    );
+    return record;
+  },
+  isLeased: async (url, id) => {
+    if ((await queryMysql(url, HAS_REGISTRY)).length === 0) return false;
+    const leased = 'SELECT 1 FROM tenancy_tenants WHERE id = ? AND lease_expires_at > UTC_TIMESTAMP(6)';
+    return (await queryMysql(url, leased, [id])).length > 0;
+  },
+  expireLeases: async (url) => {
+    if ((await queryMysql(url, HAS_REGISTRY)).length > 0)
+      await queryMysql(url, 'UPDATE tenancy_tenants SET lease_expires_at = UTC_TIMESTAMP(6) WHERE lease_owner IS NOT NULL');
+    if ((await queryMysql(url, HAS_PREPARED)).length > 0)
+      await queryMysql(url, 'UPDATE tenancy_prepared_homes SET alive_until = UTC_TIMESTAMP(6)');
+  },
+  drop: async (serverUrl, name) => {
+    await dropMysqlNames(serverUrl, name);
+    await queryMysql(serverUrl, `DELETE FROM _tenancy.homes WHERE name LIKE ?`, [`${name.replaceAll('_', '\\_')}\\_%`]).catch(
+      () => undefined, // nobody has made the ledger yet
+    );
+  },
+};

@@ -1,0 +1,52 @@
+import { escapeIdentifier } from 'pg';
+import { query, withDatabase } from './postgres.js';
+import { dropPreparedHomes } from './prepared-homes.js';
+import type { SandboxEngine, SandboxTenant } from './sandbox-engine.js';
+
+export const postgresSandbox: SandboxEngine = {
+  urlOf: withDatabase,
+  create: async (serverUrl, name) => {
+    await query(serverUrl, `CREATE DATABASE ${escapeIdentifier(name)} TEMPLATE template0`);
+  },
+  query,
+  readTenant: async (url, id) => {
+    const [tenant] = await query<SandboxTenant & Record<string, unknown>>(
+      url,
+      'SELECT status, schema_version FROM tenancy.tenants WHERE id = $1',
+      [id],
+    );
+    return tenant;
+  },
+  readRecord: async (url, id) => {
+    const [record] = await query(
+      url,
+      'SELECT status, incarnation, schema_version, migrations_hash, last_error, operation, updated_at FROM tenancy.tenants WHERE id = $1',
+      [id],
+    );
+    return record;
+  },
+  isLeased: async (url, id) => {
+    if (!(await hasRegistry(url))) return false;
+    return (await query(url, 'SELECT FROM tenancy.tenants WHERE id = $1 AND lease_expires_at > clock_timestamp()', [id])).length > 0;
+  },
+  expireLeases: async (url) => {
+    if (!(await hasRegistry(url))) return;
+    await query(
+      url,
+      `UPDATE tenancy.tenants SET lease_expires_at = clock_timestamp() WHERE lease_owner IS NOT NULL;
+       UPDATE tenancy.prepared_homes SET alive_until = clock_timestamp()`,
+    );
+  },
+  drop: async (serverUrl, name) => {
+    await dropPreparedHomes(withDatabase(serverUrl, name));
+    const owned = `SELECT datname AS name FROM pg_database WHERE datname = $1 OR starts_with(datname, $1 || '_')`;
+    for (const row of await query<{ name: string }>(serverUrl, owned, [name])) {
+      await query(serverUrl, `DROP DATABASE IF EXISTS ${escapeIdentifier(row.name)} WITH (FORCE)`);
+    }
+  },
+};
+
+async function hasRegistry(url: string): Promise<boolean> {
+  const [registry] = await query<{ is_there: boolean }>(url, `SELECT to_regclass('tenancy.tenants') IS NOT NULL AS is_there`);
+  return registry?.is_there === true;
+}
