@@ -40,11 +40,15 @@ export interface TenantOutcome {
   readonly error?: OutcomeError | undefined;
 }
 
+/** `retain`: `deprovision --retain`, which drops nothing. */
 export const RUN_COMMANDS = [
   'provision',
   'migrate',
   'rollback',
   'deprovision',
+  'retain',
+  'undelete',
+  'purge',
   'suspend',
   'resume',
   'repair',
@@ -98,6 +102,8 @@ export type StepName =
   | 'cut-access'
   | 'restore-access'
   | 'backup'
+  | 'retain'
+  | 'unretain'
   | 'drop'
   | 'drop-access'
   | 'tombstone'

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { addOffboarding } from './program/offboarding-commands.js';
 import { addExecutor, addLimits, addRunOptions, addSelection, addWaves, type Choose, collect, type Invocation } from './program/options.js';
 import { addRunCommands } from './program/run-commands.js';
 import type { DriverName } from './tenant.js';
@@ -131,18 +132,7 @@ function addTenantCommands(tenant: Command, choose: Choose): void {
     .option('--confirm <n>', 'how many tenants there are, where nobody can be asked')
     .action((ids, flags) => choose(async (context) => (await import('./commands/migrate.js')).runMigrate(context, 'rollback', ids, flags)));
 
-  addLimits(tenant.command('deprovision'))
-    .description('remove one tenant and its data for good: one explicit id')
-    .argument('[id...]', 'exactly one')
-    .option('--confirm <id>', 'the same id again, where nobody can be asked; --yes does not replace it')
-    .option('--skip-backup', 'the data may be lost for good')
-    .option('--dry-run', 'say what would be done; writes nothing')
-    // Known only to be refused: a typo of theirs must never be read as an id.
-    .addOption(new Option('--all').hideHelp())
-    .addOption(new Option('--label <key=value>').argParser(collect).hideHelp())
-    .addOption(new Option('--cluster <name>').argParser(collect).hideHelp())
-    .addOption(new Option('--status <status>').argParser(collect).hideHelp())
-    .action((ids, flags) => choose(async (context) => (await import('./commands/deprovision.js')).runDeprovision(context, ids, flags)));
+  addOffboarding(tenant, choose);
 
   tenant
     .command('list')

@@ -16,12 +16,14 @@ import type { FillOptions } from './runs/pool/fill-pool.js';
 import type { PoolSelection } from './runs/pool/open-pools.js';
 import type { PoolFilling, PoolState } from './runs/pool/pool-report.js';
 import type { ProvisionOptions } from './runs/provision-run.js';
+import type { PurgeOptions } from './runs/purge-run.js';
 import type { RunReport } from './runs/report.js';
 import { requireTenant } from './runs/require-tenant.js';
 import type { RestoreOptions } from './runs/restore-run.js';
 import type { ResumedRun, ResumeOptions } from './runs/resume-run.js';
 import type { RetryOptions } from './runs/retry-run.js';
 import type { RepairOptions, RotateOptions, TenantRunOptions } from './runs/tenant-runs.js';
+import type { UndeleteOptions } from './runs/undelete-run.js';
 import type { VerifyOptions, VerifyReport } from './runs/verify/verify-run.js';
 import { createWorkspace, type Workspace } from './runs/workspace.js';
 import { parseTenantId, type Tenant } from './tenant.js';
@@ -45,7 +47,7 @@ export interface Tenancy {
   rollback(selection: TenantSelection, options: Loose<MigrateOptions> & { readonly to: string }): Promise<RunReport>;
   /** Carries out a plan that a dry run saved (`save`): exactly that, and only where nothing has moved since. */
   carryOut(command: 'migrate' | 'rollback', file: string, options?: Loose<PlannedRunOptions>): Promise<RunReport>;
-  /** Removes one tenant and its data for good. `confirm` has to be the same id again. */
+  /** Removes one tenant and its data for good, or with `retain` closes and keeps it for a while. `confirm` has to be the same id again. */
   deprovision(
     id: string,
     options: Omit<Loose<DeprovisionOptions>, 'confirm'> & { readonly confirm: string | DeprovisionOptions['confirm'] },
@@ -56,6 +58,13 @@ export interface Tenancy {
   restore(id: string, options?: Loose<RestoreOptions>): Promise<RunReport>;
   /** The backups of a tenant, also of one that is gone; newest first. */
   listBackups(id: string, options?: { readonly limit?: number }): Promise<readonly Backup[]>;
+  /** Brings a retained tenant back whole. */
+  undelete(id: string, options?: Loose<UndeleteOptions>): Promise<RunReport>;
+  /** Removes a retained tenant for good, once its time is over. `confirm` has to be the same id again. */
+  purge(
+    id: string,
+    options: Omit<Loose<PurgeOptions>, 'confirm'> & { readonly confirm: string | PurgeOptions['confirm'] },
+  ): Promise<RunReport>;
   suspend(id: string, options?: Loose<TenantRunOptions>): Promise<RunReport>;
   resume(id: string, options?: Loose<TenantRunOptions>): Promise<RunReport>;
   /**
@@ -136,6 +145,12 @@ export function openTenancy(config: ResolvedConfig, options: TenancyOptions = {}
     backup: async (selection, asked = {}) => (await import('./runs/backup-run.js')).backUpTenants(workspace, selection, withSignals(asked)),
     restore: async (id, asked = {}) => (await import('./runs/restore-run.js')).restoreOne(workspace, id, withSignals(asked)),
     listBackups: async (id, { limit = 100 } = {}) => (await workspace.registry()).listBackups(parseTenantId(id), { limit }),
+    undelete: async (id, asked = {}) => (await import('./runs/undelete-run.js')).undeleteOne(workspace, id, withSignals(asked)),
+    purge: async (id, { confirm, ...asked }) =>
+      (await import('./runs/purge-run.js')).purgeOne(workspace, [id], {
+        ...withSignals(asked),
+        confirm: typeof confirm === 'function' ? confirm : confirmById(confirm),
+      }),
     suspend: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).suspendOne(workspace, id, withSignals(asked)),
     resume: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).resumeOne(workspace, id, withSignals(asked)),
     rotate: async (id, asked = {}) => (await import('./runs/tenant-runs.js')).rotateOne(workspace, id, withSignals(asked)),
@@ -181,7 +196,7 @@ function withSignals<Options extends { readonly signals?: Partial<RunSignals> }>
 }
 
 /** A confirmation that was given beforehand: the id, once more. */
-function confirmById(given: string): DeprovisionOptions['confirm'] {
+function confirmById(given: string): (tenant: Tenant) => Promise<void> {
   return async ({ id }) => {
     if (given !== id) throw new TenancyError('TENANCY_CONFIRMATION_MISMATCHED', { expected: id, given });
   };

@@ -8,12 +8,24 @@ export type TenantId = string & { readonly [brand]: 'TenantId' };
 /**
  * ```
  * pending → provisioning → active ⇄ suspended → deprovisioning → deprovisioned
- *                │                                    │
- *                └───────────→ failed ←───────────────┘     (left by the same command again)
+ *                │              ↑                  │   │  ↑
+ *                │              └──── retained ←───┼───┘  │ (purge)
+ *                │                       └─────────┼──────┘
+ *                └───────────→ failed ←────────────┘        (left by the same command again)
  * ```
+ * A retained tenant is closed and not yet dropped: `undelete` brings it back whole, `purge` drops it when its time is over.
  * A failed *migration* leaves an active tenant active: it is behind, not gone.
  */
-export const TENANT_STATUSES = ['pending', 'provisioning', 'active', 'suspended', 'deprovisioning', 'deprovisioned', 'failed'] as const;
+export const TENANT_STATUSES = [
+  'pending',
+  'provisioning',
+  'active',
+  'suspended',
+  'deprovisioning',
+  'retained',
+  'deprovisioned',
+  'failed',
+] as const;
 
 export type TenantStatus = (typeof TENANT_STATUSES)[number];
 
@@ -103,6 +115,10 @@ export interface Tenant extends TenantSeed, Placement {
   readonly updatedAt: Date;
   readonly activatedAt: Date | null;
   readonly deprovisionedAt: Date | null;
+  /** Of a retained tenant, and of one whose purge has begun: until when it is kept, by the registry's clock. */
+  readonly retainedUntil: Date | null;
+  /** That time has passed: by the registry's clock, at the time of reading. */
+  readonly isRetentionOver: boolean;
   readonly lease: Lease | null;
   /** Grows with each lease that is taken; a writer with a smaller one has lost its lease. */
   readonly fence: number;

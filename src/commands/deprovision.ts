@@ -1,5 +1,7 @@
 import type { ExitCode } from '../errors/define.js';
 import { guardDeprovisionRequest } from '../lifecycle/guard-deprovision.js';
+import type { Tenant } from '../tenant.js';
+import { formatDuration } from '../util/duration.js';
 import { confirmTyped } from './ask.js';
 import type { CommandContext } from './context.js';
 import { type RunFlags, withRun } from './with-tenancy.js';
@@ -11,6 +13,7 @@ export interface DeprovisionFlags extends RunFlags {
   readonly status?: readonly string[];
   readonly confirm?: string;
   readonly skipBackup?: boolean;
+  readonly retain?: string;
   readonly dryRun?: boolean;
 }
 
@@ -23,14 +26,20 @@ export async function runDeprovision(context: CommandContext, ids: readonly stri
       skipBackup: flags.skipBackup ?? false,
       dryRun: flags.dryRun ?? false,
       signals: context.takeSignals(),
-      confirm: (tenant) =>
+      confirm: (tenant, { retainForMs }) =>
         confirmTyped(
           context,
           tenant.id,
           flags.confirm,
-          `This removes ${tenant.name} on cluster ${tenant.cluster} and all its data${flags.skipBackup ? ', without a backup' : ''}.\nType ${tenant.id} to go on: `,
+          `${describeEnd(tenant, retainForMs)}${flags.skipBackup ? ', without a backup' : ''}.\nType ${tenant.id} to go on: `,
           { what: `deprovisioning ${tenant.id}`, flag: `--confirm ${tenant.id}` },
         ),
     }),
   );
+}
+
+function describeEnd({ name, cluster }: Tenant, retainForMs: number | null): string {
+  const home = `${name} on cluster ${cluster}`;
+  if (retainForMs === null) return `This removes ${home} and all its data`;
+  return `This closes ${home} and keeps it for ${formatDuration(retainForMs)}`;
 }

@@ -1,6 +1,6 @@
 import { EXIT, type ExitCode } from '../errors/define.js';
 import { createTenantListWriter } from '../reporters/documents/tenant-list.js';
-import type { Tenant, TenantStatus } from '../tenant.js';
+import { TENANT_STATUSES, type Tenant, type TenantStatus } from '../tenant.js';
 import type { CommandContext } from './context.js';
 import { parseLabels, parseShard, parseStatus } from './selection-flags.js';
 import { withTenancy } from './with-tenancy.js';
@@ -14,7 +14,7 @@ export interface ListFlags {
 
 const PAGE = 200;
 /** What is there: tombstones are listed only when they are asked for. */
-const LIVE: readonly TenantStatus[] = ['pending', 'provisioning', 'active', 'suspended', 'deprovisioning', 'failed'];
+const LIVE: readonly TenantStatus[] = TENANT_STATUSES.filter((status) => status !== 'deprovisioned');
 
 export async function runList(context: CommandContext, flags: ListFlags): Promise<ExitCode> {
   const labels = parseLabels(flags.label ?? []);

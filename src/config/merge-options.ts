@@ -1,5 +1,6 @@
 import { TenancyError } from '../errors.js';
 import { explainDuration, explainWait, parseDuration, parseWait } from '../util/duration.js';
+import { explainRetention, parseRetention } from '../util/retention.js';
 import { explainWaves, parseWaves } from './parse-waves.js';
 import type { Executor } from './types.js';
 
@@ -88,6 +89,7 @@ export const runOptionSpecs = {
   canary: { explain: (raw) => explainWaves(raw, 1), parse: parseWaves, default: [] },
   waves: { explain: explainWaves, parse: parseWaves, default: [] },
   soak: { explain: explainWait, parse: parseWait, default: 0 },
+  retain: { explain: explainRetention, parse: parseRetention, default: null },
   executor: {
     explain: (raw) => (EXECUTORS.includes(raw as Executor) ? null : EXECUTORS.join(' or ')),
     parse: (raw) => raw as Executor,

@@ -86,6 +86,7 @@ export function resolveConfig(loaded: LoadedConfig, options: ResolveConfigOption
       leaseWaitMs: run.leaseWait,
       waves: [...run.canary, ...run.waves],
       soakMs: run.soak,
+      retainForMs: run.retain,
       executor: run.executor,
     },
     logsDirectory: path.resolve(root, config.logs ?? '.tenancy/logs'),

@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import type { ConfigIssue } from '../errors/config-errors.js';
 import { DRIVER_NAMES } from '../tenant.js';
 import { explainDuration, explainWait } from '../util/duration.js';
+import { explainRetention } from '../util/retention.js';
 import type { BackupTool } from './backup-types.js';
 import { wordIssues, wordUnknownKeys } from './config-issues.js';
 import { explainWaves } from './parse-waves.js';
@@ -42,6 +43,8 @@ const limit = explained((value) => {
   const expected = value === 'none' ? null : explainDuration(value);
   return expected === null ? null : `expected ${expected}, or none`;
 });
+
+const retention = explained((value) => prefixExpected(explainRetention(value)));
 
 const waves = explained((value) => prefixExpected(explainWaves(value)));
 const canary = explained((value) => prefixExpected(explainWaves(value, 1)));
@@ -288,6 +291,7 @@ const configSchema = strict({
       canary: z.optional(canary),
       waves: z.optional(waves),
       soak: z.optional(wait),
+      retain: z.optional(retention),
       executor: z.optional(z.enum(['local', 'pg-boss'])),
     }),
   ),

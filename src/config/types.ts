@@ -104,6 +104,8 @@ export interface RunDefaults {
   readonly waves?: number | string;
   /** Between two waves. @default none */
   readonly soak?: Duration;
+  /** For deprovision: how long a tenant is kept, closed, before it may be purged: `'30d'`. @default none, it is dropped at once */
+  readonly retain?: Duration;
   /** For migrate and rollback: in this process, or by whatever `tenancy worker` processes there are. @default 'local' */
   readonly executor?: Executor;
 }
@@ -326,6 +328,8 @@ export interface ResolvedConfig {
     /** How far each wave reaches, the canary first; empty where all go at once. */
     readonly waves: readonly Share[];
     readonly soakMs: number;
+    /** Null: a deprovisioned tenant is dropped at once. */
+    readonly retainForMs: number | null;
     readonly executor: Executor;
   };
   readonly logsDirectory: string;

@@ -58,6 +58,19 @@ export interface TenantDriver {
   /** Takes away rights and ends sessions, as far as the engine can for this tenant; the answer says how far. */
   cutAccess(target: TenantTarget, signal: AbortSignal): Promise<AccessChange>;
   restoreAccess(target: TenantTarget, signal: AbortSignal): Promise<AccessChange>;
+  /**
+   * Closes the home of a tenant that is to be kept and not to be reached, with all that is in it. Where that is enforced, a session that is in it
+   * gets errors within a second from when this has ended, and nobody begins another. `probe` then says `retained`, and `drop` finds it as it is.
+   * `operation`: the deprovision that it is for. Once that is over, a late attempt of it changes nothing, where the home can bear such a note.
+   * @throws TenancyError `TENANCY_ACCESS_REFUSED` where the home isn't there, or isn't ours; `TENANCY_STATE_MOVED` where the operation is over.
+   */
+  retain(target: TenantTarget, operation: string, signal: AbortSignal): Promise<AccessChange>;
+  /**
+   * Takes that back: name, rights and marker are what they were before. Access that was cut besides stays cut. `isOver`: and so is the operation.
+   * @throws TenancyError `TENANCY_NAME_TAKEN` where something else has the name meanwhile; `TENANCY_STATE_MOVED` where another operation has
+   * retained it since; `TENANCY_ACCESS_REFUSED`, as `retain`.
+   */
+  unretain(target: TenantTarget, by: { readonly operation: string; readonly isOver: boolean }, signal: AbortSignal): Promise<AccessChange>;
   /** Writes our marker on a home that has none (`registry adopt`). @throws TenancyError `TENANCY_NAME_TAKEN` where another's is on it. */
   mark(target: TenantTarget): Promise<void>;
   /** What a person types into the engine's shell to put the marker on, who is sure whose the home is. */
@@ -184,10 +197,10 @@ export interface Marker {
 
 /**
  * `ours`: tenant, registry and operation agree. `other`: a marker that differs. `unmarked`: somebody else's, or never adopted.
- * `partial`: our operation began to make or to drop it and was interrupted; `create` or `drop` finishes.
+ * `partial`: our operation began to make or to drop it and was interrupted; `create` or `drop` finishes. `retained`: ours, and closed by `retain`.
  */
 export type Presence =
-  | { readonly status: 'absent' }
+  | { readonly status: 'absent' | 'retained' }
   | { readonly status: 'ours' | 'partial'; readonly isEmpty: boolean }
   | { readonly status: 'other'; readonly marker: Marker }
   | { readonly status: 'unmarked'; readonly isEmpty: boolean };

@@ -155,10 +155,19 @@ export const lifecycleErrors = {
       `${tenant}: the migrate hook ended well, but the tenant is at ${found ?? 'no version'} instead of ${expected}`,
     hint: () => 'check that the migrator writes its history into the schema or database of this tenant',
   }),
-  TENANCY_DEPROVISION_REFUSED: defineError<{ reason: string; next: string }>({
+  TENANCY_DEPROVISION_REFUSED: defineError<{
+    reason: string;
+    next: string /** @default 'deprovision' */;
+    command?: 'deprovision' | 'purge';
+  }>({
     exit: EXIT.refused,
-    message: ({ reason }) => `deprovision refused: ${reason}`,
+    message: ({ reason, command = 'deprovision' }) => `${command} refused: ${reason}`,
     hint: ({ next }) => next,
+  }),
+  TENANCY_RETENTION_UNEXPIRED: defineError<{ tenant: string; until: string }>({
+    exit: EXIT.refused,
+    message: ({ tenant, until }) => `${tenant} is retained until ${until}, and isn't purged before`,
+    hint: ({ tenant }) => `run the same command again then, or add --early; \`tenancy tenant undelete ${tenant}\` brings it back`,
   }),
   TENANCY_CONFIRMATION_MISSING: defineError<{ what: string; flag: string }>({
     exit: EXIT.refused,

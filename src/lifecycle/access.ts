@@ -1,4 +1,5 @@
 import { TenancyError } from '../errors.js';
+import { nextOfLeaving } from './retained.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { runStep } from './steps.js';
 import { cutTenantAccess, restoreTenantAccess } from './tenant-access.js';
@@ -28,7 +29,7 @@ async function changeAccess(scope: TenantScope, change: 'suspend' | 'resume'): P
       tenant: tenant.id,
       status: tenant.status,
       command: `${change}${change === 'suspend' ? 'ed' : 'd'}`,
-      next: `see \`tenancy tenant show ${tenant.id}\``,
+      next: nextOfLeaving(tenant) ?? `see \`tenancy tenant show ${tenant.id}\``,
     });
   }
   await runStep(scope, change === 'suspend' ? 'cut-access' : 'restore-access', async () => {

@@ -2,6 +2,10 @@ import { TenancyError } from '../errors.js';
 import type { Registry } from '../registry/registry.js';
 import type { Tenant, TenantId } from '../tenant.js';
 import { parseTenantId } from '../tenant.js';
+import { nextOfLeaving } from './retained.js';
+
+/** The commands that remove a tenant for good. */
+export type RemovingCommand = 'deprovision' | 'purge';
 
 /** What was typed after `deprovision`, before any of it is believed. */
 export interface DeprovisionRequest {
@@ -14,20 +18,21 @@ export interface DeprovisionRequest {
 }
 
 /** The first guard, before any connection is opened. @throws TenancyError, exit 4 */
-export function guardDeprovisionRequest({ ids, selectedBy }: Pick<DeprovisionRequest, 'ids' | 'selectedBy'>): TenantId {
-  const next = 'name the one tenant to remove: `tenancy tenant deprovision <id>`';
-  if (selectedBy !== null)
-    throw new TenancyError('TENANCY_DEPROVISION_REFUSED', { reason: `there is no ${selectedBy} here, and there never will be`, next });
+export function guardDeprovisionRequest(
+  { ids, selectedBy }: Pick<DeprovisionRequest, 'ids' | 'selectedBy'>,
+  command: RemovingCommand = 'deprovision',
+): TenantId {
+  const next = `name the one tenant to remove: \`tenancy tenant ${command} <id>\``;
+  const refuse = (reason: string, cause?: unknown): TenancyError =>
+    new TenancyError('TENANCY_DEPROVISION_REFUSED', { reason, next, command }, { cause });
+  if (selectedBy !== null) throw refuse(`there is no ${selectedBy} here, and there never will be`);
   const [id, ...others] = ids;
-  if (id === undefined) throw new TenancyError('TENANCY_DEPROVISION_REFUSED', { reason: 'no tenant was named', next });
-  if (others.length > 0) {
-    throw new TenancyError('TENANCY_DEPROVISION_REFUSED', { reason: `${ids.length} tenants were named, and it takes exactly one`, next });
-  }
+  if (id === undefined) throw refuse('no tenant was named');
+  if (others.length > 0) throw refuse(`${ids.length} tenants were named, and it takes exactly one`);
   try {
     return parseTenantId(id);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new TenancyError('TENANCY_DEPROVISION_REFUSED', { reason, next }, { cause: error });
+    throw refuse(error instanceof Error ? error.message : String(error), error);
   }
 }
 
@@ -41,16 +46,17 @@ export function guardBackup({ canBackUp, skipBackup }: Pick<DeprovisionRequest, 
 }
 
 /** The third: after reading the registry, and nothing else. @throws TenancyError, exit 4 */
-export async function guardDeprovisionTenant(registry: Registry, id: TenantId): Promise<Tenant> {
+export async function guardDeprovisionTenant(registry: Registry, id: TenantId, command: RemovingCommand = 'deprovision'): Promise<Tenant> {
   const tenant = await registry.findTenant(id);
   if (!tenant) {
     const suggestions = await registry.suggestTenants(id);
     throw new TenancyError('TENANCY_DEPROVISION_REFUSED', {
       reason: `no tenant is registered as ${id}`,
       next: suggestions.length > 0 ? `did you mean ${suggestions.join(' or ')}?` : 'see `tenancy tenant list`',
+      command,
     });
   }
-  refuseProtected(tenant);
+  refuseProtected(tenant, command);
   return tenant;
 }
 
@@ -64,10 +70,21 @@ export function guardLeasedTenant(confirmed: Tenant, leased: Tenant): void {
 }
 
 /** @throws TenancyError `TENANCY_DEPROVISION_REFUSED` */
-export function refuseProtected({ id, isProtected }: Tenant): void {
+export function refuseProtected({ id, isProtected }: Tenant, command: RemovingCommand = 'deprovision'): void {
   if (!isProtected) return;
   throw new TenancyError('TENANCY_DEPROVISION_REFUSED', {
     reason: `${id} is protected`,
     next: `\`tenancy tenant unprotect ${id}\` first, if you are sure`,
+    command,
+  });
+}
+
+/** What is retained, or is being purged, is removed by `purge` alone, which looks at its time. @throws TenancyError `TENANCY_DEPROVISION_REFUSED` */
+export function refuseRetained(tenant: Tenant): void {
+  const { id, status, retainedUntil } = tenant;
+  if (retainedUntil === null || status === 'deprovisioned') return;
+  throw new TenancyError('TENANCY_DEPROVISION_REFUSED', {
+    reason: status === 'retained' ? `${id} is retained until ${retainedUntil.toISOString()}` : `the purge of ${id} has begun`,
+    next: nextOfLeaving(tenant) ?? '',
   });
 }

@@ -7,6 +7,7 @@ import { locateTenant } from './locate.js';
 import { announceLogin, isIsolated, makeLogin, readCredential } from './logins.js';
 import { makeHome, ownCreateHook } from './make-home.js';
 import type { DriverMigrator, RecordedHistory } from './migrator.js';
+import { nextOfLeaving } from './retained.js';
 import type { RunContext, TenantScope, WorkResult } from './run-context.js';
 import { sessionOptions } from './session-options.js';
 import { noJournal, runStep, runStepOnce } from './steps.js';
@@ -19,9 +20,8 @@ export function findProvisionObstacle(tenant: Tenant): TenancyError | null {
   const refuse = (next: string): TenancyError =>
     new TenancyError('TENANCY_STATE_REFUSED', { tenant: tenant.id, status: tenant.status, command: 'provisioned', next });
   if (tenant.status === 'suspended') return refuse(`it is provisioned already; \`tenancy tenant resume ${tenant.id}\` gives access back`);
-  if (tenant.status === 'deprovisioning' || (tenant.status === 'failed' && tenant.operation?.type === 'deprovision')) {
-    return refuse(`finish it first: \`tenancy tenant deprovision ${tenant.id}\``);
-  }
+  const leaving = tenant.status === 'deprovisioned' ? null : nextOfLeaving(tenant);
+  if (leaving !== null) return refuse(leaving);
   if (tenant.operation?.type === 'restore' && tenant.status !== 'active')
     return refuse(`finish it first: \`tenancy tenant restore ${tenant.id}\``);
   if (tenant.operation?.type === 'adopt') return refuse('finish it first: run `tenancy registry adopt` again');

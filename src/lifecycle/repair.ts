@@ -2,6 +2,7 @@ import { TenancyError } from '../errors.js';
 import type { TenantStatus } from '../tenant.js';
 import type { DeclaredMigrations } from './adopt.js';
 import { refuseLostHistory } from './lost-history.js';
+import { nextOfLeaving } from './retained.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { sessionOptions } from './session-options.js';
 import { runStep } from './steps.js';
@@ -21,10 +22,7 @@ export interface RepairAnswers {
 export async function repairTenant(scope: TenantScope, { statement: answer, declared }: RepairAnswers): Promise<WorkResult> {
   const { run, tenant, driver, target, fence } = scope;
   if (!REPAIRABLE.includes(tenant.status)) {
-    const next =
-      tenant.status === 'deprovisioning'
-        ? `finish it first: \`tenancy tenant deprovision ${tenant.id}\``
-        : `see \`tenancy tenant show ${tenant.id}\``;
+    const next = nextOfLeaving(tenant) ?? `see \`tenancy tenant show ${tenant.id}\``;
     throw new TenancyError('TENANCY_STATE_REFUSED', { tenant: tenant.id, status: tenant.status, command: 'repaired', next });
   }
   let result: WorkResult = { outcome: 'up-to-date', from: tenant.schemaVersion, to: tenant.schemaVersion };

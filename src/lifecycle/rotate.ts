@@ -3,6 +3,7 @@ import type { StepName } from '../events.js';
 import { sleep } from '../util/abort.js';
 import { formatDuration } from '../util/duration.js';
 import { announceLogin, isIsolated, makeLogin, retirePrevious } from './logins.js';
+import { nextOfLeaving } from './retained.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { runStep } from './steps.js';
 
@@ -35,7 +36,9 @@ export async function rotateTenant(scope: TenantScope, { isFinish, overlapMs }: 
   const version = { from: tenant.schemaVersion, to: tenant.schemaVersion };
   if (!(ROTATABLE as readonly string[]).includes(tenant.status)) {
     const next =
-      tenant.status === 'suspended' ? `\`tenancy tenant resume ${tenant.id}\` first` : `see \`tenancy tenant show ${tenant.id}\``;
+      tenant.status === 'suspended'
+        ? `\`tenancy tenant resume ${tenant.id}\` first`
+        : (nextOfLeaving(tenant) ?? `see \`tenancy tenant show ${tenant.id}\``);
     throw new TenancyError('TENANCY_STATE_REFUSED', { tenant: tenant.id, status: tenant.status, command: 'rotated', next });
   }
   if (isFinish) {

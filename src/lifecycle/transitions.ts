@@ -15,6 +15,11 @@ export const TRANSITIONS = {
   'deprovision.call-off.active': { from: ['deprovisioning'], to: 'active' },
   'deprovision.call-off.suspended': { from: ['deprovisioning'], to: 'suspended' },
   'deprovision.fail': { from: ['deprovisioning'], to: 'failed' },
+  'deprovision.retain': { from: ['deprovisioning'], to: 'retained' },
+  'undelete.active': { from: ['retained'], to: 'active' },
+  'undelete.suspended': { from: ['retained'], to: 'suspended' },
+  // A retained tenant is one until the moment before the drop; what has been begun is finished by the same command.
+  'purge.begin': { from: ['retained', 'deprovisioning', 'failed'], to: 'deprovisioning' },
   'deprovision.tombstone': { from: ['deprovisioning'], to: 'deprovisioned' },
 } as const satisfies Record<string, { readonly from: readonly TenantStatus[]; readonly to: TenantStatus }>;
 

@@ -136,7 +136,10 @@ export interface TenantFilter {
   readonly clusters?: readonly string[];
   /** All of them must agree. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Leaves out tenants whose recorded version and hash are these and that have no last error: nothing to do there. */
+  /**
+   * Leaves out tenants whose recorded version and hash are these and that have no last error: nothing to do there. Those that are retained stay in:
+   * whoever names one is to be told.
+   */
   readonly notAt?: { readonly schemaVersion: string | null; readonly migrationsHash: string };
   /** Tenants that are recorded with one of these versions and hashes. */
   readonly at?: readonly { readonly schemaVersion: string | null; readonly migrationsHash: string | null }[];
@@ -190,6 +193,8 @@ export interface TenantChange {
   readonly from: readonly TenantStatus[];
   /** Matches only where the tenant's protection is this. @default either */
   readonly ifProtected?: boolean;
+  /** Matches only where the time that the tenant is retained for has passed. @default either */
+  readonly ifRetentionOver?: true;
   readonly to?: TenantStatus;
   readonly set?: Partial<{
     readonly isProtected: boolean;
@@ -200,6 +205,8 @@ export interface TenantChange {
     readonly operation: TenantOperation | null;
     readonly credentialRef: string | null;
     readonly login: TenantLogin | null;
+    /** From now on, by the registry's clock; null takes it back. */
+    readonly retainForMs: number | null;
   }>;
   readonly runId: string | null;
   /** What happened, for the audit trail: `tenant.activated`. */

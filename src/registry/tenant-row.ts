@@ -28,6 +28,9 @@ export interface TenantRow<Time, Json> extends Row {
   readonly updated_at: Time;
   readonly activated_at: Time | null;
   readonly deprovisioned_at: Time | null;
+  readonly retained_until: Time | null;
+  /** By the server's clock. */
+  readonly retention_is_over: boolean | number | null;
 }
 
 export function toTenant<Time, Json>(row: TenantRow<Time, Json>, { toDate, fromJson }: Reading<Time, Json>): Tenant {
@@ -51,6 +54,8 @@ export function toTenant<Time, Json>(row: TenantRow<Time, Json>, { toDate, fromJ
     updatedAt: toDate(row.updated_at),
     activatedAt: orNull(row.activated_at, toDate),
     deprovisionedAt: orNull(row.deprovisioned_at, toDate),
+    retainedUntil: orNull(row.retained_until, toDate),
+    isRetentionOver: Boolean(row.retention_is_over),
     lease:
       row.lease_owner === null
         ? null

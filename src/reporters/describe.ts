@@ -11,6 +11,9 @@ const commandWords = {
   migrate: { verb: 'migrate', done: 'migrated', nothing: 'up to date' },
   rollback: { verb: 'roll back', done: 'rolled back', nothing: 'already there' },
   deprovision: { verb: 'deprovision', done: 'deprovisioned', nothing: 'already gone' },
+  retain: { verb: 'retain', done: 'retained', nothing: 'already retained' },
+  undelete: { verb: 'undelete', done: 'undeleted', nothing: 'already undeleted' },
+  purge: { verb: 'purge', done: 'purged', nothing: 'already gone' },
   suspend: { verb: 'suspend', done: 'suspended', nothing: 'already suspended' },
   resume: { verb: 'resume', done: 'resumed', nothing: 'already active' },
   repair: { verb: 'repair', done: 'repaired', nothing: 'nothing to repair' },
@@ -37,6 +40,8 @@ const stepWords = {
   'cut-access': 'cut access',
   'restore-access': 'restore access',
   backup: 'back up',
+  retain: 'close and keep',
+  unretain: 'bring back',
   drop: 'drop',
   'drop-access': 'drop its users and grants',
   tombstone: 'tombstone',
@@ -72,13 +77,15 @@ export function describeOutcomeType(outcome: TenantOutcomeType, command: RunComm
   }
 }
 
+const REMOVING: ReadonlySet<RunCommand> = new Set(['deprovision', 'purge']);
+
 /** One tenant's outcome, without its name: `0003_projects → 0012_index in 1.2 s`. The message of an error may have several lines. */
 export function describeOutcome(outcome: TenantOutcome, command: RunCommand): string {
   const { from, to, ms, error, attempts } = outcome;
   const tries = attempts > 1 ? `, at attempt ${attempts}` : '';
   switch (outcome.outcome) {
     case 'applied':
-      return `${commandWords[command].done}${command === 'deprovision' ? '' : describeVersions(from, to)} in ${formatDuration(ms)}${tries}`;
+      return `${commandWords[command].done}${REMOVING.has(command) ? '' : describeVersions(from, to)} in ${formatDuration(ms)}${tries}`;
     case 'up-to-date':
       return `${commandWords[command].nothing}${to === null ? '' : ` at ${to}`}`;
     case 'failed':

@@ -1,5 +1,11 @@
 import { deprovisionTenant, listDeprovisionSteps, planDeprovisionOperation } from '../lifecycle/deprovision.js';
-import { guardBackup, guardDeprovisionRequest, guardDeprovisionTenant, guardLeasedTenant } from '../lifecycle/guard-deprovision.js';
+import {
+  guardBackup,
+  guardDeprovisionRequest,
+  guardDeprovisionTenant,
+  guardLeasedTenant,
+  refuseRetained,
+} from '../lifecycle/guard-deprovision.js';
 import { mayHaveLogins } from '../lifecycle/logins.js';
 import { noMigrator } from '../lifecycle/migrator.js';
 import type { RunLimits } from '../lifecycle/run-context.js';
@@ -7,6 +13,7 @@ import { createStepJournal } from '../lifecycle/steps.js';
 import type { Tenant } from '../tenant.js';
 import { monotonicMs } from '../util/clock.js';
 import { createOperationId } from '../util/names.js';
+import { parseRetention } from '../util/retention.js';
 import { describeBackup, describeObstacles } from './describe-obstacles.js';
 import { dryReport } from './dry-report.js';
 import type { RunSignals } from './execute-run.js';
@@ -16,53 +23,60 @@ import type { Workspace } from './workspace.js';
 
 export interface DeprovisionOptions {
   readonly skipBackup?: boolean;
+  /** Closes and keeps the tenant for so long (`'30d'`) instead of dropping it; `'none'` takes back what the config says. @default the config's */
+  readonly retain?: string | number;
   /** Any selection beside the id; always refused. */
   readonly selectedBy?: string | null;
   readonly limits?: Partial<RunLimits>;
   readonly dryRun?: boolean;
   readonly signals: RunSignals;
-  /** Asked after every guard and before anything is touched; throws to refuse. */
-  readonly confirm: (tenant: Tenant) => Promise<void>;
+  /** Asked after every guard and before anything is touched; throws to refuse. `retainForMs`: null where the tenant is dropped at once. */
+  readonly confirm: (tenant: Tenant, plan: { readonly retainForMs: number | null }) => Promise<void>;
 }
 
-/** Removes one tenant for good. Refused (exit 4) unless every guard lets it pass. */
+/** Removes one tenant for good, or closes and keeps it for a while. Refused (exit 4) unless every guard lets it pass. */
 export async function deprovisionOne(workspace: Workspace, rawIds: readonly string[], options: DeprovisionOptions): Promise<RunReport> {
   const startedMs = monotonicMs();
   const { config } = workspace;
   const canBackUp = config.hooks.backup !== undefined || config.backups !== null;
   const hasBackup = canBackUp && !options.skipBackup;
   const id = guardDeprovisionRequest({ ids: rawIds, selectedBy: options.selectedBy ?? null });
+  const retainForMs = options.retain === undefined ? config.defaults.retainForMs : parseRetention(options.retain);
   guardBackup({ canBackUp, skipBackup: options.skipBackup ?? false });
 
   const registry = await workspace.registry();
   const tenant = await guardDeprovisionTenant(registry, id);
-  const steps = listDeprovisionSteps(hasBackup, mayHaveLogins(config, tenant));
+  const isRetainedAlready = retainForMs !== null && tenant.status === 'retained';
+  if (!isRetainedAlready) refuseRetained(tenant);
+  const command = retainForMs === null ? 'deprovision' : 'retain';
+  const steps = listDeprovisionSteps({ hasBackup, retainForMs, hasLogins: mayHaveLogins(config, tenant) });
   const isGone = tenant.status === 'deprovisioned';
 
   if (options.dryRun) {
-    return dryReport(workspace, { command: 'deprovision', selected: 1, target: null, startedMs, concurrency: 1 }, async (emit) => {
-      if (isGone) return { pending: 0, refused: [] };
+    return dryReport(workspace, { command, selected: 1, target: null, startedMs, concurrency: 1 }, async (emit) => {
+      if (isGone || isRetainedAlready) return { pending: 0, refused: [] };
       const obstacles = await describeObstacles(workspace, registry, tenant);
       for (const message of obstacles) emit({ type: 'run.warned', code: 'TENANCY_DROP_REFUSED', message, tenant: id });
       const { cluster, driver, name, schemaVersion } = tenant;
-      const planned = { tenant: id, cluster, driver, name, from: schemaVersion, to: null, steps, migrations: [] };
+      const to = retainForMs === null ? null : schemaVersion;
+      const planned = { tenant: id, cluster, driver, name, from: schemaVersion, to, steps, migrations: [] };
       const backup = hasBackup ? await describeBackup(workspace, registry, tenant, options.signals.abort) : null;
       emit({ type: 'tenant.planned', ...planned, ...(backup === null ? {} : { backup }) });
       return { pending: 1, refused: [] };
     });
   }
 
-  if (!isGone) await options.confirm(tenant);
+  if (!isGone && !isRetainedAlready) await options.confirm(tenant, { retainForMs });
   const operationId = createOperationId();
   return runSingle(workspace, {
-    command: 'deprovision',
+    command,
     registry,
     tenant,
     isDone: isGone,
     migrator: noMigrator,
     limits: options.limits ?? {},
     signals: options.signals,
-    steps,
+    steps: isRetainedAlready ? ['retain'] : steps,
     journal: async (run, leased) => {
       const operation = planDeprovisionOperation(leased, operationId);
       const steps = operation.id === operationId ? [] : await registry.readSteps(operation.id);
@@ -70,7 +84,7 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
     },
     work: async (scope) => {
       guardLeasedTenant(tenant, scope.tenant);
-      return deprovisionTenant(scope, planDeprovisionOperation(scope.tenant, operationId), { hasBackup });
+      return deprovisionTenant(scope, { operation: planDeprovisionOperation(scope.tenant, operationId), hasBackup, retainForMs });
     },
     failAs: 'deprovision.fail',
   });

@@ -43,8 +43,8 @@ export interface PlanRunOptions {
 export async function planRun({ config, registry, filter, skipsKnown, concurrency, migrator }: PlanRunOptions): Promise<FleetPlan> {
   const summary = await registry.summarize(filter);
   const selected = sum(summary, ({ tenants }) => tenants);
-  const isThere = ({ driver, schemaVersion, migrationsHash }: Recorded): boolean => {
-    const target = skipsKnown ? targetOf(migrator.forDriver(driver)) : null;
+  const isThere = ({ status, driver, schemaVersion, migrationsHash }: Recorded): boolean => {
+    const target = skipsKnown && status !== 'retained' ? targetOf(migrator.forDriver(driver)) : null;
     return target !== null && schemaVersion === target.schemaVersion && migrationsHash === target.migrationsHash;
   };
   const upToDate = sum(summary.filter(isThere), ({ tenants, withError }) => tenants - withError);
@@ -124,7 +124,7 @@ async function* yieldAll<T>(items: readonly T[]): AsyncGenerator<T> {
   yield* items;
 }
 
-type Recorded = Pick<TenantSummary, 'driver' | 'schemaVersion' | 'migrationsHash'>;
+type Recorded = Pick<TenantSummary, 'status' | 'driver' | 'schemaVersion' | 'migrationsHash'>;
 
 /** What is to be done on one cluster. */
 export interface Working {

@@ -2,6 +2,7 @@ import { TenancyError } from '../errors.js';
 import type { RunCommand, TenantOutcome } from '../events.js';
 import { isFailure } from '../fleet/tally.js';
 import type { OnVersion } from '../lifecycle/migrator.js';
+import { nextOfLeaving } from '../lifecycle/retained.js';
 import type { RunContext, StepJournal, TenantScope, WorkResult } from '../lifecycle/run-context.js';
 import { type Ending, runTenant } from '../lifecycle/run-tenant.js';
 import { MIGRATABLE, TRANSITIONS, type Transition } from '../lifecycle/transitions.js';
@@ -111,11 +112,12 @@ function isRecorded(tenant: Tenant, version: WorkResult['version']): boolean {
 
 /** Somebody has deprovisioned it since it was listed, or is about to: their command goes before what was to be done here. */
 function isRemovedSince(listed: Tenant['status'], now: Tenant['status']): boolean {
-  return MIGRATABLE.includes(listed) && (now === 'deprovisioning' || now === 'deprovisioned');
+  return MIGRATABLE.includes(listed) && (now === 'deprovisioning' || now === 'retained' || now === 'deprovisioned');
 }
 
-function skipRemoved({ id, status, schemaVersion }: Tenant): WorkResult {
-  const next = status === 'deprovisioned' ? 'there is nothing left of it' : `finish it: \`tenancy tenant deprovision ${id}\``;
+function skipRemoved(tenant: Tenant): WorkResult {
+  const { id, status, schemaVersion } = tenant;
+  const next = nextOfLeaving(tenant) ?? '';
   const error = new TenancyError('TENANCY_STATE_REFUSED', { tenant: id, status, command: 'migrated', next });
   return { outcome: 'skipped', from: schemaVersion, to: null, error };
 }
@@ -132,12 +134,14 @@ function createDeadline(run: RunContext, tenant: Tenant): { readonly signal: Abo
   return { signal: controller.signal, clear: () => clearTimeout(timer) };
 }
 
+const REFUSALS: ReadonlySet<string> = new Set(['TENANCY_STATE_REFUSED', 'TENANCY_DEPROVISION_REFUSED', 'TENANCY_RETENTION_UNEXPIRED']);
+
 /** What was known of the tenant still holds: it was refused before anything was done, or stopped, or only its access was changed, or it was only looked at. */
 function isUntouched(command: RunCommand, { outcome: { outcome, error }, result }: Ending): boolean {
   // A backup changes nothing of the tenant.
   if (command === 'backup') return true;
   if (command === 'verify') return result?.clearsError !== true;
-  const isRefused = error?.code === 'TENANCY_STATE_REFUSED' || error?.code === 'TENANCY_DEPROVISION_REFUSED';
+  const isRefused = error !== undefined && REFUSALS.has(error.code);
   return isRefused || outcome === 'cancelled' || (outcome === 'applied' && (command === 'suspend' || command === 'resume'));
 }
 

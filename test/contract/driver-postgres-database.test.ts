@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClusterEngine, TenantDriver, TenantTarget } from '../../src/drivers/driver.js';
 import { openClusterEngine } from '../../src/drivers/index.js';
 import { formatCreateDraft } from '../../src/drivers/postgres/database-create.js';
-import { draftName } from '../../src/drivers/postgres/database-state.js';
+import { draftName } from '../../src/drivers/postgres/working-names.js';
 import { createTestDatabase, query, type TestDatabase, withDatabase } from '../rig/postgres.js';
 import { markerOf, sessionOptions } from './driver-suite.js';
 

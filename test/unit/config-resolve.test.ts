@@ -151,6 +151,7 @@ describe('resolving', () => {
     expect(seeded).toEqual(['/app/a.sql']);
     expect(config.defaults).toEqual({
       concurrency: null,
+      retainForMs: null,
       retries: 3,
       timeoutMs: null,
       lockTimeoutMs: 5_000,

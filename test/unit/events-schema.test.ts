@@ -197,6 +197,8 @@ const STEPS = [
   'cut-access',
   'restore-access',
   'backup',
+  'retain',
+  'unretain',
   'drop',
   'drop-access',
   'tombstone',

@@ -38,6 +38,8 @@ function tenantNamed(id: string, changes: Partial<Tenant> = {}): Tenant {
     updatedAt: at,
     activatedAt: at,
     deprovisionedAt: null,
+    retainedUntil: null,
+    isRetentionOver: false,
     lease: null,
     fence: 1,
     ...changes,

@@ -10,6 +10,35 @@ const USER_NOT_FOUND = 11;
 const ROLE_NOT_FOUND = 31;
 const NAMED = 5;
 
+/** Access cut, and our document says that it is kept: nothing else can be done to a database here, which has no other name to be put under. */
+export async function retainDatabase(
+  context: EngineContext,
+  target: TenantTarget,
+  _operation: string,
+  signal: AbortSignal,
+): Promise<AccessChange> {
+  const change = await cutDatabaseAccess(context, target, signal);
+  await setStatus(context, target, signal, 'retained');
+  return change;
+}
+
+export async function unretainDatabase(
+  context: EngineContext,
+  target: TenantTarget,
+  _by: unknown,
+  signal: AbortSignal,
+): Promise<AccessChange> {
+  await setStatus(context, target, signal, 'ready');
+  return { isEnforced: true, detail: 'it is in use again' };
+}
+
+async function setStatus(context: EngineContext, target: TenantTarget, signal: AbortSignal, status: 'ready' | 'retained'): Promise<void> {
+  await settleRetryable(context, signal, async () => {
+    await readOurs(context, target);
+    await homeOf(context, target.name).updateOne({ ...oursFilter(target), status: { $ne: 'dropping' } }, { $set: { status } });
+  });
+}
+
 /**
  * Takes all roles from the users that are defined in the tenant's own database, and ends what they run. What was taken is written into
  * our document first, so that `restoreAccess` gives back just that. A user of `admin` is the application's, which other tenants share.

@@ -2,7 +2,7 @@ import { withMongodbDatabase } from '../../util/mongodb-url.js';
 import type { Presence, TenantDriver, TenantTarget } from '../driver.js';
 import { bareMarker, describeOwner, isSameMarker } from '../marker.js';
 import { codeOf, isConnectionError } from './classify.js';
-import { cutDatabaseAccess, restoreDatabaseAccess } from './database-access.js';
+import { cutDatabaseAccess, restoreDatabaseAccess, retainDatabase, unretainDatabase } from './database-access.js';
 import { createDatabase, markCommand, nameTaken, unmarkCommand } from './database-create.js';
 import { dropDatabase, findObstacles } from './database-drop.js';
 import { listDatabases } from './database-list.js';
@@ -23,6 +23,7 @@ export function createMongodbDatabaseDriver(context: EngineContext): TenantDrive
     if (document === null && others.length === 0) return { status: 'absent' };
     if (document === null) return { status: 'unmarked', isEmpty: await hasNoDocuments(context, target, others) };
     if (!isSameMarker(document, target.marker)) return { status: 'other', marker: bareMarker(document) };
+    if (document.status === 'retained') return { status: 'retained' };
     return { status: document.status === 'dropping' ? 'partial' : 'ours', isEmpty: await hasNoDocuments(context, target, others) };
   };
 
@@ -55,6 +56,8 @@ export function createMongodbDatabaseDriver(context: EngineContext): TenantDrive
     },
     cutAccess: (target, signal) => cutDatabaseAccess(context, target, signal),
     restoreAccess: (target, signal) => restoreDatabaseAccess(context, target, signal),
+    retain: (target, operation, signal) => retainDatabase(context, target, operation, signal),
+    unretain: (target, by, signal) => unretainDatabase(context, target, by, signal),
     mark: async (target) => {
       const { document } = await readNow(target);
       if (document !== null) return refuseOther(target, document);

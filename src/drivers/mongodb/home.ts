@@ -12,8 +12,8 @@ export const HOME_COLLECTION = '_tenancy';
  */
 export interface HomeDocument extends Marker {
   readonly _id: 'home';
-  /** `dropping`: the drop has begun; all that can be done is to finish it. */
-  readonly status: 'ready' | 'dropping';
+  /** `retained`: closed, and kept. `dropping`: the drop has begun; all that can be done is to finish it. */
+  readonly status: 'ready' | 'retained' | 'dropping';
   readonly fence: number;
   /** Grows with every change of what follows. */
   readonly revision: number;

@@ -11,6 +11,35 @@ import { endSessions } from './sessions.js';
 
 const NAMED = 5;
 
+/** Access cut, and the ledger says that it is kept: nothing else can be done to a home here, which has no other name to be put under. */
+export async function retainDatabase(
+  context: EngineContext,
+  target: TenantTarget,
+  _operation: string,
+  signal: AbortSignal,
+): Promise<AccessChange> {
+  const change = await cutDatabaseAccess(context, target, signal);
+  await setState(context, target, signal, 'retained');
+  return change;
+}
+
+export async function unretainDatabase(
+  context: EngineContext,
+  target: TenantTarget,
+  _by: unknown,
+  signal: AbortSignal,
+): Promise<AccessChange> {
+  await setState(context, target, signal, 'made');
+  return { isEnforced: true, detail: 'it is in use again' };
+}
+
+async function setState(context: EngineContext, target: TenantTarget, signal: AbortSignal, state: 'made' | 'retained'): Promise<void> {
+  await withHomeLock(context, target, signal, async (connection) => {
+    const home = await requireOurs(context, connection, target, await readHome(connection, target));
+    await writeLedger(connection, home.key, target.marker, state);
+  });
+}
+
 /**
  * Revokes what was granted on exactly this database, and ends the sessions in it of those who had it: a session keeps the rights on the
  * database that it is in. What is taken is written into the ledger before, so that `restoreAccess` gives back just that.
@@ -65,7 +94,8 @@ async function requireOurs(
   target: TenantTarget,
   home: HomeState,
 ): Promise<HomeState> {
-  if (presenceOf(home, target).status !== 'ours') {
+  const { status } = presenceOf(home, target);
+  if (status !== 'ours' && status !== 'retained') {
     const owner = home.exists ? describeOwner(home.marker, target.marker) : 'is not there';
     throw new TenancyError('TENANCY_ACCESS_REFUSED', { name: target.name, kind: 'database', owner });
   }

@@ -1,6 +1,6 @@
 import { parseMysqlUrl, withMysqlDatabase } from '../../util/mysql-url.js';
 import type { TenantDriver } from '../driver.js';
-import { cutDatabaseAccess, restoreDatabaseAccess } from './database-access.js';
+import { cutDatabaseAccess, restoreDatabaseAccess, retainDatabase, unretainDatabase } from './database-access.js';
 import { createDatabase, markCommand, markDatabase, unmarkCommand } from './database-create.js';
 import { dropDatabase, planDrop } from './database-drop.js';
 import { type EngineContext, withConnection } from './engine-context.js';
@@ -31,6 +31,8 @@ export function createMysqlDatabaseDriver(context: EngineContext): TenantDriver 
     planDrop: (target) => planDrop(context, target),
     cutAccess: (target, signal) => cutDatabaseAccess(context, target, signal),
     restoreAccess: (target, signal) => restoreDatabaseAccess(context, target, signal),
+    retain: (target, operation, signal) => retainDatabase(context, target, operation, signal),
+    unretain: (target, by, signal) => unretainDatabase(context, target, by, signal),
     mark: (target) => markDatabase(context, target),
     markCommand,
     unmarkCommand,

@@ -41,10 +41,11 @@ export function presenceOf({ exists, marker, isEmpty, ledger }: HomeState, targe
   const own = ownRow(ledger, target);
   if (!exists) return own?.state === 'dropping' ? { status: 'partial', isEmpty: true } : { status: 'absent' };
   if (marker === null) {
-    const isPartial = own !== null && own.state !== 'made' && isEmpty;
+    const isPartial = (own?.state === 'creating' || own?.state === 'dropping') && isEmpty;
     return { status: isPartial ? 'partial' : 'unmarked', isEmpty };
   }
   if (!isSameMarker(marker, target.marker)) return { status: 'other', marker };
+  if (own?.state === 'retained') return { status: 'retained' };
   return { status: own?.state === 'dropping' ? 'partial' : 'ours', isEmpty };
 }
 

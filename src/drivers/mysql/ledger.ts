@@ -11,8 +11,8 @@ import { quoteText } from './quote.js';
  * Our own database on the server: MySQL's databases bear no comment and can't be renamed, so what is under way with a home is written
  * here first. A name that no tenant may have.
  *
- * `homes`: `creating` from before CREATE DATABASE until the marker is in, `made`, and `dropping` from before the first table goes
- * until the last right is gone; `cut`: what `cutAccess` took away.
+ * `homes`: `creating` from before CREATE DATABASE until the marker is in, `made`, `retained` while it is closed and kept, and `dropping` from
+ * before the first table goes until the last right is gone; `cut`: what `cutAccess` took away.
  * `accounts`: logins that were made for one home, and go with it. `server`: the identity of the server, see `readIdentity`.
  */
 const LEDGER = '_tenancy';
@@ -28,7 +28,7 @@ const CREATE_LEDGER = [
 ];
 
 export interface LedgerRow extends Marker {
-  readonly state: 'creating' | 'made' | 'dropping';
+  readonly state: 'creating' | 'made' | 'retained' | 'dropping';
   readonly cut: string | null;
 }
 

@@ -3,10 +3,11 @@ import { TenancyError } from '../../errors.js';
 import type { HomeTemplate, TenantTarget } from '../driver.js';
 import { describeOwner, isSameMarker } from '../marker.js';
 import { namingMissingRight } from './create-forbidden.js';
-import { draftName, isTemplateOf, readDatabases, readHome } from './database-state.js';
+import { isTemplateOf, readDatabases, readHome } from './database-state.js';
 import { type EngineContext, sendTransaction, settleRaces, withClient } from './engine-context.js';
 import { formatMarker } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
+import { draftName } from './working-names.js';
 
 /** Somebody made, renamed or dropped one of the two names meanwhile (an earlier attempt of ours that was still running, say). */
 const RACES: ReadonlySet<string> = new Set([

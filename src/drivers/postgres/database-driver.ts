@@ -7,6 +7,7 @@ import { cutDatabaseAccess, restoreDatabaseAccess } from './database-access.js';
 import { createDatabase } from './database-create.js';
 import { dropDatabase, findObstacles } from './database-drop.js';
 import { handOverDatabase } from './database-hand-over.js';
+import { retainDatabase, unretainDatabase } from './database-retain.js';
 import { type DatabaseState, listDatabases, READ_IS_EMPTY, readHome } from './database-state.js';
 import { createTemplateDriver } from './database-template.js';
 import { type EngineContext, ensuredExtensionsOf, withClient } from './engine-context.js';
@@ -40,6 +41,7 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
     if (home === null) return draft === null ? { status: 'absent' } : { status: 'partial', isEmpty: true };
     if (home.marker === null) return { status: 'unmarked', isEmpty: await isEmpty(target.name, home) };
     if (!isSameMarker(home.marker, target.marker)) return { status: 'other', marker: bareMarker(home.marker) ?? home.marker };
+    if (home.marker.retained && !home.isHalfDropped) return { status: 'retained' };
     const status = home.isHalfDropped ? 'partial' : 'ours';
     return { status, isEmpty: !isFromOutside && (await isEmpty(target.name, home)) };
   };
@@ -71,6 +73,8 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
     logins: createLoginDriver(context, ({ name }) => ({ database: name, schema: null })),
     cutAccess: (target, signal) => cutDatabaseAccess(context, target, signal),
     restoreAccess: (target, signal) => restoreDatabaseAccess(context, target, signal),
+    retain: (target, operation, signal) => retainDatabase(context, target, operation, signal),
+    unretain: (target, by, signal) => unretainDatabase(context, target, by, signal),
     mark: async (target) => {
       const { home } = await readNow(target);
       if (home?.marker != null) {

@@ -3,9 +3,10 @@ import { TenancyError } from '../../errors.js';
 import type { TenantTarget } from '../driver.js';
 import { describeOwner, isSameMarker } from '../marker.js';
 import { createDraftStart } from './database-create.js';
-import { type DatabaseState, draftName, readHome } from './database-state.js';
+import { type DatabaseState, readHome } from './database-state.js';
 import { type EngineContext, settleRaces, withClient } from './engine-context.js';
 import { quoteName } from './quote.js';
+import { draftName } from './working-names.js';
 
 /** A session did not end in the 5 s that FORCE gives it. */
 const OBJECT_IN_USE = '55006';

@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto';
 import type { Client } from 'pg';
 import { NOBODY } from '../../tenant.js';
 import type { TenantTarget } from '../driver.js';
-import { type MarkerComment, parseMarker } from './marker.js';
+import { assertComment, type MarkerComment, parseMarker } from './marker.js';
+import { quoteText } from './quote.js';
+import { draftName } from './working-names.js';
 
 export interface DatabaseState {
   readonly marker: MarkerComment | null;
@@ -18,12 +19,6 @@ export interface DatabaseState {
 export interface HomeState {
   readonly home: DatabaseState | null;
   readonly draft: DatabaseState | null;
-}
-
-/** The name that a database has while it is being made: it tells the operation even before it can carry a marker. */
-export function draftName(operation: string): string {
-  const isPlain = /^[a-z0-9_-]{1,52}$/.test(operation);
-  return `tenancy_op_${isPlain ? operation : createHash('sha256').update(operation).digest('hex').slice(0, 40)}`;
 }
 
 /** `datconnlimit` -2 marks a half-dropped database since 11.21, 12.16, 13.12, 14.9, 15.4 and 16. */
@@ -61,6 +56,12 @@ export async function readDatabases(client: Client, names: readonly string[]): P
       },
     ]),
   );
+}
+
+/** Fails where the database isn't the one that was looked at, in the transaction that changes it; as `assertSchemaMarker`. */
+export function assertDatabaseMarker(name: string, state: DatabaseState | null): string {
+  const found = `(SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = ${quoteText(name)})`;
+  return assertComment(found, state?.comment ?? null);
 }
 
 /** A template that is complete, and this registry's. */

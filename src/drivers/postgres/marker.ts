@@ -1,5 +1,6 @@
 import type { Marker } from '../driver.js';
 import { parseMarkerJson } from '../marker.js';
+import { quoteText } from './quote.js';
 
 const PREFIX = 'tenancy:';
 
@@ -9,6 +10,10 @@ export interface MarkerComment extends Marker {
   readonly comment?: string;
   /** CONNECT, as it was granted before it was taken away; absent while access isn't cut. */
   readonly cut?: readonly ConnectGrant[];
+  /** The operation that has closed it, to be kept. */
+  readonly retained?: string | undefined;
+  /** The last operation of which that was taken back: what it may still send is late. */
+  readonly undeleted?: string | undefined;
 }
 
 export interface ConnectGrant {
@@ -18,14 +23,20 @@ export interface ConnectGrant {
 }
 
 export function formatMarker(marker: MarkerComment): string {
-  const { tenant, registry, operation, comment, cut } = marker;
-  return PREFIX + JSON.stringify({ tenant, registry, operation, comment, cut });
+  const { tenant, registry, operation, comment, cut, retained, undeleted } = marker;
+  return PREFIX + JSON.stringify({ tenant, registry, operation, comment, cut, retained, undeleted });
 }
 
 /** What the comment of every home that is this marker's begins with, whatever is kept behind it: for statements that compare it themselves. */
 export function markerPrefix(marker: Marker): string {
   const { tenant, registry, operation } = marker;
   return formatMarker({ tenant, registry, operation }).slice(0, -1);
+}
+
+/** A statement that fails with 22P02 (invalid_text_representation) where an expression isn't this comment. */
+export function assertComment(expression: string, comment: string | null): string {
+  // clock_timestamp() keeps the planner from trying the cast by itself.
+  return `SELECT CASE WHEN ${expression} IS DISTINCT FROM ${quoteText(comment ?? '')} THEN ('another marker ' || clock_timestamp())::integer END`;
 }
 
 /** Null for a comment that isn't a marker of ours. */

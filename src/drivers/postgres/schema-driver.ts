@@ -10,11 +10,11 @@ import { createLoginDriver } from './logins.js';
 import { formatMarker } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
 import { runSession } from './run-session.js';
-import { findReach } from './schema-cascade.js';
 import { createSchema } from './schema-create.js';
-import { dropSchema } from './schema-drop.js';
+import { dropSchema, planSchemaDrop } from './schema-drop.js';
 import { handOverSchema } from './schema-hand-over.js';
-import { listSchemas, readSchema } from './schema-state.js';
+import { retainSchema, unretainSchema } from './schema-retain.js';
+import { isOurs, listSchemas, readSchema, readSchemaHome } from './schema-state.js';
 import { findSchemasAt } from './schemas-at.js';
 import { createSchemaDb } from './tenant-db.js';
 
@@ -26,7 +26,8 @@ const SHARED_LOGIN = {
 /** One schema for each tenant, all in the database that the cluster's URL names. */
 export function createPostgresSchemaDriver(context: EngineContext): TenantDriver {
   const probe = async (target: TenantTarget): Promise<Presence> => {
-    const state = await withClient(context, null, undefined, (client) => readSchema(client, target.name));
+    const { home: state, retained } = await withClient(context, null, undefined, (client) => readSchemaHome(client, target));
+    if (!isOurs(state, target) && isOurs(retained, target)) return { status: 'retained' };
     if (state === null) return { status: 'absent' };
     if (state.marker === null) return { status: 'unmarked', isEmpty: state.isEmpty };
     if (!isSameMarker(state.marker, target.marker)) return { status: 'other', marker: state.marker };
@@ -54,17 +55,12 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
     listAhead: (registry) => withClient(context, null, undefined, (client) => listAhead(client, 'pg_namespace', registry)),
     handOver: (spare, target, signal) => handOverSchema(context, spare, target, signal),
     drop: (target, signal) => dropSchema(context, target, signal),
-    planDrop: (target) =>
-      withClient(context, null, undefined, async (client) => {
-        const state = await readSchema(client, target.name);
-        if (state === null) return [];
-        if (state.marker === null || !isSameMarker(state.marker, target.marker))
-          return [`it ${describeOwner(state.marker, target.marker)}`];
-        return (await findReach(client, target.name)).beyond;
-      }),
+    planDrop: (target) => withClient(context, null, undefined, (client) => planSchemaDrop(client, target)),
     logins: createLoginDriver(context, ({ name }) => ({ database: null, schema: name })),
     cutAccess: async () => SHARED_LOGIN,
     restoreAccess: async () => SHARED_LOGIN,
+    retain: (target, operation, signal) => retainSchema(context, target, operation, signal),
+    unretain: (target, by, signal) => unretainSchema(context, target, by, signal),
     mark: (target) => withClient(context, null, undefined, (client) => markSchema(client, target)),
     markCommand: ({ name, marker }) => `COMMENT ON SCHEMA ${quoteName(name)} IS '${formatMarker(marker).replaceAll("'", "''")}'`,
     unmarkCommand: (name) => `COMMENT ON SCHEMA ${quoteName(name)} IS NULL`,

@@ -1,16 +1,17 @@
 import type { Client } from 'pg';
 import { TenancyError } from '../../errors.js';
 import type { TenantTarget } from '../driver.js';
-import { describeOwner, isSameMarker } from '../marker.js';
+import { describeOwner } from '../marker.js';
 import { codeOf, type EngineContext, sendTransaction, settleRaces, withClient } from './engine-context.js';
-import { quoteName, quoteText } from './quote.js';
+import { quoteName } from './quote.js';
 import { findReach } from './schema-cascade.js';
-import { readSchema, type SchemaState } from './schema-state.js';
+import { assertSchemaMarker, isOurs, readSchemaHome, type SchemaState } from './schema-state.js';
+import { retainedName } from './working-names.js';
 
 const OUT_OF_LOCKS = '53200';
 const NOT_THE_OWNER = '42501';
 const SCHEMA_GONE = '3F000';
-/** What `assertMarker` fails with: invalid_text_representation. */
+/** What `assertSchemaMarker` fails with: invalid_text_representation. */
 const MARKER_GONE = '22P02';
 /** A default server has 6,400 places in its lock table for all of its sessions; this leaves most of them to others. */
 const MOST_OBJECTS_AT_ONCE = 1_000;
@@ -27,36 +28,44 @@ export async function dropSchema(context: EngineContext, target: TenantTarget, s
   const isRace = (code: string): boolean => code === SCHEMA_GONE || code === MARKER_GONE;
   return withClient(context, null, signal, (client) =>
     settleRaces(signal, isRace, async () => {
-      const state = await readSchema(client, target.name);
-      if (state === null) return 'absent';
+      const found = await findDroppable(client, target);
+      if (found === null) return 'absent';
+      const { name, state } = found;
       refuseForeign(state, target);
-      const { objects, beyond } = await findReach(client, target.name);
-      if (beyond.length > 0) throw new TenancyError('TENANCY_DROP_REFUSED', { name: target.name, kind: 'schema', reasons: beyond });
-      const opening = `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'; ${assertMarker(target.name, state)}`;
-      if (objects > MOST_OBJECTS_AT_ONCE) await emptySchema(client, target.name, opening, signal);
-      await sendTransaction(client, `${opening}; DROP SCHEMA ${quoteName(target.name)} CASCADE`);
+      const { objects, beyond } = await findReach(client, name);
+      if (beyond.length > 0) throw new TenancyError('TENANCY_DROP_REFUSED', { name, kind: 'schema', reasons: beyond });
+      const opening = `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'; ${assertSchemaMarker(name, state)}`;
+      if (objects > MOST_OBJECTS_AT_ONCE) await emptySchema(client, name, opening, signal);
+      await sendTransaction(client, `${opening}; DROP SCHEMA ${quoteName(name)} CASCADE`);
       return 'dropped';
     }),
   );
 }
 
-function refuseForeign({ marker }: SchemaState, target: TenantTarget): void {
-  if (marker !== null && isSameMarker(marker, target.marker)) return;
+/** What a drop refuses for; empty where there is nothing to refuse, or to drop. */
+export async function planSchemaDrop(client: Client, target: TenantTarget): Promise<readonly string[]> {
+  const found = await findDroppable(client, target);
+  if (found === null) return [];
+  const { name, state } = found;
+  if (!isOurs(state, target)) return [`it ${describeOwner(state.marker, target.marker)}`];
+  return (await findReach(client, name)).beyond;
+}
+
+/** The tenant's schema, whichever of its names it has; else what has its name. */
+async function findDroppable(client: Client, target: TenantTarget): Promise<{ readonly name: string; readonly state: SchemaState } | null> {
+  const { home, retained } = await readSchemaHome(client, target);
+  if (retained !== null && !isOurs(home, target) && isOurs(retained, target))
+    return { name: retainedName(target.marker.operation), state: retained };
+  return home === null ? null : { name: target.name, state: home };
+}
+
+function refuseForeign(state: SchemaState, target: TenantTarget): void {
+  if (isOurs(state, target)) return;
   throw new TenancyError('TENANCY_DROP_REFUSED', {
     name: target.name,
     kind: 'schema',
-    reasons: [`it ${describeOwner(marker, target.marker)}`],
+    reasons: [`it ${describeOwner(state.marker, target.marker)}`],
   });
-}
-
-/**
- * Fails where the schema isn't the one that was looked at, in the transaction that drops: a process that is stopped in between and
- * wakes when the tenant has been dropped and provisioned again must not drop its next life.
- */
-function assertMarker(schema: string, { comment }: SchemaState): string {
-  const found = `obj_description(to_regnamespace(${quoteText(quoteName(schema))})::oid, 'pg_namespace')`;
-  // clock_timestamp() keeps the planner from trying the cast by itself.
-  return `SELECT CASE WHEN ${found} IS DISTINCT FROM ${quoteText(comment ?? '')} THEN ('another marker ' || clock_timestamp())::integer END`;
 }
 
 /** First, since a table that all others refer to would take all of their constraints with it at once. */

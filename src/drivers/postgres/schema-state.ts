@@ -1,5 +1,9 @@
 import type { Client } from 'pg';
-import { type MarkerComment, parseMarker } from './marker.js';
+import type { TenantTarget } from '../driver.js';
+import { isSameMarker } from '../marker.js';
+import { assertComment, type MarkerComment, parseMarker } from './marker.js';
+import { quoteName, quoteText } from './quote.js';
+import { retainedName } from './working-names.js';
 
 export interface SchemaState {
   readonly marker: MarkerComment | null;
@@ -13,17 +17,45 @@ export interface SchemaState {
  * Default privileges have one too, but hold no data.
  */
 const READ_STATE = `
-  SELECT obj_description(n.oid, 'pg_namespace') AS comment, NOT EXISTS (
+  SELECT n.nspname AS name, obj_description(n.oid, 'pg_namespace') AS comment, NOT EXISTS (
     SELECT FROM pg_depend d LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
      WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid AND d.classid <> 'pg_default_acl'::regclass
        AND (c.relname IS NULL OR NOT starts_with(c.relname, '_tenancy'))) AS is_empty
-    FROM pg_namespace n WHERE n.nspname = $1::text`;
+    FROM pg_namespace n WHERE n.nspname = ANY ($1::text[])`;
 
 /** Null: absent. */
 export async function readSchema(client: Client, name: string): Promise<SchemaState | null> {
-  const { rows } = await client.query<{ comment: string | null; is_empty: boolean }>(READ_STATE, [name]);
-  const row = rows[0];
-  return row === undefined ? null : { marker: parseMarker(row.comment), comment: row.comment, isEmpty: row.is_empty };
+  return (await readSchemas(client, [name])).get(name) ?? null;
+}
+
+/** The tenant's schema under its own name, and under the one that it has while it is retained. */
+export interface SchemaHome {
+  readonly home: SchemaState | null;
+  readonly retained: SchemaState | null;
+}
+
+export async function readSchemaHome(client: Client, { name, marker }: TenantTarget): Promise<SchemaHome> {
+  const found = await readSchemas(client, [name, retainedName(marker.operation)]);
+  return { home: found.get(name) ?? null, retained: found.get(retainedName(marker.operation)) ?? null };
+}
+
+export function isOurs(state: SchemaState | null, { marker }: TenantTarget): boolean {
+  return state?.marker != null && isSameMarker(state.marker, marker);
+}
+
+/** Those that are there, by name; in one round trip. */
+async function readSchemas(client: Client, names: readonly string[]): Promise<ReadonlyMap<string, SchemaState>> {
+  const { rows } = await client.query<{ name: string; comment: string | null; is_empty: boolean }>(READ_STATE, [names]);
+  return new Map(rows.map(({ name, comment, is_empty }) => [name, { marker: parseMarker(comment), comment, isEmpty: is_empty }] as const));
+}
+
+/**
+ * Fails where the schema isn't the one that was looked at, in the transaction that changes it: a process that is stopped in between and
+ * wakes when the tenant has been dropped and provisioned again must not reach its next life.
+ */
+export function assertSchemaMarker(schema: string, { comment }: SchemaState): string {
+  const found = `obj_description(to_regnamespace(${quoteText(quoteName(schema))})::oid, 'pg_namespace')`;
+  return assertComment(found, comment);
 }
 
 /** In the order of bytes, which the type name sorts by since PostgreSQL 12. PostgreSQL's, ours and the shared schemas are left out. */

@@ -80,14 +80,14 @@ function describePresence({ tenant, driver, target }: TenantScope, presence: Pre
   const kind = driver.capabilities.isSharedDatabase ? 'schema' : 'database';
   const isGone = status === 'deprovisioned';
   // Of one that is on its way in or out, the operation is what is to be finished.
-  const isUnderWay = !isGone && !MIGRATABLE.includes(status);
+  const isUnderWay = !isGone && status !== 'retained' && !MIGRATABLE.includes(status);
   switch (presence.status) {
     case 'absent':
       if (isGone || isUnderWay) return null;
       return {
         code: 'home-missing',
         message: `${id} is ${status}, but the ${kind} ${name} is not on cluster ${cluster}`,
-        repair: `restore it from a backup, or give the tenant up: \`tenancy tenant deprovision ${id}\``,
+        repair: `restore it from a backup, or give the tenant up: \`tenancy tenant ${status === 'retained' ? 'purge' : 'deprovision'} ${id}\``,
       };
     case 'other': {
       if (isGone) return null;
@@ -116,23 +116,43 @@ function describePresence({ tenant, driver, target }: TenantScope, presence: Pre
           ? `drop what is left of ${name} by hand`
           : `restore it from a backup, or finish: \`tenancy tenant deprovision ${id}\``,
       };
-    case 'ours':
-      if (!isGone) return null;
+    case 'retained':
+      if (status === 'retained' || isUnderWay) return null;
+      if (isGone) return describeLeft(id, kind, name);
       return {
-        code: 'home-left',
-        message: `${id} is deprovisioned, but the ${kind} ${name} is there still, with its mark`,
-        repair: `look into it, then drop ${name} by hand`,
+        code: 'home-partial',
+        message: `${id} is ${status}, but the ${kind} ${name} is closed, as of a tenant that is retained`,
+        repair: `\`tenancy tenant deprovision ${id} --retain 30d\` has it retained in the registry too; then \`tenancy tenant undelete ${id}\` brings it back`,
       };
+    case 'ours':
+      if (status === 'retained') {
+        return {
+          code: 'home-partial',
+          message: `${id} is retained, but the ${kind} ${name} is open: an undelete was interrupted`,
+          repair: `\`tenancy tenant undelete ${id}\` finishes it`,
+        };
+      }
+      if (!isGone) return null;
+      return describeLeft(id, kind, name);
     default:
       return unreachable(presence);
   }
 }
 
+function describeLeft(id: string, kind: string, name: string): NewFinding {
+  return {
+    code: 'home-left',
+    message: `${id} is deprovisioned, but the ${kind} ${name} is there still, with its mark`,
+    repair: `look into it, then drop ${name} by hand`,
+  };
+}
+
 /** Its lease is held now, and so nobody else is at it. */
-function* describeOperation({ id, status, operation, lastError }: Tenant): Generator<NewFinding> {
-  if (status === 'deprovisioned' || MIGRATABLE.includes(status)) return;
+function* describeOperation({ id, status, operation, lastError, retainedUntil }: Tenant): Generator<NewFinding> {
+  if (status === 'deprovisioned' || status === 'retained' || MIGRATABLE.includes(status)) return;
+  const removing = retainedUntil === null ? 'deprovision' : 'purge';
   const command =
-    operation?.type === 'deprovision' || status === 'deprovisioning' ? 'deprovision' : operation?.type === 'adopt' ? 'adopt' : 'provision';
+    operation?.type === 'deprovision' || status === 'deprovisioning' ? removing : operation?.type === 'adopt' ? 'adopt' : 'provision';
   const repair =
     command === 'adopt' ? 'run the same `tenancy registry adopt` again' : `\`tenancy tenant ${command} ${id}\` goes on where it was`;
   const why = lastError === null ? '' : `, after: ${lastError.message}`;

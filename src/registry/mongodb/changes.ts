@@ -6,7 +6,7 @@ import type { RegistryConnection } from './connection.js';
 import type { TenantDocument } from './documents.js';
 import { recordEvents } from './events.js';
 import { toStored } from './stored.js';
-import { toLabels, toTenant } from './tenant-document.js';
+import { isOver, toLabels, toTenant } from './tenant-document.js';
 import { tick } from './tick.js';
 
 export function createChangeWriter(db: RegistryConnection): Pick<Registry, 'updateTenants' | 'forgetTenant'> {
@@ -33,14 +33,16 @@ async function update(db: RegistryConnection, session: ClientSession, changes: r
   const { tenants } = db.collections;
   const found = await tenants.find({ _id: { $in: changes.map(({ id }) => id) } }, { ...IN_ONE_BATCH, session }).toArray();
   const known = new Map(found.map((document) => [document._id, document]));
-  const matched = changes
+  const likely = changes
     .flatMap((change) => {
       const before = known.get(change.id);
       return before !== undefined && matches(change, before) ? [{ change, before }] : [];
     })
     .sort((a, b) => (a.change.id < b.change.id ? -1 : 1));
-  if (matched.length === 0) return { after: [], now: new Date(0) };
-  const ticked = await tick(db, matched.length);
+  if (likely.length === 0) return { after: [], now: new Date(0) };
+  const ticked = await tick(db, likely.length);
+  const matched = likely.filter(({ change, before }) => change.ifRetentionOver !== true || isOver(before, ticked.now));
+  if (matched.length === 0) return { after: [], now: ticked.now };
   const after = matched.map(({ change, before }) => applyChange(change, before, ticked.now));
   await tenants.bulkWrite(
     after.map((document) => ({ replaceOne: { filter: { _id: document._id }, replacement: document } })),
@@ -80,8 +82,13 @@ function applyChange({ to, set = {} }: TenantChange, before: TenantDocument, now
     login: set.login === undefined ? (before.login ?? null) : toStored(set.login),
     activatedAt: to === 'active' ? (before.activatedAt ?? now) : before.activatedAt,
     deprovisionedAt: to === 'deprovisioned' ? now : before.deprovisionedAt,
+    retainedUntil: set.retainForMs === undefined ? (before.retainedUntil ?? null) : timeAfter(now, set.retainForMs),
     updatedAt: now,
   };
+}
+
+function timeAfter(now: Date, ms: number | null): Date | null {
+  return ms === null ? null : new Date(now.getTime() + ms);
 }
 
 function describeChange({ to, set }: TenantChange, { status, lease }: TenantDocument): Record<string, unknown> {

@@ -77,6 +77,8 @@ export interface TenantDocument {
   readonly updatedAt: Date;
   readonly activatedAt: Date | null;
   readonly deprovisionedAt: Date | null;
+  /** Missing where a version before this one wrote the document. */
+  readonly retainedUntil?: Date | null;
   readonly fence: number;
   readonly lease: LeaseDocument | null;
 }

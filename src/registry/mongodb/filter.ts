@@ -41,6 +41,7 @@ function isNotAt({ schemaVersion, migrationsHash }: NonNullable<TenantFilter['no
   return {
     $or: [
       { hasError: true },
+      { status: 'retained' },
       { migrationsHash: null },
       { migrationsHash: { $lt: migrationsHash } },
       { migrationsHash: { $gt: migrationsHash } },

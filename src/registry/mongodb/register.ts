@@ -106,6 +106,7 @@ function toDocument(
     updatedAt: now,
     activatedAt: null,
     deprovisionedAt: null,
+    retainedUntil: null,
     // Greater than any fence that an id of this name had before it was forgotten.
     fence: before?.fence ?? number,
     lease: before?.lease ?? null,

@@ -32,9 +32,16 @@ export function toTenant(document: TenantDocument, now: Date): Tenant {
     updatedAt: document.updatedAt,
     activatedAt: document.activatedAt,
     deprovisionedAt: document.deprovisionedAt,
+    retainedUntil: document.retainedUntil ?? null,
+    isRetentionOver: isOver(document, now),
     lease: lease === null ? null : { ...lease, isExpired: lease.expiresAt <= now },
     fence: document.fence,
   };
+}
+
+/** By the server's time. */
+export function isOver({ retainedUntil }: Pick<TenantDocument, 'retainedUntil'>, now: Date): boolean {
+  return retainedUntil != null && retainedUntil <= now;
 }
 
 /** Sorted, so that the same labels are the same document; name before value, since the order of fields counts in comparing. */

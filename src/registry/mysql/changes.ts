@@ -45,6 +45,7 @@ function toInput(change: TenantChange): Record<string, unknown> {
     fence: change.fence,
     from_statuses: change.from.join(),
     if_protected: change.ifProtected === undefined ? null : Number(change.ifProtected),
+    if_over: Number(change.ifRetentionOver ?? false),
     to_status: change.to ?? null,
     run: change.runId,
     event: change.event,
@@ -58,6 +59,8 @@ function toInput(change: TenantChange): Record<string, unknown> {
     operation: toJsonOrNull(set.operation),
     credential_ref: set.credentialRef ?? null,
     login: toJsonOrNull(set.login),
+    sets_retention: Number(set.retainForMs !== undefined),
+    retain_ms: set.retainForMs === undefined || set.retainForMs === null ? null : Math.round(set.retainForMs),
   };
 }
 
@@ -66,6 +69,7 @@ const INPUT = inputTable({
   fence: 'int',
   from_statuses: 'text',
   if_protected: 'int',
+  if_over: 'int',
   to_status: 'text',
   run: 'text',
   event: 'text',
@@ -79,10 +83,12 @@ const INPUT = inputTable({
   operation: 'text',
   credential_ref: 'text',
   login: 'text',
+  sets_retention: 'int',
+  retain_ms: 'int',
 });
 
 const MATCHES = `(t.change_id IS NULL OR t.change_id <> ?) AND FIND_IN_SET(t.status, i.from_statuses) > 0 AND (i.fence IS NULL OR i.fence = t.fence)
-  AND (i.if_protected IS NULL OR i.if_protected = t.is_protected)`;
+  AND (i.if_protected IS NULL OR i.if_protected = t.is_protected) AND (i.if_over = 0 OR t.retained_until <= UTC_TIMESTAMP(6))`;
 
 /** What is in `set` under a name, or else what the row has. */
 const SETS = Object.entries(SETTABLE)
@@ -112,6 +118,7 @@ function planUpdate(changes: readonly TenantChange[], change: string): readonly 
     {
       sql: `UPDATE ${INPUT} STRAIGHT_JOIN tenancy_tenants t ON t.id = i.id SET
           ${SETS},
+          t.retained_until = CASE WHEN i.sets_retention = 1 THEN UTC_TIMESTAMP(6) + INTERVAL i.retain_ms * 1000 MICROSECOND ELSE t.retained_until END,
           t.activated_at = CASE WHEN i.to_status = 'active' THEN COALESCE(t.activated_at, UTC_TIMESTAMP(6)) ELSE t.activated_at END,
           t.deprovisioned_at = CASE WHEN i.to_status = 'deprovisioned' THEN UTC_TIMESTAMP(6) ELSE t.deprovisioned_at END,
           t.updated_at = UTC_TIMESTAMP(6),

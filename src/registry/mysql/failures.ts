@@ -115,9 +115,9 @@ export function isTriggerRefused(error: unknown): boolean {
   return [1419, 1142, 1227, 1044].includes(serverNumberOf(error) ?? 0);
 }
 
-/** Of an ALTER TABLE that was carried out and not heard of. */
+/** Of an ALTER TABLE that was carried out and not heard of: the column is there, or the check that it dropped isn't. */
 export function isColumnThere(error: unknown): boolean {
-  return serverNumberOf(error) === 1060;
+  return [1060, 3821].includes(serverNumberOf(error) ?? 0);
 }
 
 /** Whether the server itself said so, and goes on talking: else the connection is of no use any more. */

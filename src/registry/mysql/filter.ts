@@ -44,7 +44,13 @@ function listOf(values: readonly string[]): Value {
  * that is up to date costs the same whatever its size.
  */
 function isNotAt({ schemaVersion, migrationsHash: hash }: NonNullable<TenantFilter['notAt']>): Condition {
-  const ranges = ['t.has_error = 1', 't.migrations_hash IS NULL', 't.migrations_hash < ?', 't.migrations_hash > ?'];
+  const ranges = [
+    't.has_error = 1',
+    `t.status = 'retained'`,
+    't.migrations_hash IS NULL',
+    't.migrations_hash < ?',
+    't.migrations_hash > ?',
+  ];
   const params: Value[] = [hash, hash];
   if (schemaVersion === null) {
     ranges.push('(t.migrations_hash = ? AND t.schema_version IS NOT NULL)');

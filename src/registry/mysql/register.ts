@@ -111,7 +111,7 @@ function planRegister(change: string): readonly Statement[] {
           t.status = 'pending', t.incarnation = t.incarnation + 1, t.cluster = i.cluster, t.driver = i.driver, t.name = i.name,
           t.labels = i.labels, t.is_protected = 0, t.schema_version = NULL, t.migrations_hash = NULL, t.credential_ref = i.credential_ref,
           t.login = NULL, t.last_error = NULL, t.operation = i.operation, t.home_operation_id = i.operation_id, t.change_id = ?,
-          t.created_at = UTC_TIMESTAMP(6), t.updated_at = UTC_TIMESTAMP(6), t.activated_at = NULL, t.deprovisioned_at = NULL
+          t.created_at = UTC_TIMESTAMP(6), t.updated_at = UTC_TIMESTAMP(6), t.activated_at = NULL, t.deprovisioned_at = NULL, t.retained_until = NULL
         WHERE t.status = 'deprovisioned'`,
       params: [change],
     },

@@ -28,6 +28,7 @@ function toInput(change: TenantChange): Record<string, unknown> {
     fence: change.fence,
     from: change.from,
     if_protected: change.ifProtected ?? null,
+    if_over: change.ifRetentionOver ?? false,
     to: change.to ?? null,
     set,
     run: change.runId,
@@ -46,7 +47,7 @@ function setOrKeep(name: string, column: string, read: string): string {
  */
 const UPDATE = `
   WITH change AS (
-    SELECT * FROM jsonb_to_recordset($1::jsonb) AS c(id text, fence bigint, "from" text[], if_protected boolean, "to" text, set jsonb, run text, event text)
+    SELECT * FROM jsonb_to_recordset($1::jsonb) AS c(id text, fence bigint, "from" text[], if_protected boolean, if_over boolean, "to" text, set jsonb, run text, event text)
   ), locked AS (
     SELECT t.* FROM tenancy.tenants t JOIN change c ON c.id = t.id ORDER BY t.id FOR UPDATE OF t
   ), updated AS (
@@ -60,13 +61,14 @@ const UPDATE = `
       ${setOrKeep('operation', 'operation', `nullif(c.set -> 'operation', 'null')`)},
       ${setOrKeep('credentialRef', 'credential_ref', `c.set ->> 'credentialRef'`)},
       ${setOrKeep('login', 'login', `nullif(c.set -> 'login', 'null')`)},
+      retained_until = CASE WHEN c.set ? 'retainForMs' THEN clock_timestamp() + (c.set ->> 'retainForMs')::float8 * interval '1 ms' ELSE t.retained_until END,
       activated_at = CASE WHEN c."to" = 'active' THEN coalesce(t.activated_at, clock_timestamp()) ELSE t.activated_at END,
       deprovisioned_at = CASE WHEN c."to" = 'deprovisioned' THEN clock_timestamp() ELSE t.deprovisioned_at END,
       updated_at = clock_timestamp(),
       change_id = $2::uuid
       FROM change c JOIN locked l ON l.id = c.id
      WHERE t.id = c.id AND l.change_id IS DISTINCT FROM $2::uuid AND l.status = ANY (c."from") AND (c.fence IS NULL OR c.fence = l.fence)
-       AND (c.if_protected IS NULL OR c.if_protected = l.is_protected)
+       AND (c.if_protected IS NULL OR c.if_protected = l.is_protected) AND (NOT c.if_over OR l.retained_until <= clock_timestamp())
     RETURNING t.*
   ), logged AS (
     INSERT INTO tenancy.events (run_id, tenant, type, data, change_id)

@@ -45,7 +45,13 @@ export function whereTenant(filter: TenantFilter, params: Params): string {
  */
 function isNotAt(target: NonNullable<TenantFilter['notAt']>, params: Params): string {
   const hash = params.add(target.migrationsHash, 'text');
-  const ranges = [`t.last_error IS NOT NULL`, `t.migrations_hash IS NULL`, `t.migrations_hash < ${hash}`, `t.migrations_hash > ${hash}`];
+  const ranges = [
+    `t.last_error IS NOT NULL`,
+    `t.status = 'retained'`,
+    `t.migrations_hash IS NULL`,
+    `t.migrations_hash < ${hash}`,
+    `t.migrations_hash > ${hash}`,
+  ];
   if (target.schemaVersion === null) {
     ranges.push(`(t.migrations_hash = ${hash} AND t.schema_version IS NOT NULL)`);
   } else {

@@ -75,7 +75,7 @@ const REGISTER = `
       status = 'pending', incarnation = t.incarnation + 1, cluster = excluded.cluster, driver = excluded.driver, name = excluded.name,
       labels = excluded.labels, is_protected = false, schema_version = NULL, migrations_hash = NULL, credential_ref = excluded.credential_ref,
       login = NULL, last_error = NULL, operation = excluded.operation, home_operation_id = excluded.home_operation_id, change_id = excluded.change_id,
-      created_at = clock_timestamp(), updated_at = clock_timestamp(), activated_at = NULL, deprovisioned_at = NULL
+      created_at = clock_timestamp(), updated_at = clock_timestamp(), activated_at = NULL, deprovisioned_at = NULL, retained_until = NULL
       WHERE t.status = 'deprovisioned'
     RETURNING t.*
   ), logged AS (

@@ -23,6 +23,8 @@ export const TENANT_COLUMNS = [
   selectMs('t.updated_at', 'updated_at'),
   selectMs('t.activated_at', 'activated_at'),
   selectMs('t.deprovisioned_at', 'deprovisioned_at'),
+  selectMs('t.retained_until', 'retained_until'),
+  't.retained_until <= clock_timestamp() AS retention_is_over',
   selectMs('t.lease_since', 'lease_since'),
   selectMs('t.lease_expires_at', 'lease_expires_at'),
 ].join(', ');

@@ -33,6 +33,10 @@ export interface TenantDocument {
   readonly updatedAt: string;
   readonly activatedAt: string | null;
   readonly deprovisionedAt: string | null;
+  /** Until when a retained tenant is kept; null for any other. */
+  readonly retainedUntil: string | null;
+  /** That time has passed, by the registry's clock: it may be purged. */
+  readonly retentionOver: boolean;
 }
 
 /** `tenancy tenant show`. */
@@ -91,6 +95,8 @@ export function toTenantDocument(tenant: Tenant): TenantDocument {
     updatedAt: tenant.updatedAt.toISOString(),
     activatedAt: tenant.activatedAt?.toISOString() ?? null,
     deprovisionedAt: tenant.deprovisionedAt?.toISOString() ?? null,
+    retainedUntil: tenant.retainedUntil?.toISOString() ?? null,
+    retentionOver: tenant.isRetentionOver,
   };
 }
 
@@ -136,6 +142,8 @@ export function printTenantShow({ tenant, steps, events, backups }: TenantShowDo
   ];
   if (tenant.activatedAt !== null) facts.push(['activated', printTime(tenant.activatedAt)]);
   if (tenant.deprovisionedAt !== null) facts.push(['deprovisioned', printTime(tenant.deprovisionedAt)]);
+  if (tenant.retainedUntil !== null)
+    facts.push(['retained', `until ${printTime(tenant.retainedUntil)}${tenant.retentionOver ? ', which is over' : ''}`]);
   if (tenant.incarnation > 1) facts.push(['incarnation', String(tenant.incarnation)]);
   if (tenant.login !== null) facts.push(['login', printLogin(tenant.login)]);
   if (tenant.credentialRef !== null) facts.push(['credential', tenant.credentialRef]);
@@ -149,7 +157,7 @@ export function printTenantShow({ tenant, steps, events, backups }: TenantShowDo
     );
     lines.push(...sanitizeLines(lastError.message).map((line) => `  ${line}`), palette.dim(`  ${sanitizeLine(lastError.code)}`));
   }
-  if (tenant.operation !== null && steps.length > 0) {
+  if (tenant.operation !== null && steps.length > 0 && tenant.status !== 'retained') {
     lines.push('', `steps of the ${tenant.operation.type} under way`, ...steps.map((step) => `  ${printStep(step, palette)}`));
   }
   if (backups.length > 0) lines.push('', 'backups', ...printBackups(backups, palette).map((line) => `  ${line}`));

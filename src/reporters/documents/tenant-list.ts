@@ -3,7 +3,7 @@ import { toJsonLine } from '../json-line.js';
 import { createLineWriter } from '../line-writer.js';
 import { createResultPalette, type Palette } from '../palette.js';
 import { sanitizeLine } from '../sanitize.js';
-import { type Cell, Table } from './table.js';
+import { type Cell, printTime, Table } from './table.js';
 import { printLabels, toTenantDocument } from './tenant-document.js';
 import { type DocumentOptions, toText } from './write-document.js';
 
@@ -65,12 +65,17 @@ function toRow(tenant: Tenant, palette: Palette): readonly Cell[] {
   const marks = [tenant.isProtected ? 'protected' : '', tenant.lastError === null ? '' : 'last error'].filter((mark) => mark !== '');
   return [
     { text: tenant.id },
-    { text: [tenant.status, ...marks].join(', '), paint: paintStatus(tenant.status, palette, tenant.lastError !== null) },
+    { text: [describeStatus(tenant), ...marks].join(', '), paint: paintStatus(tenant.status, palette, tenant.lastError !== null) },
     { text: tenant.schemaVersion ?? '-' },
     { text: tenant.cluster },
     { text: tenant.name },
     { text: printLabels(tenant.labels), paint: palette.dim },
   ];
+}
+
+function describeStatus({ status, retainedUntil, isRetentionOver }: Tenant): string {
+  if (status !== 'retained' || retainedUntil === null) return status;
+  return `retained until ${printTime(retainedUntil.toISOString())}${isRetentionOver ? ' (over)' : ''}`;
 }
 
 export function paintStatus(status: TenantStatus, palette: Palette, hasError = false): ((text: string) => string) | undefined {

@@ -115,8 +115,9 @@ function literals(values: Readonly<Record<string, unknown>>): Document {
 }
 
 function refuseOther({ target }: MigrateContext, tenant: string, home: HomeDocument | null): asserts home is HomeDocument {
-  if (home !== null && isSameMarker(home, target.marker) && home.status === 'ready') return;
-  const owner = home !== null && home.status === 'dropping' ? 'is being dropped' : describeOwner(home, target.marker);
+  const isOurs = home !== null && isSameMarker(home, target.marker);
+  if (isOurs && home.status === 'ready') return;
+  const owner = isOurs ? (home.status === 'dropping' ? 'is being dropped' : 'is retained') : describeOwner(home, target.marker);
   throw new TenancyError('TENANCY_HOME_NOT_OURS', { tenant, name: target.name, kind: 'database', owner });
 }
 

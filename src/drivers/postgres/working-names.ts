@@ -1,0 +1,17 @@
+import { createHash } from 'node:crypto';
+
+/** The name that a database has while it is being made: it tells the operation even before it can carry a marker. */
+export function draftName(operation: string): string {
+  return `tenancy_op_${shorten(operation)}`;
+}
+
+/** The name that a schema has while it is retained. Each life of a tenant has its own, which no tenant may be given. */
+export function retainedName(operation: string): string {
+  return `tenancy_retained_${shorten(operation)}`;
+}
+
+/** With the longest of what stands before it, it has to be a name of at most 63 bytes. */
+function shorten(operation: string): string {
+  const isPlain = /^[a-z0-9_-]{1,46}$/.test(operation);
+  return isPlain ? operation : createHash('sha256').update(operation).digest('hex').slice(0, 40);
+}
