@@ -137,6 +137,13 @@ export const driverErrors = {
     message: ({ name, statement }) => `db.query in ${name}: ${statement} is not allowed, each query is a transaction of its own`,
     hint: () => 'send the statements that belong together as one query, without BEGIN and COMMIT',
   }),
+  TENANCY_SESSION_POOLED: defineError<{ where: string; what: string }>({
+    exit: EXIT.usage,
+    message: ({ where, what }) =>
+      `${where}: ${what} needs a session of its own, and a pooler (PgBouncer) that stands before the server gives none; it was not done`,
+    hint: () =>
+      'use SET LOCAL and pg_advisory_xact_lock within one query or a file that is one transaction, put CREATE INDEX CONCURRENTLY and its like into a .sql file with `-- tenancy: no-transaction`, or have the url of the cluster name the server itself',
+  }),
   TENANCY_TRANSACTION_LEFT_OPEN: defineError<{ name: string }>({
     exit: EXIT.usage,
     message: ({ name }) => `a transaction was left open in ${name}; it has been rolled back`,

@@ -59,14 +59,22 @@ const OUTLIVES: Readonly<Record<SandboxDriver, RegExp>> = {
   'mongodb-database': /^(create|createIndexes|drop|dropDatabase|commitTransaction)\b/,
 };
 
+export interface SweepOptions {
+  /** Before it looks at what a recovery has left. */
+  readonly settle?: (sandbox: Sandbox) => Promise<void>;
+  /** One of so many requests, where the sweep isn't whole. @default 5 */
+  readonly oneOf?: number;
+}
+
 /** Kills the command at each of the points, runs it once more, and looks whether all is as if nothing had happened. */
 export async function sweep(
   project: SandboxProject,
   serverUrl: string,
   driver: SandboxDriver,
   command: SweptCommand,
+  options: SweepOptions = {},
 ): Promise<SweepResult> {
-  const points = await choosePoints(project, serverUrl, driver, command);
+  const points = await choosePoints(project, serverUrl, driver, command, options);
   const failures: string[] = [];
   const takeoversMs: number[] = [];
   const { realWaits } = SAMPLES[driver];
@@ -92,6 +100,7 @@ export async function sweep(
           const again = await sandbox.run(command.args);
           if (isReal(index) && isLeased) takeoversMs.push(performance.now() - killedAtMs);
           if (again.exitCode !== 0) throw new Error(`the recovery ended with ${again.exitCode}:\n${again.stderr}${again.stdout}`);
+          await options.settle?.(sandbox);
           await assertEnd(sandbox, command, bystanders);
         } catch (error) {
           failures.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
@@ -129,10 +138,11 @@ export async function choosePoints(
   serverUrl: string,
   driver: SandboxDriver,
   command: SweptCommand,
+  options: SweepOptions = {},
 ): Promise<KillPoint[]> {
-  const requests = await listRequests(project, serverUrl, driver, command);
+  const requests = await listRequests(project, serverUrl, driver, command, options);
   const sample = SAMPLES[driver];
-  const step = isWholeSweep ? 1 : Math.max(SAMPLED, Math.ceil(requests.length / sample.requests));
+  const step = isWholeSweep ? 1 : Math.max(options.oneOf ?? SAMPLED, Math.ceil(requests.length / sample.requests));
   const outliving = requests.flatMap((sql, index) => (isWholeSweep || OUTLIVES[driver].test(sql) ? [index] : []));
   const always = new Set(outliving.length <= sample.outliving ? outliving : takeFrom(outliving, sample.outliving));
   return requests.flatMap((_, index) => {
@@ -159,6 +169,7 @@ async function listRequests(
   serverUrl: string,
   driver: SandboxDriver,
   command: SweptCommand,
+  { settle }: SweepOptions = {},
 ): Promise<readonly string[]> {
   const sandbox = await project.open(serverUrl, driver);
   try {
@@ -166,6 +177,7 @@ async function listRequests(
     const proxy = await sandbox.openProxy();
     const whole = await proxy.crash(() => sandbox.startThrough(proxy, command.args), null);
     if (whole.exitCode !== 0) throw new Error(`${command.name} fails by itself: ${whole.output}`);
+    await settle?.(sandbox);
     await assertEnd(sandbox, command, new Map());
     return whole.statements;
   } finally {

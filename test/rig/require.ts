@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { describe, test } from 'vitest';
+import { findPgbouncer } from './pgbouncer.js';
 import { findMariadbd } from './private-mariadb.js';
 
 /** Servers and tools that not every machine has, each with the words that bring it here. */
@@ -10,6 +11,7 @@ const servers = {
     words: 'MariaDB (apt install mariadb-server-core)',
     isHere: () => hasValue('TENANCY_TEST_MYSQL_URL') || findMariadbd() !== null,
   },
+  pgbouncer: { words: 'PgBouncer (apt install pgbouncer)', isHere: () => findPgbouncer() !== null },
   // Where no server is named, the rig has a stand-in.
   mongodb: { words: 'MongoDB (TENANCY_TEST_MONGODB_URL)', isHere: () => true },
   'postgresql-client': { words: 'pg_dump (apt install postgresql-client)', isHere: () => findProgram('pg_dump') !== null },

@@ -74,7 +74,8 @@ const configSource = (options: SandboxProjectOptions): string => `export default
 
 export interface SandboxProject {
   readonly project: TestProject;
-  open(serverUrl: string, driver: SandboxDriver): Promise<Sandbox>;
+  /** `gateway`: commands (and the proxies in front of them) connect to this instead, as to a pooler; the test itself goes to the server. */
+  open(serverUrl: string, driver: SandboxDriver, gateway?: string): Promise<Sandbox>;
   remove(): Promise<void>;
 }
 
@@ -84,7 +85,7 @@ export async function createSandboxProject(options: SandboxProjectOptions): Prom
   const project = await createProject({ migrations, seeds, files, config: configSource(options) });
   return {
     project,
-    open: (serverUrl, driver) => openSandbox(project, serverUrl, driver, options.pool ?? 0),
+    open: (serverUrl, driver, gateway = serverUrl) => openSandbox(project, { serverUrl, gateway }, driver, options.pool ?? 0),
     remove: () => project.remove(),
   };
 }
@@ -94,10 +95,16 @@ function poolOf(driver: SandboxDriver, size: number): Pick<ClusterConfig, 'pool'
   return driver === 'postgres-schema' || driver === 'postgres-database' ? { pool: { driver, size } } : {};
 }
 
-async function openSandbox(project: TestProject, serverUrl: string, driver: SandboxDriver, pool: number): Promise<Sandbox> {
+async function openSandbox(
+  project: TestProject,
+  { serverUrl, gateway }: { readonly serverUrl: string; readonly gateway: string },
+  driver: SandboxDriver,
+  pool: number,
+): Promise<Sandbox> {
   const engine = await openSandboxEngine(driver);
   const name = `f_${randomBytes(5).toString('hex')}`;
   const url = engine.urlOf(serverUrl, name);
+  const commandUrl = engine.urlOf(gateway, name);
   const prefix = driver === 'postgres-schema' ? 'tenant_' : `${name}_`;
   const environment = (through: string): Record<string, string> => ({
     SANDBOX_URL: through,
@@ -134,10 +141,10 @@ async function openSandbox(project: TestProject, serverUrl: string, driver: Sand
     driver,
     prefix,
     prepare,
-    run: (args, options) => project.run(args, { ...options, env: { ...environment(url), ...options?.env } }),
-    start: (args, options) => project.start(args, { ...options, env: { ...environment(url), ...options?.env } }),
+    run: (args, options) => project.run(args, { ...options, env: { ...environment(commandUrl), ...options?.env } }),
+    start: (args, options) => project.start(args, { ...options, env: { ...environment(commandUrl), ...options?.env } }),
     openProxy: async () => {
-      const proxy = await createCrashProxy(url);
+      const proxy = await createCrashProxy(commandUrl);
       proxies.push(proxy);
       return proxy;
     },

@@ -114,7 +114,7 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
           extensionsSchema: null,
           lockKey: `tenancy:database:${target.name}`,
           ensuredExtensions: ensuredExtensionsOf(context, target.name),
-          createDb: createDatabaseDb,
+          createDb: (client) => createDatabaseDb(client, target.name),
         },
         options,
         use,

@@ -1,8 +1,8 @@
 import type { MigrationScript } from '../../migrations/migration.js';
 
-/** What `DISCARD ALL` does, but fit to follow a ROLLBACK in one message, where DISCARD ALL refuses to run. */
+/** What `DISCARD ALL` does, but fit for a message of several statements and for a transaction, where DISCARD ALL refuses to run. It gives no row. */
 export const RESET_SESSION_SQL =
-  'RESET SESSION AUTHORIZATION; RESET ALL; DEALLOCATE ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES';
+  'RESET SESSION AUTHORIZATION; RESET ALL; DEALLOCATE ALL; CLOSE ALL; UNLISTEN *; DO $$BEGIN PERFORM pg_advisory_unlock_all(); END$$; DISCARD TEMP; DISCARD SEQUENCES';
 
 /** Statements that outlive their transaction. SET is looked for only where a statement can begin, as in UPDATE … SET it is harmless. */
 const LEAVES_STATE =

@@ -3,16 +3,21 @@ import { TenancyError } from '../../errors.js';
 import type { TenantDb } from '../../migrations/migration.js';
 import { inspectScript } from '../../migrations/sql/inspect.js';
 import { parseSqlScript } from '../../migrations/sql/script.js';
+import { isDirectConnection } from './direct-connection.js';
 import { quotePath } from './quote.js';
+import { leavesState } from './session-state.js';
 
 type Rows<Row> = { rows: Row[]; rowCount: number | null };
 
 const NO_TRANSACTION_BLOCK = '25001';
 
 /** For a tenant that has a database of its own: the connection as it is. */
-export function createDatabaseDb(client: Client): TenantDb {
+export function createDatabaseDb(client: Client, database: string): TenantDb {
   return {
-    query: async <Row>(sql: string, params?: readonly unknown[]) => takeLast<Row>(await send(client, sql, params)),
+    query: async <Row>(sql: string, params?: readonly unknown[]) => {
+      await refuseStateInPool(client, database, sql);
+      return takeLast<Row>(await send(client, sql, params));
+    },
   };
 }
 
@@ -21,13 +26,14 @@ export function createDatabaseDb(client: Client): TenantDb {
  * so that nothing stays behind in the session, which PgBouncer may hand to somebody else after each transaction.
  *
  * A statement that refuses to be in a transaction (CREATE INDEX CONCURRENTLY, VACUUM) is sent again by itself, with the session's
- * path set around it: right on a direct connection, which such a statement needs anyway.
+ * path set around it. Behind a pooler that would be set for somebody else, and the statement find somebody else's path: there it is refused.
  */
 export function createSchemaDb(client: Client, schema: string, searchPath: readonly string[]): TenantDb {
   const open = `BEGIN; SET LOCAL search_path TO ${quotePath(searchPath)};`;
   return {
     query: async <Row>(sql: string, params?: readonly unknown[]) => {
       refuseTransactionControl(schema, sql);
+      await refuseStateInPool(client, schema, sql);
       try {
         return await (params === undefined || params.length === 0
           ? sendScript<Row>(client, open, sql)
@@ -35,6 +41,13 @@ export function createSchemaDb(client: Client, schema: string, searchPath: reado
       } catch (error) {
         await rollBack(client, error);
         if (codeOf(error) !== NO_TRANSACTION_BLOCK) throw error;
+        if (!(await isDirectConnection(client))) {
+          throw new TenancyError(
+            'TENANCY_SESSION_POOLED',
+            { where: `db.query in ${schema}`, what: "what can't be in a transaction" },
+            { cause: error },
+          );
+        }
         return await sendAlone<Row>(client, searchPath, sql, params);
       }
     },
@@ -92,6 +105,24 @@ async function rollBack(client: Client, cause: unknown): Promise<void> {
 function refuseTransactionControl(schema: string, sql: string): void {
   const control = inspectScript(parseSqlScript(sql)).find((note) => note.type === 'transaction-control');
   if (control !== undefined) throw new TenancyError('TENANCY_TRANSACTION_REJECTED', { name: schema, statement: control.word });
+}
+
+const STATE_WORDS = {
+  'RESET ROLE': 'SET ROLE',
+  'RESET SESSION AUTHORIZATION': 'SET SESSION AUTHORIZATION',
+  'DISCARD TEMP': 'a temporary table',
+  'DEALLOCATE ALL': 'PREPARE',
+  'UNLISTEN *': 'LISTEN',
+  'SELECT pg_advisory_unlock_all()': 'pg_advisory_lock',
+};
+
+/** What outlives its transaction would reach whoever is given the session next, and not the query that it was meant for. */
+async function refuseStateInPool(client: Client, name: string, sql: string): Promise<void> {
+  if (!leavesState(sql)) return;
+  const note = inspectScript(parseSqlScript(sql)).find(({ type }) => type === 'session-state' || type === 'session-setting');
+  if (note === undefined || (await isDirectConnection(client))) return;
+  const what = note.type === 'session-state' ? STATE_WORDS[note.cleanUp] : 'SET without LOCAL';
+  throw new TenancyError('TENANCY_SESSION_POOLED', { where: `db.query in ${name}`, what });
 }
 
 /** Positions count characters from the start of the message; the caller only knows its own part of it. */

@@ -22,7 +22,13 @@ export type SqlNote = { readonly offset: number } & (
   /** Leaves something in the session; `cleanUp` ends it. */
   | {
       readonly type: 'session-state';
-      readonly cleanUp: 'RESET ROLE' | 'RESET SESSION AUTHORIZATION' | 'DISCARD TEMP' | 'DEALLOCATE ALL' | 'UNLISTEN *';
+      readonly cleanUp:
+        | 'RESET ROLE'
+        | 'RESET SESSION AUTHORIZATION'
+        | 'DISCARD TEMP'
+        | 'DEALLOCATE ALL'
+        | 'UNLISTEN *'
+        | 'SELECT pg_advisory_unlock_all()';
     }
   | { readonly type: 'session-reset'; readonly word: string }
   /** Replacing the text from `start` to `end` confines a setting to the transaction. */
@@ -54,6 +60,9 @@ function inspectStatement(sql: string, statement: SqlStatement): SqlNote[] {
   else if (createsPublic(words)) notes.push({ type: 'public-schema', offset, statement });
   else notes.push(...findPublicNames(sql, statement).map((name) => ({ type: 'public-name' as const, offset: name.start, ...name })));
   notes.push(...inspectSetting(statement));
+  // Within the body of a DO too, which is one token.
+  if (/\bpg_(?:try_)?advisory_lock(?:_shared)?\s*\(/i.test(sql.slice(offset, statement.end)))
+    notes.push({ type: 'session-state', offset, cleanUp: 'SELECT pg_advisory_unlock_all()' });
   return notes;
 }
 

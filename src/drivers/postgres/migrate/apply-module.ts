@@ -5,6 +5,7 @@ import { inspectScript } from '../../../migrations/sql/inspect.js';
 import { parseSqlScript } from '../../../migrations/sql/script.js';
 import { untilAborted } from '../../../util/abort.js';
 import type { ApplyOptions, SessionOptions } from '../../driver.js';
+import { leavesState, RESET_SESSION_SQL } from '../session-state.js';
 import type { MigrateContext } from './context.js';
 import { createModuleFailure, explain, isStatementError } from './failure.js';
 import { guardStop, rollBack } from './guarded.js';
@@ -36,7 +37,9 @@ export async function applyModule(context: MigrateContext, run: ModuleRun, optio
   }
   lent.takeBack();
   try {
-    const rows = await readRows(context.deps.client, `${record};COMMIT`);
+    // Within the transaction, since behind a pooler the session is another's right after it.
+    const cleanUp = lent.leavesState() ? `${RESET_SESSION_SQL};` : '';
+    const rows = await readRows(context.deps.client, `${record};${cleanUp}COMMIT`);
     return rows.at(-1) ?? [];
   } catch (error) {
     await undo(context, error);
@@ -74,8 +77,8 @@ export function moduleFailure({
   thrown: unknown;
 }): unknown {
   if (thrown instanceof DatabaseError && !isStatementError(thrown)) return thrown;
-  // It could not be loaded, or exports nothing to run: that is a sentence already.
-  if (isTenancyError(thrown, 'TENANCY_MIGRATION_MODULE_REJECTED')) return thrown;
+  // It could not be loaded, exports nothing to run, or asks for what a pooler can't give: that is a sentence already.
+  if (isTenancyError(thrown, 'TENANCY_MIGRATION_MODULE_REJECTED') || isTenancyError(thrown, 'TENANCY_SESSION_POOLED')) return thrown;
   return createModuleFailure({
     tenant,
     migration: migration.name,
@@ -116,6 +119,8 @@ async function undo(context: MigrateContext, cause: unknown): Promise<void> {
 interface LentDb {
   readonly db: TenantDb;
   firstError(): unknown;
+  /** Whether a query may have left something in the session. */
+  leavesState(): boolean;
   /** A promise that was not awaited must not reach into the next transaction. */
   takeBack(): void;
 }
@@ -123,10 +128,12 @@ interface LentDb {
 function lendDb({ deps }: MigrateContext): LentDb {
   let isLent = true;
   let firstError: unknown;
+  let isTouched = false;
   let turn: Promise<unknown> = Promise.resolve();
   const send = async <Row>(sql: string, params: readonly unknown[]): Promise<{ rows: Row[]; rowCount: number | null }> => {
     if (!isLent) throw new Error('the migration is over, and its db with it: await every query');
     refuseTransactionControl(sql);
+    isTouched ||= leavesState(sql);
     try {
       const results = params.length === 0 ? await deps.client.query(sql) : await deps.client.query(sql, [...params]);
       const last = Array.isArray(results) ? results.at(-1) : results;
@@ -145,6 +152,7 @@ function lendDb({ deps }: MigrateContext): LentDb {
       },
     },
     firstError: () => firstError,
+    leavesState: () => isTouched,
     takeBack: () => {
       isLent = false;
     },

@@ -6,11 +6,12 @@ import { mayCommit, outsideTransaction } from '../../../migrations/sql/inspect.j
 import { positionAt } from '../../../migrations/sql/position.js';
 import type { SqlStatement } from '../../../migrations/sql/script.js';
 import type { ApplyOptions } from '../../driver.js';
+import { isDirectConnection } from '../direct-connection.js';
 import type { MigrateContext, PreparedScript } from './context.js';
-import { isDirectConnection } from './direct-connection.js';
 import { probeStatement, waitForStatement } from './probe-statement.js';
 import { progressOf, readProgress, textsOf } from './progress.js';
 import { sendStatement } from './send-statement.js';
+import type { StatementPlace } from './statement-place.js';
 import { sendGuarded } from './transaction.js';
 
 export interface StatementsRun {
@@ -52,6 +53,7 @@ export async function applyStatements(
   if (done >= statements.length) await finish();
   for (let statement = statements[done]; statement; statement = statements[done]) {
     const place = { tenant: options.tenant, migration, prepared, statement, index: done };
+    await refuseSettingInPool(context, place);
     if (!(await isSentAlone(context, statement))) {
       const ends = done + 1 === statements.length;
       const save = ends ? [run.record, context.sql.progress.clear] : [context.sql.progress.set(progressOf(run, done + 1, 'between'))];
@@ -77,7 +79,16 @@ export async function applyStatements(
  */
 async function isSentAlone(context: MigrateContext, { words }: SqlStatement): Promise<boolean> {
   if (outsideTransaction(words) !== null) return true;
-  return mayCommit(words) && (context.schema === null || (await isDirectConnection(context)));
+  return mayCommit(words) && (context.schema === null || (await isDirectConnection(context.deps.client)));
+}
+
+/** A setting is for the statements that come after it, which behind a pooler another session may be given. */
+async function refuseSettingInPool({ deps }: MigrateContext, { prepared, statement }: StatementPlace): Promise<void> {
+  const { notes, source } = prepared;
+  const isSetting = notes.some(({ type, offset }) => type === 'session-setting' && offset >= statement.start && offset < statement.end);
+  if (!isSetting || (await isDirectConnection(deps.client))) return;
+  const where = `${source.file}, line ${positionAt(source.sql, statement.start).line}`;
+  throw new TenancyError('TENANCY_SESSION_POOLED', { where, what: 'SET without LOCAL, outside of a transaction,' });
 }
 
 /** How many statements are done, once an interrupted one is settled. */

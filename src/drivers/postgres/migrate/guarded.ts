@@ -4,6 +4,7 @@ import { sleep } from '../../../util/abort.js';
 import { elapsedMs, monotonicMs } from '../../../util/clock.js';
 import { describeOwner } from '../../marker.js';
 import { parseMarker } from '../marker.js';
+import { RESET_SESSION_SQL } from '../session-state.js';
 import type { MigrateContext } from './context.js';
 import { GUARD_WORDS } from './history-sql.js';
 import { readRows, sendMessage } from './send-message.js';
@@ -98,5 +99,6 @@ export async function createHomeError({ deps, sql, schema }: MigrateContext, ten
 
 /** Ends a failed transaction, so that the connection can be used again. Not by its status: an error comes before that does. */
 export async function rollBack({ deps }: MigrateContext): Promise<void> {
-  await sendMessage(deps.client, 'ROLLBACK');
+  // What a rollback keeps (session locks, prepared statements) in the same message: behind a pooler the next may go to another session.
+  await sendMessage(deps.client, `ROLLBACK;${RESET_SESSION_SQL}`);
 }

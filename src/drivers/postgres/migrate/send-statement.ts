@@ -1,9 +1,9 @@
 import { escapeIdentifier } from 'pg';
 import { mayCommit } from '../../../migrations/sql/inspect.js';
 import { offsetOfCodePoint } from '../../../migrations/sql/position.js';
+import { isDirectConnection } from '../direct-connection.js';
 import { applyScripts } from './apply-scripts.js';
 import type { MigrateContext, PreparedScript } from './context.js';
-import { isDirectConnection } from './direct-connection.js';
 import { createScriptFailure, isStatementError } from './failure.js';
 import { dropInvalidIndex } from './probe-statement.js';
 import { progressOf } from './progress.js';
@@ -45,7 +45,7 @@ async function sendWithin(
 async function sendAlone(context: MigrateContext, place: StatementPlace): Promise<void> {
   const { deps } = context;
   await dropInvalidIndex(context, place);
-  const isDirect = await isDirectConnection(context);
+  const isDirect = await isDirectConnection(context.deps.client);
   const { text, toPrepared } = isDirect ? plainText(place) : qualifiedText(context, place);
   const mark = `${statementMark(context, place)} `;
   if (isDirect) await sendMessage(deps.client, sessionSettings(context));
