@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import type { ResolvedConfig } from './config/types.js';
 import { TenancyError } from './errors.js';
 import type { StampedRunEvent } from './events.js';
@@ -27,6 +26,7 @@ import type { UndeleteOptions } from './runs/undelete-run.js';
 import type { VerifyOptions, VerifyReport } from './runs/verify/verify-run.js';
 import { createWorkspace, type Workspace } from './runs/workspace.js';
 import { parseTenantId, type Tenant } from './tenant.js';
+import { describeActor } from './util/actor.js';
 
 /** Signals are optional here: without them a run goes on to its end. */
 type Loose<Options extends { readonly signals: RunSignals }> = Omit<Options, 'signals' | 'confirm'> & {
@@ -113,15 +113,27 @@ export interface TenancyOptions {
   readonly onEvent?: (event: StampedRunEvent) => void;
   /** Told what a person at a terminal may want to know, such as where an embedded server keeps its data. */
   readonly onNotice?: (text: string) => void;
+  /** Who acts, for the audit trail. @default `TENANCY_ACTOR` or a CI system's variable of `env`, else the user of the process */
+  readonly actor?: string;
   /** Clusters that may be another server than before. */
   readonly acceptCluster?: readonly string[];
 }
 
+/** What the command line knows besides. */
+export interface OpenTenancyOptions extends TenancyOptions {
+  /** For the variables that say who acts. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** `tenant migrate`, for the audit trail. */
+  readonly command?: string;
+}
+
 /** Opens tenancy over a config that has been resolved. Nothing is connected to before it is needed. */
-export function openTenancy(config: ResolvedConfig, options: TenancyOptions = {}): Tenancy {
+export function openTenancy(config: ResolvedConfig, options: OpenTenancyOptions = {}): Tenancy {
+  const actor = describeActor({ actor: options.actor, env: options.env ?? {}, command: options.command ?? null });
   const workspace = createWorkspace({
     config,
-    host: hostname(),
+    host: actor.host,
+    actor,
     onEvent: options.onEvent ?? (() => undefined),
     onNotice: options.onNotice ?? (() => undefined),
     acceptCluster: options.acceptCluster ?? [],

@@ -31,7 +31,12 @@ export async function withTenancy<T>(context: CommandContext, command: string, u
 /** The same for what runs hooks, which may have begun something that is to come to its end. */
 export async function withHooks<T>(context: CommandContext, command: string, use: (tenancy: Tenancy) => Promise<T>): Promise<T> {
   const config = await loadProject(context, command);
-  const tenancy = openTenancy(config, { onNotice: (text) => notice(context, text), acceptCluster: context.globals.acceptCluster });
+  const tenancy = openTenancy(config, {
+    onNotice: (text) => notice(context, text),
+    acceptCluster: context.globals.acceptCluster,
+    env: context.env,
+    command,
+  });
   context.closeAtExit(() => tenancy.close());
   return use(tenancy);
 }
@@ -66,6 +71,8 @@ async function runReported(
     },
     onNotice: (text) => notice(context, text),
     acceptCluster: globals.acceptCluster,
+    env: context.env,
+    command,
   });
   context.closeAtExit(() => tenancy.close());
   try {

@@ -28,6 +28,8 @@ export async function runWorker(context: CommandContext, flags: WorkerFlags): Pr
       if (!globals.isQuiet) stderr.write(`${text}\n`);
     },
     acceptCluster: globals.acceptCluster,
+    env: context.env,
+    command: 'worker',
   });
   context.closeAtExit(() => tenancy.close());
   const signals = context.takeSignals();

@@ -3,6 +3,7 @@ import { nextOfLeaving } from './retained.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { runStep } from './steps.js';
 import { cutTenantAccess, restoreTenantAccess } from './tenant-access.js';
+import { touch } from './touches.js';
 import { TRANSITIONS } from './transitions.js';
 
 /** Cuts access, as far as the engine can, and marks the tenant; the data stays, and migrations go on. */
@@ -21,7 +22,7 @@ async function changeAccess(scope: TenantScope, change: 'suspend' | 'resume'): P
   const version = { from: tenant.schemaVersion, to: tenant.schemaVersion };
   if (tenant.status === to) {
     // An interrupted `suspend` may have cut access and not come to say so.
-    if (change === 'resume') await restoreTenantAccess(scope);
+    if (change === 'resume') touch(scope, { what: 'grant', detail: (await restoreTenantAccess(scope)).detail });
     return { outcome: 'up-to-date', ...version };
   }
   if (!(from as readonly string[]).includes(tenant.status)) {

@@ -18,6 +18,7 @@ import { refuseLostHistory } from './lost-history.js';
 import type { DriverMigrator, MigrateTenantOptions, MigrationOutline, MigratorOptions, OnVersion, RecordedHistory } from './migrator.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { sessionOptions } from './session-options.js';
+import { touch } from './touches.js';
 
 /** The migrator of our own, over a folder of `.sql`, `.ts` and `.js` files, its history in the tenant. */
 export async function createBuiltInMigrator(
@@ -208,6 +209,7 @@ async function applyOver(
 
   const checksums = new Map(plan.steps.map(({ name, checksum }) => [name, checksum]));
   const done: string[] = [];
+  const told = () => ({ what: step, migrations: done.map((name) => ({ name, checksum: checksums.get(name) ?? '' })) });
   const { applyPlan } = await import('../migrations/apply.js');
   try {
     await applyPlan(session, plan, {
@@ -225,8 +227,10 @@ async function applyOver(
     });
   } catch (error) {
     if (done.length > 0) onVersion(versionNow());
+    touch(scope, { ...told(), isFailed: true });
     throw error;
   }
+  touch(scope, told());
   return { outcome: 'applied', from: plan.from, to: plan.to, version: versionNow() };
 }
 

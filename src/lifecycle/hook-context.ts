@@ -8,6 +8,7 @@ import { tenantUrl } from './logins.js';
 import type { TenantScope } from './run-context.js';
 import { applySeedFile } from './seed-file.js';
 import { sessionOptions } from './session-options.js';
+import { touch } from './touches.js';
 
 /** The versions a hook is told about. */
 export interface HookVersions {
@@ -110,6 +111,8 @@ export async function withHooks(
 /** Runs a hook of the user's, if there is one; what it throws names the hook. */
 export async function runHook(scope: TenantScope, name: string, hook: Hook | undefined, context: () => HookContext): Promise<void> {
   if (!hook) return;
+  // Those of the steps themselves are told by these.
+  if (/^(before|after)/.test(name)) touch(scope, { what: `hook:${name}` });
   try {
     await untilOverdue(Promise.resolve(hook(context())), scope.signal, HOOK_GRACE_MS);
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { ResolvedConfig } from '../config/types.js';
 import type { TenantDriver, TenantTarget } from '../drivers/driver.js';
 import type { EmitRunEvent, RunCommand, StepName } from '../events.js';
-import type { NewStepRecord, Registry, TenantChange } from '../registry/registry.js';
+import type { NewStepRecord, Registry, TenantChange, TenantTouch } from '../registry/registry.js';
 import type { Tenant } from '../tenant.js';
 import type { TenantLogs } from '../util/tenant-logs.js';
 import type { Clusters } from './clusters.js';
@@ -49,6 +49,8 @@ export interface TenantScope {
   /** Aborts on the second Ctrl-C, at `--timeout`, and when the lease is lost. */
   readonly signal: AbortSignal;
   readonly steps: StepJournal;
+  /** What was sent to the tenant's database in this run, for the audit trail; added to by `touch`. */
+  readonly touched: TenantTouch[];
   log(text: string): void;
 }
 

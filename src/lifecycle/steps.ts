@@ -4,6 +4,7 @@ import type { NewStepRecord, StepRecord } from '../registry/registry.js';
 import type { Tenant, TenantOperation } from '../tenant.js';
 import { elapsedMs, monotonicMs } from '../util/clock.js';
 import type { RunContext, StepJournal, TenantScope } from './run-context.js';
+import { touchByStep } from './touches.js';
 
 /** Carries the name of the step along with what made it fail. */
 export class StepFailure extends Error {
@@ -18,15 +19,19 @@ export class StepFailure extends Error {
 
 export type StepResult = { readonly status?: 'done' | 'done-before'; readonly detail?: string };
 
-/** Runs one step: journal, events, and the step's name on whatever it throws. */
+/** Runs one step: journal, events, what it sent for the audit trail, and the step's name on whatever it throws. */
 export async function runStep(scope: TenantScope, step: StepName, work: () => Promise<StepResult | void>): Promise<void> {
   const { run, tenant, steps } = scope;
   const startedMs = monotonicMs();
+  const since = scope.touched.length;
+  let hasBegun = false;
   run.emit({ type: 'step.started', tenant: tenant.id, step });
   try {
     scope.signal.throwIfAborted();
     await steps.started(step);
+    hasBegun = true;
     const result = (await work()) ?? {};
+    if (result.status !== 'done-before') touchByStep(scope, step, since, { isFailed: false, detail: result.detail });
     await steps.finished(step);
     run.emit({
       type: 'step.finished',
@@ -37,6 +42,7 @@ export async function runStep(scope: TenantScope, step: StepName, work: () => Pr
       ...(result.detail === undefined ? {} : { detail: result.detail }),
     });
   } catch (error) {
+    if (hasBegun) touchByStep(scope, step, since, { isFailed: true });
     run.emit({ type: 'step.finished', tenant: tenant.id, step, status: 'failed', ms: elapsedMs(startedMs) });
     // The journal's own failure must not hide the step's; and once the lease is lost the journal is another's.
     if (!isTenancyError(scope.signal.reason, 'TENANCY_LEASE_LOST'))

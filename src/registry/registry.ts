@@ -2,10 +2,12 @@ import type { OutcomeCounts, RunCommand, RunStop, TenantOutcome, TenantOutcomeTy
 import type { DriverName, Placement, Tenant, TenantFailure, TenantId, TenantLogin, TenantOperation, TenantStatus } from '../tenant.js';
 
 import type { Shard } from '../util/shard.js';
+import type { AuditActor, AuditBook, TenantTouch } from './audit.js';
 import type { BackupBook } from './backups.js';
 import type { RunDistribution } from './distribution.js';
 import type { PreparedHomeBook } from './prepared-homes.js';
 
+export type { AuditActor, AuditBook, AuditEvent, ChainedEvent, ChainHead, ChainPosition, TenantTouch } from './audit.js';
 export type { Backup, NewBackup } from './backups.js';
 export type { RunDistribution } from './distribution.js';
 export type { NewPreparedHome, PreparedHome } from './prepared-homes.js';
@@ -22,7 +24,7 @@ export type { NewPreparedHome, PreparedHome } from './prepared-homes.js';
  *
  * The contract suite (`test/contract/registry-suite.ts`) is a part of this contract.
  */
-export interface Registry extends PreparedHomeBook, BackupBook {
+export interface Registry extends PreparedHomeBook, BackupBook, AuditBook {
   /** Made when the registry was created; part of every marker. */
   readonly id: string;
   /** Redacted, for messages. */
@@ -121,9 +123,6 @@ export interface Registry extends PreparedHomeBook, BackupBook {
 
   /** Left out where the store can't carry a run out from many processes. */
   readonly distribution?: RunDistribution;
-
-  /** The audit trail of one tenant, oldest first. */
-  listEvents(tenant: string, page: { readonly after: number; readonly limit: number }): Promise<readonly AuditEvent[]>;
 
   close(): Promise<void>;
 }
@@ -282,17 +281,10 @@ export interface OutcomeRecord {
   /** What the tenant now has; undefined leaves the recorded one. */
   readonly version?: { readonly schemaVersion: string | null; readonly migrationsHash: string };
   readonly lastError: TenantFailure | null;
+  /** What was sent to the tenant's database, for the audit trail. */
+  readonly touched?: readonly TenantTouch[];
   /** The status that a tenant in this one goes to, in the same statement. */
   readonly transition?: { readonly from: readonly TenantStatus[]; readonly to: TenantStatus };
-}
-
-export interface AuditEvent {
-  readonly sequence: number;
-  readonly at: Date;
-  readonly runId: string | null;
-  readonly tenant: string | null;
-  readonly type: string;
-  readonly data: Readonly<Record<string, unknown>>;
 }
 
 export interface OpenRegistryOptions {
@@ -300,6 +292,8 @@ export interface OpenRegistryOptions {
   /** Only provision, `registry init` and `registry adopt` create one. */
   readonly create: boolean;
   readonly applicationName: string;
+  /** Written with each event of the audit trail. @default nobody is named */
+  readonly actor?: AuditActor;
   /** @default 2 */
   readonly maxConnections?: number;
 }

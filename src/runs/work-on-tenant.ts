@@ -6,6 +6,7 @@ import { nextOfLeaving } from '../lifecycle/retained.js';
 import type { RunContext, StepJournal, TenantScope, WorkResult } from '../lifecycle/run-context.js';
 import { type Ending, runTenant } from '../lifecycle/run-tenant.js';
 import { MIGRATABLE, TRANSITIONS, type Transition } from '../lifecycle/transitions.js';
+import type { TenantTouch } from '../registry/registry.js';
 import type { Tenant, TenantFailure } from '../tenant.js';
 import { wallClock } from '../util/clock.js';
 import type { LeasedTenant } from './leased-ahead.js';
@@ -32,6 +33,7 @@ export async function workOnTenant(
   let grant = first;
   let tenant = listed;
   let reached: WorkResult['version'];
+  const touched: TenantTouch[] = [];
   const deadline = createDeadline(run, listed);
   const signal = AbortSignal.any([aborting, deadline.signal]);
   const ending = await runTenant(run, listed, signal, async (attempt) => {
@@ -56,6 +58,7 @@ export async function workOnTenant(
       fence: grant.fence,
       signal: AbortSignal.any([signal, run.leases.watch(tenant.id), ended.signal]),
       steps: await journal(tenant),
+      touched,
       log: (text) => run.logs.write(tenant.id, text),
     };
     try {
@@ -72,6 +75,7 @@ export async function workOnTenant(
   if (grant.status === 'granted') {
     const isIdle =
       !recordsIdle &&
+      touched.length === 0 &&
       ending.outcome.outcome === 'up-to-date' &&
       (tenant.lastError === null || run.command === 'verify') &&
       isRecorded(tenant, version);
@@ -82,6 +86,7 @@ export async function workOnTenant(
         owner: run.leases.owner,
         fence: grant.fence,
         ...(version ? { version } : {}),
+        touched,
         lastError: isUntouched(run.command, ending) ? tenant.lastError : toFailure(ending.outcome),
         ...(failAs && isFailure(ending.outcome.outcome) ? { transition: TRANSITIONS[failAs] } : {}),
       });

@@ -9,7 +9,7 @@ import type { RunContext, RunLimits } from '../lifecycle/run-context.js';
 import { createServers } from '../lifecycle/servers.js';
 import { createTemplateBook } from '../lifecycle/templates.js';
 import { openRegistry } from '../registry/index.js';
-import type { NewStepRecord, Registry, TenantChange } from '../registry/registry.js';
+import type { AuditActor, NewStepRecord, Registry, TenantChange } from '../registry/registry.js';
 import { createBatcher } from '../util/batcher.js';
 import { wallClock } from '../util/clock.js';
 import { databaseOfUrl } from '../util/database-of-url.js';
@@ -22,6 +22,7 @@ import type { RunReport } from './report.js';
 export interface WorkspaceOptions {
   readonly config: ResolvedConfig;
   readonly host: string;
+  readonly actor: AuditActor;
   readonly onEvent: (event: StampedRunEvent) => void;
   readonly onNotice: (text: string) => void;
   readonly acceptCluster: readonly string[];
@@ -81,7 +82,7 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
   async function open(create: boolean): Promise<Registry> {
     const { url, isEmbedded } = await servers.urlOf(config.registry.url, 'registry.url');
     // On an embedded server one more connection holds the claim to it, and all together stay within the cap + 2.
-    return openRegistry({ url, create, applicationName: 'tenancy registry', maxConnections: isEmbedded ? 1 : 2 });
+    return openRegistry({ url, create, applicationName: 'tenancy registry', actor: options.actor, maxConnections: isEmbedded ? 1 : 2 });
   }
 
   function clusters(registry: Registry | null, { dryRun } = { dryRun: false }): ReturnType<typeof createClusters> {

@@ -1,5 +1,6 @@
 import { openRegistry } from '../../src/registry/index.js';
 import { createTestDatabase } from '../rig/postgres.js';
+import { tamperPostgres } from './registry-tamper.js';
 import { describeRegistry } from './registry-suite.js';
 
 for (const version of ['15', '18'] as const) {
@@ -8,6 +9,7 @@ for (const version of ['15', '18'] as const) {
     return {
       url: database.url,
       open: (options) => openRegistry({ url: database.url, create: false, applicationName: 'tenancy-test', ...options }),
+      tamper: tamperPostgres((sql) => database.query(sql)),
       drop: () => database.drop(),
     };
   });

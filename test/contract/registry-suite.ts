@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { OpenRegistryOptions, Registry } from '../../src/registry/registry.js';
 import { describeBackups } from './registry-suite-backups.js';
+import { describeAudit } from './registry-suite-audit.js';
 import { describeRunControl } from './registry-suite-control.js';
 import { describeLeases } from './registry-suite-leases.js';
 import { describePreparedHomes } from './registry-suite-prepared.js';
@@ -12,8 +13,22 @@ import { describeTenants } from './registry-suite-tenants.js';
 export interface RegistrySubject {
   readonly url: string;
   open(options?: Partial<OpenRegistryOptions>): Promise<Registry>;
+  /** Changes the trail behind the registry's back, as somebody with every right on it can. */
+  readonly tamper: Tamper;
   /** Takes everything away again, and fails on a connection that was left open. */
   drop(): Promise<void>;
+}
+
+/** What can be done to a trail by hand. */
+export interface Tamper {
+  edit(tenant: string, place: number): Promise<void>;
+  remove(tenant: string, place: number): Promise<void>;
+  /** One that looks like the newest, without a place in the chain. */
+  insert(tenant: string): Promise<void>;
+  /** Removes the newest events, up to and with this one; with `hidesIt` the registry's head of the chain is set back too. */
+  truncate(tenant: string, from: number, options: { readonly hidesIt: boolean }): Promise<void>;
+  /** Exchanges what two events say. */
+  swap(tenant: string, one: number, other: number): Promise<void>;
 }
 
 /** What a registry guarantees, whatever the store: a part of the contract in `src/registry/registry.ts`. */
@@ -84,5 +99,7 @@ export function describeRegistry(name: string, createSubject: () => Promise<Regi
     describeRunControl(() => ({ registry, subject }));
     describePreparedHomes(() => ({ registry, subject }));
     describeBackups(() => ({ registry, subject }));
+    // Last: all that the others did has to verify.
+    describeAudit(() => ({ registry, subject }));
   });
 }

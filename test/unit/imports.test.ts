@@ -89,7 +89,7 @@ const contracts = [
 
 /** The only files that touch the process, the terminal or the clock. */
 const machineFiles =
-  /^src\/(cli|executors\/load-pg-boss|config\/node-runtime|embedded\/machine|util\/clock|util\/environment|util\/(exec|process-group)|reporters\/.*)\.ts$/;
+  /^src\/(cli|executors\/load-pg-boss|config\/node-runtime|embedded\/machine|util\/clock|util\/environment|util\/(actor|exec|process-group)|reporters\/.*)\.ts$/;
 
 /** What each entry point may load before it knows what it is asked. */
 const eagerLibraries: Readonly<Record<string, readonly string[]>> = {

@@ -154,7 +154,8 @@ test('tenant show tells all that is known of one', async () => {
     { operationId: 'op_2', tenant: 'globex', step: 'create', state: 'done', attempt: 1, error: null, startedAt: at, finishedAt: at },
     { operationId: 'op_2', tenant: 'globex', step: 'migrate', state: 'failed', attempt: 2, error: 'no', startedAt: at, finishedAt: null },
   ] as const;
-  const events = [{ sequence: 1, at, runId: 'r_1', tenant: 'globex', type: 'tenant.registered', data: {} }];
+  const chained = { place: 1, actor: null, login: null, hash: null };
+  const events = [{ sequence: 1, at, runId: 'r_1', tenant: 'globex', type: 'tenant.registered', data: {}, ...chained }];
   const backup: Backup = {
     id: 'k3x9m2p7qa',
     tenant: globex.id,

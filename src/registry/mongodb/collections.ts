@@ -4,6 +4,7 @@ import type {
   ClusterDocument,
   CounterDocument,
   EventDocument,
+  HeadDocument,
   MigrationDocument,
   PreparedHomeDocument,
   RegistryDocument,
@@ -29,6 +30,7 @@ export const REGISTRY_COLLECTIONS = [
   'events',
   'prepared_homes',
   'backups',
+  'audit_heads',
 ] as const;
 
 /** Answers come in pieces of 101 documents otherwise, each a round trip: no page or batch of ours is so large as this. */
@@ -44,6 +46,7 @@ export interface RegistryCollections {
   readonly runs: Collection<RunDocument>;
   readonly runTenants: Collection<RunTenantDocument>;
   readonly events: Collection<EventDocument>;
+  readonly heads: Collection<HeadDocument>;
   readonly preparedHomes: Collection<PreparedHomeDocument>;
   readonly backups: Collection<BackupDocument>;
 }
@@ -59,6 +62,7 @@ export function openCollections(db: Db): RegistryCollections {
     runs: db.collection(`${PREFIX}runs`),
     runTenants: db.collection(`${PREFIX}run_tenants`),
     events: db.collection(`${PREFIX}events`),
+    heads: db.collection(`${PREFIX}audit_heads`),
     preparedHomes: db.collection(`${PREFIX}prepared_homes`),
     backups: db.collection(`${PREFIX}backups`),
   };

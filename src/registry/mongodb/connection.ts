@@ -1,6 +1,7 @@
 import type { ClientSession, Db, MongoClient } from 'mongodb';
 import { TenancyError } from '../../errors.js';
 import { redactUrl } from '../../util/redact.js';
+import type { AuditActor } from '../audit.js';
 import { Calls, RETRY_FOR_MS } from '../calls.js';
 import type { OpenRegistryOptions } from '../registry.js';
 import { freeAbandoned } from './abandoned.js';
@@ -14,6 +15,8 @@ import { runTransaction } from './transaction.js';
 /** The registry's few connections. What is asked is asked of the primary, and what is answered is what a majority of the set has. */
 export interface RegistryConnection {
   readonly place: RegistryPlace;
+  /** Who acts: written with every event. */
+  readonly actor: AuditActor | null;
   readonly database: Db;
   readonly collections: RegistryCollections;
   /**
@@ -53,7 +56,7 @@ export async function openRegistryConnection(options: OpenRegistryOptions): Prom
   }
   const fault = deployment.fault();
   // Straight to a secondary: it can be read, and says itself that it takes no writes.
-  if (fault === null || fault === 'no-primary') return createRegistryConnection(client, deployment, place, options.applicationName);
+  if (fault === null || fault === 'no-primary') return createRegistryConnection(client, deployment, place, options);
   await client.close();
   throw toDeploymentError(fault, place);
 }
@@ -62,7 +65,7 @@ function createRegistryConnection(
   client: MongoClient,
   deployment: Deployment,
   place: RegistryPlace,
-  applicationName: string,
+  { applicationName, actor }: OpenRegistryOptions,
 ): RegistryConnection {
   const database = client.db(place.database);
   const calls = new Calls({
@@ -82,6 +85,7 @@ function createRegistryConnection(
 
   return {
     place,
+    actor: actor ?? null,
     database,
     collections: openCollections(database),
     send: (call) => calls.repeat(call),

@@ -1,5 +1,6 @@
 import type { OutcomeCounts, OutcomeError, RunStop } from '../../events.js';
 import type { TenantFailure, TenantLogin, TenantOperation } from '../../tenant.js';
+import type { AuditActor } from '../audit.js';
 import type { RunControl } from '../registry.js';
 
 // The shape of what migrations/registry/mongodb makes room for.
@@ -142,6 +143,19 @@ export interface EventDocument {
   readonly tenant: string | null;
   readonly type: string;
   readonly data: Readonly<Record<string, unknown>>;
+  // Missing in those from before there were chains.
+  readonly place?: number;
+  readonly actor?: AuditActor | null;
+  readonly login?: string | null;
+  readonly previous?: string;
+  readonly hash?: string;
+}
+
+/** The newest of a chain. */
+export interface HeadDocument {
+  readonly _id: string;
+  readonly place: number;
+  readonly hash: string;
 }
 
 /** A backup that was made. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Document } from 'mongodb';
 import { TenancyError } from '../../errors.js';
+import { anchorChains } from './audit-anchors.js';
 import { listMigrationFiles, type RegistryMigration } from '../migration-files.js';
 import type { RegistryConnection } from './connection.js';
 import { damaged, listCollections, refuseMissing, refuseRemains, refuseStrangers } from './damage.js';
@@ -51,6 +52,7 @@ async function migrate(db: RegistryConnection, known: readonly RegistryMigration
     for (const command of await readCommands(migration)) {
       // No command of the server's: what it can't reckon is reckoned here.
       if (command['fill'] === 'shardKey') await fillShardKeys(db);
+      else if (command['fill'] === 'auditChains') await anchorChains(db);
       else await db.send(() => run(db, command));
     }
     const { version, name } = migration;

@@ -4,7 +4,7 @@ import { createChangeWriter } from './changes.js';
 import { createClusterRegister } from './clusters.js';
 import { openRegistryConnection } from './connection.js';
 import { checkCollections } from './damage.js';
-import { createEventReader } from './events.js';
+import { createAuditBook } from './events.js';
 import { createLeaseKeeper } from './leases.js';
 import { ensureRegistry } from './migrate.js';
 import { createOutcomeBook } from './outcomes.js';
@@ -33,7 +33,7 @@ export async function openMongodbRegistry(options: OpenRegistryOptions): Promise
       ...createRunBook(db),
       ...createRunControl(db),
       ...createOutcomeBook(db),
-      ...createEventReader(db),
+      ...createAuditBook(db),
       ...createPreparedHomeBook(db),
       ...createBackupBook(db),
       close: db.close,

@@ -132,7 +132,7 @@ function settle({ outcome, version, lastError, transition }: OutcomeRecord, befo
 
 /** What there is nothing to say about is left out. */
 function describeOutcome(
-  { outcome, version, transition }: OutcomeRecord,
+  { outcome, version, touched, transition }: OutcomeRecord,
   before: TenantDocument | undefined,
   isSettled: boolean,
 ): Record<string, unknown> {
@@ -145,6 +145,7 @@ function describeOutcome(
     code: outcome.error?.code,
     hash: version?.migrationsHash,
     status: transition?.to,
+    touched: touched === undefined || touched.length === 0 ? undefined : touched,
     host: before?.lease?.host,
     isStale: isSettled ? undefined : true,
   };

@@ -1,19 +1,16 @@
-import type { Filter } from 'mongodb';
+import type { Document, Filter, UpdateFilter } from 'mongodb';
 import type { DriverName, TenantId } from '../../tenant.js';
 import type { PreparedHome, PreparedHomeBook, PreparedHomeStatus, PreparedHomeType } from '../prepared-homes.js';
 import { IN_ONE_BATCH } from './collections.js';
 import type { RegistryConnection } from './connection.js';
 import type { PreparedHomeDocument } from './documents.js';
-import { codeOf } from './failures.js';
+import { type NewEvent, recordEvents } from './events.js';
 import { tick } from './tick.js';
 
-const DUPLICATE_KEY = 11_000;
-
-/** Each change is one write of one document, which the server carries out for one at a time; none needs a transaction. */
+/** Each change is one write of one document, in a transaction with what the audit trail tells of it. */
 export function createPreparedHomeBook(db: RegistryConnection): PreparedHomeBook {
   const { preparedHomes } = db.collections;
   const until = (ttlMs: number) => ({ $add: ['$$NOW', ttlMs] });
-  const after = { returnDocument: 'after' } as const;
   const find = (filter: Filter<PreparedHomeDocument>) =>
     db.send(() =>
       preparedHomes
@@ -25,20 +22,37 @@ export function createPreparedHomeBook(db: RegistryConnection): PreparedHomeBook
     );
   const findOne = async (filter: Filter<PreparedHomeDocument>) => (await find(filter))[0] ?? null;
 
+  /** What was found is changed by one write; another's, meanwhile, has the whole transaction run anew. */
+  const change = (
+    filter: Filter<PreparedHomeDocument>,
+    update: UpdateFilter<PreparedHomeDocument> | Document[],
+    describe: (before: PreparedHomeDocument) => Pick<NewEvent, 'type' | 'tenant'> | null,
+  ): Promise<boolean> =>
+    db.transact(async (session) => {
+      const before = await preparedHomes.findOne(filter, { session, sort: { sequence: 1 } });
+      if (before === null) return false;
+      const told = describe(before);
+      const ticked = told === null ? null : await tick(db, 1);
+      await preparedHomes.updateOne({ _id: before._id }, update, { session });
+      const now = await preparedHomes.findOne({ _id: before._id }, { session });
+      if (told !== null && ticked !== null && now !== null) await recordEvents(db, session, ticked, [{ ...told, data: dataOf(now) }]);
+      return true;
+    });
+
   return {
     enterPreparedHomes: async (homes, { owner, host, ttlMs }) => {
       if (homes.length === 0) return [];
       const { now, first } = await db.send(() => tick(db, homes.length));
       const rest = { status: 'making', schemaVersion: null, migrationsHash: null, tenant: null, owner, host } as const;
-      const documents = homes.map(({ id, type, cluster, driver, name }, index): PreparedHomeDocument => {
+      for (const [index, { id, type, cluster, driver, name }] of homes.entries()) {
         const times = { aliveUntil: new Date(now.getTime() + ttlMs), createdAt: now, readyAt: null };
-        return { _id: id, sequence: first + index, type, cluster, driver, name, ...rest, ...times };
-      });
-      await db.send(() =>
-        preparedHomes.insertMany(documents, { ordered: false }).catch((error: unknown) => {
-          if (codeOf(error) !== DUPLICATE_KEY) throw error;
-        }),
-      );
+        const document = { _id: id, sequence: first + index, type, cluster, driver, name, ...rest, ...times };
+        await db.transact(async (session) => {
+          if ((await preparedHomes.findOne({ $or: [{ _id: id }, { cluster, driver, name }] }, { session })) !== null) return;
+          await preparedHomes.insertOne(document, { session });
+          await recordEvents(db, session, await tick(db, 1), [{ type: `${type}.entered`, data: dataOf(document) }]);
+        });
+      }
       return (await find({ _id: { $in: homes.map(({ id }) => id) } })).map(({ id }) => id);
     },
     listPreparedHomes: ({ type, cluster, name }) =>
@@ -54,13 +68,17 @@ export function createPreparedHomeBook(db: RegistryConnection): PreparedHomeBook
         _id: id,
         $or: [{ $and: [{ status: { $in: [...from] } }, isFree] }, { status: to, owner }],
       };
-      const taken = await db.send(() => preparedHomes.findOneAndUpdate(matching, [{ $set: set }], after));
-      return taken === null ? null : findOne({ _id: id });
+      const isTaken = await change(matching, [{ $set: set }], (before) =>
+        before.status === to && before.owner === owner ? null : { type: `${before.type}.${to}` },
+      );
+      return isTaken ? findOne({ _id: id }) : null;
     },
-    finishPreparedHome: async (id, { owner, schemaVersion, migrationsHash }) => {
+    finishPreparedHome: (id, { owner, schemaVersion, migrationsHash }) => {
       const set = { status: 'ready', schemaVersion: { $literal: schemaVersion }, migrationsHash, readyAt: '$$NOW', tenant: null };
       const mine: Filter<PreparedHomeDocument> = { _id: id, owner, status: { $in: ['making', 'ready'] } };
-      return (await db.send(() => preparedHomes.findOneAndUpdate(mine, [{ $set: set }, { $unset: 'operationId' }], after))) !== null;
+      return change(mine, [{ $set: set }, { $unset: 'operationId' }], ({ type, status }) =>
+        status === 'ready' ? null : { type: `${type}.made` },
+      );
     },
     renewPreparedHomes: async (owner, ttlMs) => {
       const mine: Filter<PreparedHomeDocument> = { owner, status: { $in: ['making', 'dropping'] } };
@@ -72,21 +90,31 @@ export function createPreparedHomeBook(db: RegistryConnection): PreparedHomeBook
       if (before !== null) return before;
       const ready: Filter<PreparedHomeDocument> = { cluster, driver, status: 'ready', type: 'spare' };
       const claim = (filter: Filter<PreparedHomeDocument>) =>
-        db.send(() =>
-          preparedHomes.findOneAndUpdate(filter, { $set: { status: 'claimed', tenant, operationId } }, { ...after, sort: { sequence: 1 } }),
-        );
-      const claimed = (await claim({ ...ready, migrationsHash })) ?? (await claim(ready));
-      return claimed === null ? null : findOne(mine);
+        change(filter, { $set: { status: 'claimed', tenant, operationId } }, () => ({ type: 'spare.claimed', tenant }));
+      const isClaimed = (await claim({ ...ready, migrationsHash })) || (await claim(ready));
+      return isClaimed ? findOne(mine) : null;
     },
-    returnPreparedHome: async (id, operationId) => {
-      const mine: Filter<PreparedHomeDocument> = { _id: id, status: 'claimed', operationId };
-      const change = { $set: { status: 'ready', tenant: null }, $unset: { operationId: '' as const } };
-      return (await db.send(() => preparedHomes.findOneAndUpdate(mine, change, after))) !== null;
-    },
-    forgetPreparedHome: async (id) => {
-      await db.send(() => preparedHomes.deleteOne({ _id: id }));
-    },
+    returnPreparedHome: (id, operationId) =>
+      change(
+        { _id: id, status: 'claimed', operationId },
+        { $set: { status: 'ready', tenant: null }, $unset: { operationId: '' as const } },
+        ({ tenant }) => ({ type: 'spare.returned', tenant }),
+      ),
+    forgetPreparedHome: (id) =>
+      db.transact(async (session) => {
+        const before = await preparedHomes.findOne({ _id: id }, { session });
+        if (before === null) return;
+        const ticked = await tick(db, 1);
+        await preparedHomes.deleteOne({ _id: id }, { session });
+        await recordEvents(db, session, ticked, [{ type: `${before.type}.forgotten`, tenant: before.tenant, data: dataOf(before) }]);
+      }),
   };
+}
+
+/** What events tell of a home; what there is nothing to say about is left out. */
+function dataOf({ _id, cluster, driver, name, schemaVersion, migrationsHash, host }: PreparedHomeDocument): Record<string, unknown> {
+  const version = schemaVersion === null ? {} : { version: schemaVersion };
+  return { id: _id, cluster, driver, name, host, ...version, ...(migrationsHash === null ? {} : { hash: migrationsHash }) };
 }
 
 type ReadHome = PreparedHomeDocument & { readonly isOverdue: boolean };

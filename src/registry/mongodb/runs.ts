@@ -1,10 +1,11 @@
 import type { ClientSession } from 'mongodb';
 import type { RunCommand } from '../../events.js';
+import { HashesDigest } from '../../util/hash-chain.js';
 import type { NewRun, Registry, Run } from '../registry.js';
 import { deriveRunStatus } from '../rows.js';
 import type { RegistryConnection } from './connection.js';
 import type { RunDocument } from './documents.js';
-import { recordEvents } from './events.js';
+import { readSettledHashes, recordEvents } from './events.js';
 import { fromStored, toStored } from './stored.js';
 import { WITH_TIME } from './tenant-document.js';
 import { tick } from './tick.js';
@@ -126,6 +127,10 @@ async function finish(
   const ticked = await tick(db, 1);
   const end = { status, counts, notStarted, exitCode, stopped, finishedAt: ticked.now, endReason: reason, pausedAt: null };
   await runs.updateOne({ _id: id }, { $set: end }, { session });
-  const data = { status, exitCode, counts, ...(reason === null ? {} : { reason }) };
+  // The heads of the chains that the run has added to, as one digest: whoever cuts off a tenant's newest events has to change what the run told as
+  // well. What a process told that had lost its lease is left out, since it may come after the end.
+  const digest = new HashesDigest();
+  for await (const { hash } of readSettledHashes(db, session, id)) digest.add(hash);
+  const data = { status, exitCode, counts, ...(reason === null ? {} : { reason }), heads: digest.finish() };
   await recordEvents(db, session, ticked, [{ runId: id, type: 'run.finished', data }]);
 }

@@ -6,6 +6,7 @@ import type { RegistryConnection } from './connection.js';
 import { inputTable, listIds, toInputRows, toJsonOrNull } from './json.js';
 import { NO_LEASE } from './leases.js';
 import { lockTenants, setInput } from './lock.js';
+import { logEvents } from './log-events.js';
 import { TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';
 import type { Statement, Value } from './session.js';
 
@@ -13,11 +14,11 @@ export function createChangeWriter(db: RegistryConnection): Pick<Registry, 'upda
   return {
     updateTenants: async (changes) => {
       if (new Set(changes.map(({ id }) => id)).size < changes.length) throw new Error('updateTenants was given the same tenant twice');
-      const rows = (await db.transact(planUpdate(changes, randomUUID()))).at(-1) as readonly TenantRow[];
+      const rows = (await db.transact(planUpdate(changes, randomUUID(), db.actor))).at(-1) as readonly TenantRow[];
       return rows.map(toTenant);
     },
     forgetTenant: async (id, fence) => {
-      const rows = (await db.transact(planForget(id, fence, randomUUID()))).at(-1) ?? [];
+      const rows = (await db.transact(planForget(id, fence, randomUUID(), db.actor))).at(-1) ?? [];
       return rows.length > 0;
     },
   };
@@ -100,21 +101,20 @@ const SETS = Object.entries(SETTABLE)
  * isn't matched. The audit trail is written before the change, while the row still tells what was. Sent again after a lost answer it
  * matches nothing and knows its own work by `change_id`.
  */
-function planUpdate(changes: readonly TenantChange[], change: string): readonly Statement[] {
+function planUpdate(changes: readonly TenantChange[], change: string, actor: string | null): readonly Statement[] {
   const ids = changes.map(({ id }) => id);
   return [
     setInput(toInputRows(changes.map(toInput))),
     lockTenants(ids),
-    {
-      sql: `INSERT INTO tenancy_events (run_id, tenant, type, data, change_id)
-        SELECT i.run, t.id, i.event,
+    ...logEvents(actor, change, {
+      sql: `SELECT i.run AS run_id, t.id AS tenant, i.event AS type,
                JSON_MERGE_PRESERVE('{}',
                  CASE WHEN i.to_status <> t.status THEN JSON_OBJECT('from', t.status, 'to', i.to_status) ELSE '{}' END,
                  i.data,
-                 CASE WHEN t.lease_host IS NOT NULL THEN JSON_OBJECT('host', t.lease_host) ELSE '{}' END), ?
-          FROM ${INPUT} STRAIGHT_JOIN tenancy_tenants t ON t.id = i.id WHERE ${MATCHES} ORDER BY t.id`,
-      params: [change, change],
-    },
+                 CASE WHEN t.lease_host IS NOT NULL THEN JSON_OBJECT('host', t.lease_host) ELSE '{}' END) AS data
+          FROM ${INPUT} STRAIGHT_JOIN tenancy_tenants t ON t.id = i.id WHERE ${MATCHES}`,
+      params: [change],
+    }),
     {
       sql: `UPDATE ${INPUT} STRAIGHT_JOIN tenancy_tenants t ON t.id = i.id SET
           ${SETS},
@@ -137,15 +137,15 @@ function planUpdate(changes: readonly TenantChange[], change: string): readonly 
 const FORGETTABLE = `t.id IN (?) AND t.fence = ? AND t.status IN ('pending', 'provisioning', 'failed')`;
 
 /** A later life of an id goes back to being deprovisioned: what was before it stays known. */
-function planForget(id: string, fence: number, change: string): readonly Statement[] {
+function planForget(id: string, fence: number, change: string, actor: string | null): readonly Statement[] {
   const params: readonly Value[] = [listIds([id]), fence];
   return [
     lockTenants([id]),
-    {
-      sql: `INSERT INTO tenancy_events (tenant, type, data, change_id)
-        SELECT t.id, 'tenant.forgotten', JSON_OBJECT('from', t.status, 'incarnation', t.incarnation), ? FROM tenancy_tenants t WHERE ${FORGETTABLE}`,
-      params: [change, ...params],
-    },
+    ...logEvents(actor, change, {
+      sql: `SELECT NULL AS run_id, t.id AS tenant, 'tenant.forgotten' AS type, JSON_OBJECT('from', t.status, 'incarnation', t.incarnation) AS data
+              FROM tenancy_tenants t WHERE ${FORGETTABLE}`,
+      params,
+    }),
     { sql: `DELETE FROM tenancy_tenants WHERE ${FORGETTABLE.replaceAll('t.', '')} AND incarnation = 1`, params },
     {
       sql: `UPDATE tenancy_tenants t SET t.operation = NULL, t.last_error = NULL, t.deprovisioned_at = UTC_TIMESTAMP(6),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Registry } from '../registry.js';
 import type { RegistryConnection } from './connection.js';
 import { isDuplicate } from './failures.js';
+import { logEvents } from './log-events.js';
 import type { Statement } from './session.js';
 
 export function createClusterRegister(db: RegistryConnection): Pick<Registry, 'checkCluster'> {
@@ -31,7 +32,7 @@ export function createClusterRegister(db: RegistryConnection): Pick<Registry, 'c
 async function enter(db: RegistryConnection, cluster: string, identity: string, change: string): Promise<boolean> {
   try {
     await db.transact([
-      logAcceptance(cluster, identity, change, null),
+      ...logAcceptance(db, cluster, identity, change, null),
       { sql: 'INSERT INTO tenancy_clusters (name, identity) VALUES (?, ?)', params: [cluster, identity] },
     ]);
     return true;
@@ -44,7 +45,7 @@ async function enter(db: RegistryConnection, cluster: string, identity: string, 
 async function replace(db: RegistryConnection, cluster: string, identity: string, known: string, change: string): Promise<boolean> {
   const answers = await db.transact([
     { sql: 'SELECT name FROM tenancy_clusters WHERE name = ? FOR UPDATE', params: [cluster] },
-    logAcceptance(cluster, identity, change, known),
+    ...logAcceptance(db, cluster, identity, change, known),
     {
       sql: 'UPDATE tenancy_clusters SET identity = ?, accepted_at = UTC_TIMESTAMP(6) WHERE name = ? AND identity = ?',
       params: [identity, cluster, known],
@@ -54,10 +55,18 @@ async function replace(db: RegistryConnection, cluster: string, identity: string
   return (answers.at(-1) ?? []).length > 0;
 }
 
-function logAcceptance(cluster: string, identity: string, change: string, known: string | null): Statement {
+function logAcceptance(
+  { actor }: RegistryConnection,
+  cluster: string,
+  identity: string,
+  change: string,
+  known: string | null,
+): readonly Statement[] {
   const data = JSON.stringify({ cluster, identity, before: known });
-  const insert = 'INSERT INTO tenancy_events (type, data, change_id)';
-  if (known === null) return { sql: `${insert} VALUES ('cluster.accepted', ?, ?)`, params: [data, change] };
-  const source = `SELECT 'cluster.accepted', ?, ? FROM tenancy_clusters c WHERE c.name = ? AND c.identity = ?`;
-  return { sql: `${insert} ${source}`, params: [data, change, cluster, known] };
+  const event = `SELECT NULL AS run_id, NULL AS tenant, 'cluster.accepted' AS type, ? AS data`;
+  if (known === null) return logEvents(actor, change, { sql: event, params: [data] });
+  return logEvents(actor, change, {
+    sql: `${event} FROM tenancy_clusters c WHERE c.name = ? AND c.identity = ?`,
+    params: [data, cluster, known],
+  });
 }

@@ -5,6 +5,7 @@ import { TenancyError } from '../../errors.js';
 import { explainMysqlUrl, type MysqlAddress, type MysqlConnectOptions, mysqlConnectOptions, parseMysqlUrl } from '../../util/mysql-url.js';
 import { redactUrl } from '../../util/redact.js';
 import { Calls } from '../calls.js';
+import { toJson } from '../keepable.js';
 import type { RegistryPlace } from '../place.js';
 import type { OpenRegistryOptions } from '../registry.js';
 import type { Row } from '../rows.js';
@@ -14,6 +15,8 @@ import { type MysqlSession, openSession, type Statement } from './session.js';
 /** The registry's few connections. */
 export interface RegistryConnection {
   readonly place: RegistryPlace;
+  /** Who acts, as JSON: for every event. */
+  readonly actor: string | null;
   /** False: the URL names no database, and `tenancy` is meant. */
   readonly isDatabaseNamed: boolean;
   /** A statement that only reads. */
@@ -93,6 +96,7 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
 
   return {
     place,
+    actor: options.actor === undefined ? null : toJson(options.actor),
     isDatabaseNamed: given.database !== null,
     read: async <R extends Row>(sql: string, params: Statement['params'] = []) => {
       const [rows = []] = await send([{ sql, params }]);

@@ -15,6 +15,7 @@ export const REGISTRY_TABLES = [
   'events',
   'prepared_homes',
   'backups',
+  'audit_heads',
 ].map((name) => `tenancy_${name}`);
 
 /** For one that was opened. @throws TenancyError `TENANCY_REGISTRY_DAMAGED` */

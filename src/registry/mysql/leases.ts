@@ -4,6 +4,7 @@ import type { LeaseGrant, Registry } from '../registry.js';
 import type { RegistryConnection } from './connection.js';
 import { listIds } from './json.js';
 import { lockTenants, setInput } from './lock.js';
+import { logEvents } from './log-events.js';
 import { TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';
 import type { Statement } from './session.js';
 
@@ -33,7 +34,7 @@ export function createLeaseKeeper(
       ]);
     },
     breakLease: async (id) => {
-      const rows = (await db.transact(planBreak(id, randomUUID()))).at(-1) as readonly { owner: string; host: string; since: number }[];
+      const rows = (await db.transact(planBreak(id, randomUUID(), db.actor))).at(-1) as readonly { owner: string; host: string; since: number }[];
       const [row] = rows;
       return row === undefined ? null : { owner: row.owner, host: row.host, since: new Date(row.since) };
     },
@@ -98,16 +99,16 @@ function planRenew(owner: string, ttlMs: number): readonly Statement[] {
 }
 
 /** With a new fence, so that whoever held it writes nothing more. Sent again after a lost answer it finds its own entry in the audit trail. */
-function planBreak(id: string, change: string): readonly Statement[] {
+function planBreak(id: string, change: string, actor: string | null): readonly Statement[] {
   const sinceMs = `TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', t.lease_since) DIV 1000`;
   return [
     lockTenants([id]),
-    {
-      sql: `INSERT INTO tenancy_events (tenant, type, data, change_id)
-        SELECT t.id, 'lease.broken', JSON_OBJECT('owner', t.lease_owner, 'host', t.lease_host, 'since', ${sinceMs}), ?
-          FROM tenancy_tenants t WHERE t.id IN (?) AND t.lease_owner IS NOT NULL`,
-      params: [change, listIds([id])],
-    },
+    ...logEvents(actor, change, {
+      sql: `SELECT NULL AS run_id, t.id AS tenant, 'lease.broken' AS type,
+                   JSON_OBJECT('owner', t.lease_owner, 'host', t.lease_host, 'since', ${sinceMs}) AS data
+              FROM tenancy_tenants t WHERE t.id IN (?) AND t.lease_owner IS NOT NULL`,
+      params: [listIds([id])],
+    }),
     { sql: 'UPDATE tenancy_fences SET last = last + 1' },
     {
       sql: `UPDATE tenancy_tenants t JOIN tenancy_fences f SET t.fence = f.last, ${NO_LEASE} WHERE t.id IN (?) AND t.lease_owner IS NOT NULL`,

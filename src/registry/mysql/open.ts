@@ -4,7 +4,7 @@ import { createChangeWriter } from './changes.js';
 import { createClusterRegister } from './clusters.js';
 import { createRegistryConnection } from './connection.js';
 import { checkTables } from './damage.js';
-import { createEventReader } from './events.js';
+import { createAuditBook } from './events.js';
 import { createLeaseKeeper } from './leases.js';
 import { ensureRegistry } from './migrate.js';
 import { createOutcomeBook } from './outcomes.js';
@@ -33,7 +33,7 @@ export async function openMysqlRegistry(options: OpenRegistryOptions): Promise<R
       ...createRunBook(db),
       ...createRunControl(db),
       ...createOutcomeBook(db),
-      ...createEventReader(db),
+      ...createAuditBook(db),
       ...createPreparedHomeBook(db),
       ...createBackupBook(db),
       close: db.close,

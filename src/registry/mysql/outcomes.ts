@@ -7,13 +7,14 @@ import type { RegistryConnection } from './connection.js';
 import { inputTable, toInputRows, toJsonOrNull } from './json.js';
 import { NO_LEASE } from './leases.js';
 import { lockTenants, setInput } from './lock.js';
+import { logEvents } from './log-events.js';
 import { READING } from './rows.js';
 import type { Statement, Value } from './session.js';
 
 export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recordOutcomes' | 'listOutcomes' | 'countOutcomes'> {
   return {
     recordOutcomes: async (runId, outcomes) => {
-      await db.transact(planRecord(runId, outcomes, randomUUID()));
+      await db.transact(planRecord(runId, outcomes, randomUUID(), db.actor));
     },
     listOutcomes: async (runId, { outcomes }, { after, limit }) => {
       const conditions = ['run_id = ?'];
@@ -43,7 +44,7 @@ export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recor
   };
 }
 
-function toInput({ outcome, owner, fence, version, lastError, transition }: OutcomeRecord): Record<string, unknown> {
+function toInput({ outcome, owner, fence, version, lastError, touched, transition }: OutcomeRecord): Record<string, unknown> {
   const { error } = outcome;
   return {
     tenant: outcome.tenant,
@@ -63,6 +64,7 @@ function toInput({ outcome, owner, fence, version, lastError, transition }: Outc
       code: error?.code,
       hash: version?.migrationsHash,
       status: transition?.to,
+      touched: touched === undefined || touched.length === 0 ? undefined : touched,
     }),
     is_idle: Number(outcome.outcome === 'not-started' || outcome.outcome === 'skipped'),
     owner,
@@ -107,23 +109,26 @@ const IS_HEARD = `(r.tenant IS NULL OR r.outcome IN ('not-started', 'cancelled')
  * A tenant that was never reached or not touched (`not-started`, `skipped`) only gets its lease back.
  * Sent again after a lost answer it finds its own account by `change_id` and makes no second entry in the audit trail.
  */
-function planRecord(runId: string, outcomes: readonly OutcomeRecord[], change: string): readonly Statement[] {
+function planRecord(
+  runId: string,
+  outcomes: readonly OutcomeRecord[],
+  change: string,
+  actor: string | null,
+): readonly Statement[] {
   const changed = ['outcome', 'attempts', 'from_version', 'to_version', 'ms', 'error', 'recorded_at', 'change_id'];
   return [
     setInput(toInputRows(outcomes.map(toInput))),
     lockTenants(outcomes.map(({ outcome }) => outcome.tenant)),
-    {
-      sql: `INSERT INTO tenancy_events (run_id, tenant, type, data, change_id)
-        SELECT ?, i.tenant, 'tenant.settled',
+    ...logEvents(actor, change, {
+      sql: `SELECT ? AS run_id, i.tenant AS tenant, 'tenant.settled' AS type,
                JSON_MERGE_PRESERVE(i.data,
                  CASE WHEN t.lease_host IS NOT NULL THEN JSON_OBJECT('host', t.lease_host) ELSE '{}' END,
-                 CASE WHEN ${IS_HOLDER} THEN '{}' ELSE '{"isStale": true}' END), ?
+                 CASE WHEN ${IS_HOLDER} THEN '{}' ELSE '{"isStale": true}' END) AS data
           FROM ${INPUT} LEFT JOIN tenancy_tenants t ON t.id = i.tenant
                LEFT JOIN tenancy_run_tenants r ON r.run_id = ? AND r.tenant = i.tenant
-         WHERE i.is_idle = 0 AND (r.change_id IS NULL OR r.change_id <> ?) AND ${IS_HEARD}
-         ORDER BY i.tenant`,
-      params: [runId, change, runId, change],
-    },
+         WHERE i.is_idle = 0 AND (r.change_id IS NULL OR r.change_id <> ?) AND ${IS_HEARD}`,
+      params: [runId, runId, change],
+    }),
     {
       sql: `INSERT INTO tenancy_run_tenants (run_id, tenant, cluster, outcome, attempts, from_version, to_version, ms, error, change_id, recorded_at)
         SELECT ?, i.tenant, i.cluster, i.outcome, i.attempts, i.from_version, i.to_version, i.ms, i.error, ?, UTC_TIMESTAMP(6)

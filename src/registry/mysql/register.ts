@@ -7,6 +7,7 @@ import type { RegistryConnection } from './connection.js';
 import { isDuplicate } from './failures.js';
 import { inputTable, listIds, toInputRows } from './json.js';
 import { lockTenants, setInput } from './lock.js';
+import { logEvents } from './log-events.js';
 import { TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';
 import type { Statement } from './session.js';
 
@@ -36,7 +37,7 @@ async function register(db: RegistryConnection, tenants: readonly NewTenant[]): 
   const statements = [
     setInput(input),
     lockTenants(ids),
-    ...planRegister(randomUUID()),
+    ...planRegister(randomUUID(), db.actor),
     { sql: `SELECT ${TENANT_COLUMNS} FROM tenancy_tenants t WHERE t.id IN (?)`, params: [listIds(ids)] },
   ];
   for (let attempt = 1; ; attempt++) {
@@ -95,17 +96,15 @@ const INPUT = inputTable({
  * The unique indexes decide every race: who loses one is told so (1062), rolls all back and looks again.
  * A row that was there and isn't deprovisioned stays as it is.
  */
-function planRegister(change: string): readonly Statement[] {
+function planRegister(change: string, actor: string | null): readonly Statement[] {
   return [
-    {
-      sql: `INSERT INTO tenancy_events (tenant, type, data, change_id)
-        SELECT i.id, 'tenant.registered',
+    ...logEvents(actor, change, {
+      sql: `SELECT NULL AS run_id, i.id AS tenant, 'tenant.registered' AS type,
                JSON_MERGE_PRESERVE(JSON_OBJECT('incarnation', COALESCE(t.incarnation, 0) + 1, 'cluster', i.cluster, 'driver', i.driver, 'name', i.name),
-                 CONCAT('{"operation":', i.operation, '}')), ?
+                 CONCAT('{"operation":', i.operation, '}')) AS data
           FROM ${INPUT} LEFT JOIN tenancy_tenants t ON t.id = i.id
-         WHERE t.id IS NULL OR t.status = 'deprovisioned' ORDER BY i.id`,
-      params: [change],
-    },
+         WHERE t.id IS NULL OR t.status = 'deprovisioned'`,
+    }),
     {
       sql: `UPDATE ${INPUT} STRAIGHT_JOIN tenancy_tenants t ON t.id = i.id SET
           t.status = 'pending', t.incarnation = t.incarnation + 1, t.cluster = i.cluster, t.driver = i.driver, t.name = i.name,

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { toJson } from '../keepable.js';
 import type { Registry, RunControl } from '../registry.js';
 import type { RegistryConnection } from './connection.js';
+import { logEvents } from './log-events.js';
 import type { Statement } from './session.js';
 
 /** Until the first heartbeat says more: the length of a lease. */
@@ -10,15 +12,15 @@ const LIVES_UNTIL = 'TIMESTAMPADD(MICROSECOND, ?, UTC_TIMESTAMP(6))';
 
 export function createRunControl(db: RegistryConnection): Pick<Registry, 'controlRun' | 'hearRun' | 'takeOverRun'> {
   /** Changes a run that matches, with an entry in the audit trail; the condition is looked at once, under the lock of its row. */
-  const changeMatching = async (id: string, event: Statement, change: Statement, matches: Statement): Promise<boolean> => {
+  const changeMatching = async (id: string, event: { readonly type: string; readonly data: object }, change: Statement, matches: Statement): Promise<boolean> => {
     const rows = await db.transact([
       { sql: 'SELECT id FROM tenancy_runs WHERE id = ? FOR UPDATE', params: [id] },
       { sql: 'SET @matches = 0' },
       { sql: `SELECT 1 FROM tenancy_runs WHERE id = ? AND ${matches.sql} INTO @matches`, params: [id, ...(matches.params ?? [])] },
-      {
-        sql: `INSERT INTO tenancy_events (run_id, type, data) SELECT id, ${event.sql} FROM tenancy_runs WHERE id = ? AND @matches = 1`,
-        params: [...(event.params ?? []), id],
-      },
+      ...logEvents(db.actor, randomUUID(), {
+        sql: `SELECT id AS run_id, NULL AS tenant, ? AS type, ? AS data FROM tenancy_runs WHERE id = ? AND @matches = 1`,
+        params: [event.type, toJson(event.data), id],
+      }),
       { sql: `UPDATE tenancy_runs SET ${change.sql} WHERE id = ? AND @matches = 1`, params: [...(change.params ?? []), id] },
       { sql: 'SELECT @matches AS matches' },
     ]);
@@ -29,7 +31,7 @@ export function createRunControl(db: RegistryConnection): Pick<Registry, 'contro
     controlRun: (id, { from, to, by }) =>
       changeMatching(
         id,
-        { sql: `'run.asked', ?`, params: [toJson({ control: to, by })] },
+        { type: 'run.asked', data: { control: to, by } },
         { sql: 'control = ?, control_by = ?', params: [to, by] },
         { sql: `status = 'running' AND alive_until >= UTC_TIMESTAMP(6) AND control IN (?)`, params: [from] },
       ),
@@ -49,7 +51,7 @@ export function createRunControl(db: RegistryConnection): Pick<Registry, 'contro
     takeOverRun: async (id, { owner, host }) => {
       const isTaken = await changeMatching(
         id,
-        { sql: `'run.taken-over', ?`, params: [toJson({ host })] },
+        { type: 'run.taken-over', data: { host } },
         {
           sql: `status = 'running', owner = ?, host = ?, alive_until = ${LIVES_UNTIL}, control = 'go-on', control_by = NULL, paused_at = NULL,
             end_reason = NULL, counts = NULL, not_started = NULL, exit_code = NULL, finished_at = NULL`,

@@ -9,11 +9,11 @@ export function createChangeWriter(db: RegistryConnection): Pick<Registry, 'upda
   return {
     updateTenants: async (changes) => {
       if (new Set(changes.map(({ id }) => id)).size < changes.length) throw new Error('updateTenants was given the same tenant twice');
-      const rows = await db.query<TenantRow>(UPDATE, [toJson(changes.map(toInput)), randomUUID()]);
+      const rows = await db.query<TenantRow>(UPDATE, [toJson(changes.map(toInput)), randomUUID(), db.actor]);
       return rows.map(toTenant);
     },
     forgetTenant: async (id, fence) => {
-      const rows = await db.query(FORGET, [id, fence, randomUUID()]);
+      const rows = await db.query(FORGET, [id, fence, randomUUID(), db.actor]);
       return rows.length > 0;
     },
   };
@@ -71,12 +71,12 @@ const UPDATE = `
        AND (c.if_protected IS NULL OR c.if_protected = l.is_protected) AND (NOT c.if_over OR l.retained_until <= clock_timestamp())
     RETURNING t.*
   ), logged AS (
-    INSERT INTO tenancy.events (run_id, tenant, type, data, change_id)
+    INSERT INTO tenancy.events (run_id, tenant, type, data, change_id, actor)
     SELECT c.run, u.id, c.event,
            CASE WHEN u.status <> l.status THEN jsonb_build_object('from', l.status, 'to', u.status) ELSE '{}' END
              || CASE WHEN c.set <> '{}' THEN jsonb_build_object('set', c.set) ELSE '{}' END
              || CASE WHEN l.lease_host IS NOT NULL THEN jsonb_build_object('host', l.lease_host) ELSE '{}' END,
-           $2::uuid
+           $2::uuid, $3::jsonb
       FROM updated u JOIN change c ON c.id = u.id JOIN locked l ON l.id = u.id ORDER BY u.id
   )
   SELECT ${TENANT_COLUMNS} FROM (SELECT * FROM updated UNION ALL SELECT * FROM locked WHERE change_id = $2::uuid) t ORDER BY t.id`;
@@ -94,8 +94,8 @@ const FORGET = `
       FROM locked l WHERE t.id = l.id AND l.incarnation > 1 RETURNING t.id
   ), forgotten AS (SELECT id FROM deleted UNION ALL SELECT id FROM reverted),
   logged AS (
-    INSERT INTO tenancy.events (tenant, type, data, change_id)
-    SELECT f.id, 'tenant.forgotten', jsonb_build_object('from', l.status, 'incarnation', l.incarnation), $3::uuid
+    INSERT INTO tenancy.events (tenant, type, data, change_id, actor)
+    SELECT f.id, 'tenant.forgotten', jsonb_build_object('from', l.status, 'incarnation', l.incarnation), $3::uuid, $4::jsonb
       FROM forgotten f JOIN locked l ON l.id = f.id
   )
   SELECT id FROM forgotten UNION ALL SELECT tenant FROM tenancy.events WHERE tenant = $1 AND change_id = $3::uuid`;

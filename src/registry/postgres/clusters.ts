@@ -13,7 +13,7 @@ export function createClusterRegister(db: RegistryConnection): Pick<Registry, 'c
       }
       const change = randomUUID();
       for (;;) {
-        const [row] = await db.query<{ known: string | null; is_written: boolean }>(CHECK, [cluster, identity, accept, change]);
+        const [row] = await db.query<{ known: string | null; is_written: boolean }>(CHECK, [cluster, identity, accept, change, db.actor]);
         const known = row?.known ?? null;
         if (row?.is_written === true) return { status: known === null ? 'new' : 'accepted' };
         if (known === identity) return { status: 'same' };
@@ -32,8 +32,8 @@ const CHECK = `
       WHERE $3::boolean AND c.identity <> excluded.identity
     RETURNING 1
   ), logged AS (
-    INSERT INTO tenancy.events (type, data, change_id)
-    SELECT 'cluster.accepted', jsonb_build_object('cluster', $1::text, 'identity', $2::text, 'before', (SELECT identity FROM known)), $4::uuid
+    INSERT INTO tenancy.events (type, data, change_id, actor)
+    SELECT 'cluster.accepted', jsonb_build_object('cluster', $1::text, 'identity', $2::text, 'before', (SELECT identity FROM known)), $4::uuid, $5::jsonb
       FROM written
   )
   SELECT (SELECT identity FROM known) AS known, EXISTS (SELECT FROM written) AS is_written`;

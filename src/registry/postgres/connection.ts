@@ -5,6 +5,7 @@ import { TenancyError } from '../../errors.js';
 import { withLibpqTls } from '../../util/libpq-tls.js';
 import { redactUrl } from '../../util/redact.js';
 import { Calls } from '../calls.js';
+import { toJson } from '../keepable.js';
 import type { RegistryPlace } from '../place.js';
 import type { OpenRegistryOptions } from '../registry.js';
 import type { Row } from '../rows.js';
@@ -17,6 +18,8 @@ import { types } from './wire-types.js';
  */
 export interface RegistryConnection {
   readonly place: RegistryPlace;
+  /** Who acts, as JSON: a parameter of every statement that writes an event. */
+  readonly actor: string | null;
   /**
    * Sends one statement, and again where it failed in passing, for up to 10 s (a lease lasts 15).
    * After a lost connection nobody knows whether it was carried out, so *every* statement must bear being sent twice,
@@ -82,6 +85,7 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
 
   return {
     place,
+    actor: options.actor === undefined ? null : toJson(options.actor),
     query: (sql, params) => calls.repeat(async () => (await pool.query(sql, [...params])).rows),
     withClient: (use) => calls.once(() => lend(use)),
     close: () => calls.close(),

@@ -14,6 +14,7 @@ export const REGISTRY_RELATIONS = [
   'events',
   'prepared_homes',
   'backups',
+  'audit_heads',
 ] as const;
 
 /** So many of them under the very names are no coincidence. */

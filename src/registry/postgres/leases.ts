@@ -33,7 +33,7 @@ export function createLeaseKeeper(
       await db.query(RELEASE, [owner, ids]);
     },
     breakLease: async (id) => {
-      const [row] = await db.query<{ owner: string; host: string; since: number }>(BREAK, [id, randomUUID()]);
+      const [row] = await db.query<{ owner: string; host: string; since: number }>(BREAK, [id, randomUUID(), db.actor]);
       return row === undefined ? null : { owner: row.owner, host: row.host, since: toDate(row.since) };
     },
   };
@@ -103,8 +103,8 @@ const BREAK = `
       FROM held h WHERE t.id = h.id
     RETURNING h.id, h.lease_owner AS owner, h.lease_host AS host, (extract(epoch FROM h.lease_since) * 1000)::float8 AS since
   ), logged AS (
-    INSERT INTO tenancy.events (tenant, type, data, change_id)
-    SELECT id, 'lease.broken', jsonb_build_object('owner', owner, 'host', host, 'since', since), $2::uuid FROM broken
+    INSERT INTO tenancy.events (tenant, type, data, change_id, actor)
+    SELECT id, 'lease.broken', jsonb_build_object('owner', owner, 'host', host, 'since', since), $2::uuid, $3::jsonb FROM broken
   )
   SELECT owner, host, since FROM broken
   UNION ALL

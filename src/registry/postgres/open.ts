@@ -5,7 +5,7 @@ import { createClusterRegister } from './clusters.js';
 import { createRegistryConnection } from './connection.js';
 import { checkTables } from './damage.js';
 import { createRunDistribution } from './distribution.js';
-import { createEventReader } from './events.js';
+import { createAuditBook } from './events.js';
 import { createLeaseKeeper } from './leases.js';
 import { ensureRegistry } from './migrate.js';
 import { createOutcomeBook } from './outcomes.js';
@@ -34,7 +34,7 @@ export async function openPostgresRegistry(options: OpenRegistryOptions): Promis
       ...createRunBook(db),
       ...createRunControl(db),
       ...createOutcomeBook(db),
-      ...createEventReader(db),
+      ...createAuditBook(db),
       ...createPreparedHomeBook(db),
       ...createBackupBook(db),
       distribution: createRunDistribution(db),

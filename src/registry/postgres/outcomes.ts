@@ -9,7 +9,7 @@ import { READING } from './rows.js';
 export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recordOutcomes' | 'listOutcomes' | 'countOutcomes'> {
   return {
     recordOutcomes: async (runId, outcomes) => {
-      await db.query(RECORD, [runId, toJson(outcomes.map(toInput)), randomUUID()]);
+      await db.query(RECORD, [runId, toJson(outcomes.map(toInput)), randomUUID(), db.actor]);
     },
     listOutcomes: async (runId, filter, page) => {
       const rows = await db.query<OutcomeRow<unknown>>(LIST, [runId, filter.outcomes ?? null, page.after, page.limit]);
@@ -19,7 +19,7 @@ export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recor
   };
 }
 
-function toInput({ outcome, owner, fence, version, lastError, transition }: OutcomeRecord): Record<string, unknown> {
+function toInput({ outcome, owner, fence, version, lastError, touched, transition }: OutcomeRecord): Record<string, unknown> {
   return {
     ...outcome,
     ms: Math.round(outcome.ms),
@@ -29,6 +29,7 @@ function toInput({ outcome, owner, fence, version, lastError, transition }: Outc
     has_version: version !== undefined,
     schema_version: version?.schemaVersion ?? null,
     migrations_hash: version?.migrationsHash ?? null,
+    touched: touched === undefined || touched.length === 0 ? null : touched,
     status_from: transition?.from ?? [],
     status_to: transition?.to ?? null,
     last_error: lastError ? { ...lastError, message: redact(lastError.message) } : null,
@@ -45,7 +46,7 @@ const RECORD = `
     SELECT * FROM jsonb_to_recordset($2::jsonb) AS i
       (tenant text, cluster text, outcome text, attempts integer, "from" text, "to" text, ms bigint, error jsonb,
        owner text, fence bigint, has_version boolean, schema_version text, migrations_hash text, last_error jsonb,
-       status_from text[], status_to text)
+       touched jsonb, status_from text[], status_to text)
   ), locked AS (
     SELECT t.id, t.fence, t.lease_owner, t.lease_host FROM tenancy.tenants t JOIN input i ON i.tenant = t.id ORDER BY t.id FOR UPDATE OF t
   ), recorded AS (
@@ -70,14 +71,14 @@ const RECORD = `
      WHERE t.id = i.tenant AND l.fence = i.fence AND l.lease_owner = i.owner
     RETURNING t.id
   )
-  INSERT INTO tenancy.events (run_id, tenant, type, data, change_id)
+  INSERT INTO tenancy.events (run_id, tenant, type, data, change_id, actor)
   SELECT $1, i.tenant, 'tenant.settled',
          jsonb_strip_nulls(jsonb_build_object('outcome', i.outcome, 'from', i."from", 'to', i."to", 'attempts', i.attempts, 'ms', i.ms, 'code', i.error ->> 'code',
-           'hash', i.migrations_hash, 'status', i.status_to, 'host', l.lease_host, 'isStale', CASE WHEN s.id IS NULL THEN true END)),
-         $3::uuid
+           'hash', i.migrations_hash, 'status', i.status_to, 'touched', i.touched, 'host', l.lease_host, 'isStale', CASE WHEN s.id IS NULL THEN true END)),
+         $3::uuid, $4::jsonb
     FROM recorded r JOIN input i ON i.tenant = r.tenant LEFT JOIN locked l ON l.id = i.tenant LEFT JOIN settled s ON s.id = i.tenant
    WHERE i.outcome NOT IN ('not-started', 'skipped')
-   ORDER BY i.tenant`;
+   ORDER BY i.tenant COLLATE "C"`;
 
 const COUNT = 'SELECT outcome, count(*)::int AS tenants FROM tenancy.run_tenants WHERE run_id = $1 GROUP BY outcome';
 

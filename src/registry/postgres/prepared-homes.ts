@@ -10,7 +10,7 @@ export function createPreparedHomeBook(db: RegistryConnection): PreparedHomeBook
       if (homes.length === 0) return [];
       const columns = [homes.map(({ id }) => id), homes.map(({ type }) => type), homes.map(({ cluster }) => cluster)];
       const more = [homes.map(({ driver }) => driver), homes.map(({ name }) => name)];
-      const rows = await db.query<{ id: string }>(ENTER, [...columns, ...more, owner, host, ttlMs]);
+      const rows = await db.query<{ id: string }>(ENTER, [...columns, ...more, owner, host, ttlMs, db.actor]);
       return rows.map(({ id }) => id);
     },
     listPreparedHomes: async ({ type = null, cluster = null, name = null }) => {
@@ -18,21 +18,21 @@ export function createPreparedHomeBook(db: RegistryConnection): PreparedHomeBook
       return rows.map((row) => toPreparedHome(row, toDate));
     },
     takePreparedHome: async (id, { owner, host, ttlMs, from, to }) => {
-      const [row] = await db.query<Row>(TAKE, [id, owner, host, ttlMs, from, to]);
+      const [row] = await db.query<Row>(TAKE, [id, owner, host, ttlMs, from, to, db.actor]);
       return row === undefined ? null : toPreparedHome(row, toDate);
     },
     finishPreparedHome: async (id, { owner, schemaVersion, migrationsHash }) =>
-      (await db.query(FINISH, [id, owner, schemaVersion, migrationsHash])).length > 0,
+      (await db.query(FINISH, [id, owner, schemaVersion, migrationsHash, db.actor])).length > 0,
     renewPreparedHomes: async (owner, ttlMs) => {
       await db.query(RENEW, [owner, ttlMs]);
     },
     claimPreparedHome: async ({ cluster, driver, tenant, operationId, migrationsHash }) => {
-      const [row] = await db.query<Row>(CLAIM, [cluster, driver, tenant, operationId, migrationsHash]);
+      const [row] = await db.query<Row>(CLAIM, [cluster, driver, tenant, operationId, migrationsHash, db.actor]);
       return row === undefined ? null : toPreparedHome(row, toDate);
     },
-    returnPreparedHome: async (id, operationId) => (await db.query(RETURN, [id, operationId])).length > 0,
+    returnPreparedHome: async (id, operationId) => (await db.query(RETURN, [id, operationId, db.actor])).length > 0,
     forgetPreparedHome: async (id) => {
-      await db.query('DELETE FROM tenancy.prepared_homes WHERE id = $1', [id]);
+      await db.query(FORGET, [id, db.actor]);
     },
   };
 }
@@ -46,14 +46,23 @@ const COLUMNS = [
 
 const alive = (parameter: string): string => `clock_timestamp() + ${parameter}::float8 * interval '1 ms'`;
 
+/** An event for each row of a relation; told of who claimed it, where somebody did, else of nobody's. */
+function log(relation: string, type: string, actor: string, rest = '', tenant = 'NULL::text'): string {
+  return `
+    INSERT INTO tenancy.events (tenant, type, data, actor)
+    SELECT ${tenant}, ${type}, jsonb_strip_nulls(jsonb_build_object('id', h.id, 'cluster', h.cluster, 'driver', h.driver, 'name', h.name,
+             'version', h.schema_version, 'hash', h.migrations_hash, 'host', h.host)), ${actor}::jsonb
+      FROM ${relation} h ${rest}`;
+}
+
 /** Sent again after a lost answer it finds its own. */
 const ENTER = `
   WITH wanted AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) AS w (id, type, cluster, driver, name)),
   entered AS (
     INSERT INTO tenancy.prepared_homes (id, type, cluster, driver, name, status, owner, host, alive_until)
     SELECT id, type, cluster, driver, name, 'making', $6, $7, ${alive('$8')} FROM wanted
-    ON CONFLICT DO NOTHING RETURNING id
-  )
+    ON CONFLICT DO NOTHING RETURNING *
+  ), logged AS (${log('entered', `h.type || '.entered'`, '$9')})
   SELECT id FROM entered UNION SELECT id FROM tenancy.prepared_homes WHERE id = ANY ($1::text[])`;
 
 const LIST = `
@@ -61,15 +70,25 @@ const LIST = `
    WHERE ($1::text IS NULL OR type = $1) AND ($2::text IS NULL OR cluster = $2) AND ($3::text IS NULL OR name = $3) ORDER BY sequence`;
 
 const TAKE = `
-  UPDATE tenancy.prepared_homes h SET status = $6, owner = $2, host = $3, alive_until = ${alive('$4')}
-   WHERE id = $1 AND ((status = ANY ($5::text[]) AND (status IN ('ready', 'claimed') OR owner = $2 OR alive_until <= clock_timestamp()))
-                   OR (status = $6 AND owner = $2))
-  RETURNING ${COLUMNS}`;
+  WITH before AS (SELECT * FROM tenancy.prepared_homes WHERE id = $1 FOR UPDATE),
+  taken AS (
+    UPDATE tenancy.prepared_homes h SET status = $6, owner = $2, host = $3, alive_until = ${alive('$4')}
+      FROM before b
+     WHERE h.id = b.id AND ((b.status = ANY ($5::text[]) AND (b.status IN ('ready', 'claimed') OR b.owner = $2 OR b.alive_until <= clock_timestamp()))
+                         OR (b.status = $6 AND b.owner = $2))
+    RETURNING h.*
+  ), logged AS (${log('taken', `h.type || '.' || h.status`, '$7', 'JOIN before b ON b.id = h.id WHERE b.status <> h.status OR b.owner <> h.owner')})
+  SELECT ${COLUMNS} FROM taken h`;
 
 const FINISH = `
-  UPDATE tenancy.prepared_homes
-     SET status = 'ready', schema_version = $3, migrations_hash = $4, ready_at = clock_timestamp(), tenant = NULL, operation_id = NULL
-   WHERE id = $1 AND owner = $2 AND status IN ('making', 'ready') RETURNING id`;
+  WITH before AS (SELECT * FROM tenancy.prepared_homes WHERE id = $1 FOR UPDATE),
+  finished AS (
+    UPDATE tenancy.prepared_homes h
+       SET status = 'ready', schema_version = $3, migrations_hash = $4, ready_at = clock_timestamp(), tenant = NULL, operation_id = NULL
+      FROM before b WHERE h.id = b.id AND b.owner = $2 AND b.status IN ('making', 'ready')
+    RETURNING h.*
+  ), logged AS (${log('finished', `h.type || '.made'`, '$5', `JOIN before b ON b.id = h.id WHERE b.status <> 'ready'`)})
+  SELECT id FROM finished`;
 
 const RENEW = `UPDATE tenancy.prepared_homes SET alive_until = ${alive('$2')} WHERE owner = $1 AND status IN ('making', 'dropping')`;
 
@@ -80,10 +99,20 @@ const CLAIM = `
     SELECT id FROM tenancy.prepared_homes
      WHERE cluster = $1 AND driver = $2 AND status = 'ready' AND type = 'spare' AND NOT EXISTS (SELECT FROM mine)
      ORDER BY migrations_hash IS NOT DISTINCT FROM $5 DESC, sequence LIMIT 1 FOR UPDATE SKIP LOCKED
-  )
-  UPDATE tenancy.prepared_homes h SET status = 'claimed', tenant = $3, operation_id = $4
-   WHERE id IN (SELECT id FROM picked UNION ALL SELECT id FROM mine) RETURNING ${COLUMNS}`;
+  ), claimed AS (
+    UPDATE tenancy.prepared_homes h SET status = 'claimed', tenant = $3, operation_id = $4
+     WHERE id IN (SELECT id FROM picked UNION ALL SELECT id FROM mine) RETURNING h.*
+  ), logged AS (${log('claimed', `'spare.claimed'`, '$6', 'WHERE EXISTS (SELECT FROM picked)', 'h.tenant')})
+  SELECT ${COLUMNS} FROM claimed h`;
 
 const RETURN = `
-  UPDATE tenancy.prepared_homes SET status = 'ready', tenant = NULL, operation_id = NULL
-   WHERE id = $1 AND status = 'claimed' AND operation_id = $2 RETURNING id`;
+  WITH before AS (SELECT * FROM tenancy.prepared_homes WHERE id = $1 AND status = 'claimed' AND operation_id = $2 FOR UPDATE),
+  returned AS (
+    UPDATE tenancy.prepared_homes h SET status = 'ready', tenant = NULL, operation_id = NULL FROM before b WHERE h.id = b.id RETURNING h.id
+  ), logged AS (${log('before', `'spare.returned'`, '$3', '', 'h.tenant')})
+  SELECT id FROM returned`;
+
+const FORGET = `
+  WITH forgotten AS (DELETE FROM tenancy.prepared_homes WHERE id = $1 RETURNING *),
+  logged AS (${log('forgotten', `h.type || '.forgotten'`, '$2', '', 'h.tenant')})
+  SELECT id FROM forgotten`;

@@ -31,7 +31,7 @@ async function register(db: RegistryConnection, input: string, count: number): P
   const change = randomUUID();
   for (let attempt = 1; ; attempt++) {
     try {
-      const rows = await db.query<TenantRow>(REGISTER, [input, change]);
+      const rows = await db.query<TenantRow>(REGISTER, [input, change, db.actor]);
       const isComplete = rows.length === count && rows.every((row) => row.status !== 'deprovisioned');
       // Else another process registered one of them after this statement's snapshot: the next one sees it.
       if (isComplete || attempt === ATTEMPTS) return new Map(rows.map((row) => [row.id, row]));
@@ -79,9 +79,9 @@ const REGISTER = `
       WHERE t.status = 'deprovisioned'
     RETURNING t.*
   ), logged AS (
-    INSERT INTO tenancy.events (tenant, type, data, change_id)
+    INSERT INTO tenancy.events (tenant, type, data, change_id, actor)
     SELECT id, 'tenant.registered', jsonb_build_object('incarnation', incarnation, 'cluster', cluster, 'driver', driver, 'name', name,
-             'operation', operation), $2::uuid
+             'operation', operation), $2::uuid, $3::jsonb
       FROM written ORDER BY id
   )
   SELECT ${TENANT_COLUMNS} FROM (

@@ -6,12 +6,12 @@ const FIRST_BREATH_MS = 15_000;
 
 export function createRunControl(db: RegistryConnection): Pick<Registry, 'controlRun' | 'hearRun' | 'takeOverRun'> {
   return {
-    controlRun: async (id, { from, to, by }) => (await db.query(CONTROL, [id, from, to, by])).length > 0,
+    controlRun: async (id, { from, to, by }) => (await db.query(CONTROL, [id, from, to, by, db.actor])).length > 0,
     hearRun: async (id, { owner, ttlMs, isHolding }) => {
       const [row] = await db.query<{ control: RunControl }>(HEAR, [id, owner, ttlMs, isHolding]);
       return row?.control ?? null;
     },
-    takeOverRun: async (id, { owner, host }) => (await db.query(TAKE_OVER, [id, owner, host, FIRST_BREATH_MS])).length > 0,
+    takeOverRun: async (id, { owner, host }) => (await db.query(TAKE_OVER, [id, owner, host, FIRST_BREATH_MS, db.actor])).length > 0,
   };
 }
 
@@ -21,7 +21,8 @@ const CONTROL = `
      WHERE id = $1 AND status = 'running' AND alive_until >= clock_timestamp() AND control = ANY ($2::text[])
     RETURNING id
   ), logged AS (
-    INSERT INTO tenancy.events (run_id, type, data) SELECT id, 'run.asked', jsonb_build_object('control', $3::text, 'by', $4::text) FROM asked
+    INSERT INTO tenancy.events (run_id, type, data, actor)
+    SELECT id, 'run.asked', jsonb_build_object('control', $3::text, 'by', $4::text), $5::jsonb FROM asked
   )
   SELECT id FROM asked`;
 
@@ -41,6 +42,6 @@ const TAKE_OVER = `
                      OR (status = 'interrupted' AND end_reason IS DISTINCT FROM 'cancelled'))
     RETURNING id
   ), logged AS (
-    INSERT INTO tenancy.events (run_id, type, data) SELECT id, 'run.taken-over', jsonb_build_object('host', $3::text) FROM taken
+    INSERT INTO tenancy.events (run_id, type, data, actor) SELECT id, 'run.taken-over', jsonb_build_object('host', $3::text), $5::jsonb FROM taken
   )
   SELECT id FROM taken UNION ALL SELECT id FROM tenancy.runs WHERE id = $1 AND owner = $2 AND status = 'running'`;

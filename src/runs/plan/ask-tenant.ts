@@ -14,6 +14,7 @@ export async function askTenant(run: RunContext, tenant: Tenant, signal: AbortSi
     fence: tenant.fence,
     signal,
     steps: noJournal,
+    touched: [],
     log: (text) => run.logs.write(tenant.id, text),
   });
 }
