@@ -52,7 +52,9 @@ export type {
 export type { FindingCode, FindingSeverity, FindingStatus } from './finding.js';
 export type { TenantSelection } from './fleet/selection.js';
 export type { TenantDb } from './migrations/migration.js';
-export type { Backup, Run, TenantFilter, TenantSummary } from './registry/registry.js';
+export type { AuditActor, AuditEvent, Backup, ChainHead, Run, TenantFilter, TenantSummary } from './registry/registry.js';
+export type { AuditReader } from './runs/audit/open-audit.js';
+export type { AuditBreak, AuditDamage, AuditVerification, VerifyAuditOptions } from './runs/audit/verify-audit.js';
 export type { RunReport } from './runs/report.js';
 export type { VerifyReport } from './runs/verify/verify-run.js';
 export type { Tenancy, TenancyOptions } from './tenancy.js';

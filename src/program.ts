@@ -69,6 +69,7 @@ export function createProgram(version: string, argv: readonly string[], choose: 
     .option('--cluster <name>', 'only of this cluster (repeatable)', collect)
     .option('--until-idle', 'end when there is nothing to do')
     .action((flags) => choose(async (context) => (await import('./commands/worker.js')).runWorker(context, flags)));
+  addGroup('audit', 'who did what, and whether anybody has changed what is written of it', addAuditCommands);
   addGroup('registry', 'the registry of tenants', addRegistryCommands);
   addGroup('pool', 'schemas or databases made ahead, for new tenants', addPoolCommands);
   addGroup('embedded', 'the embedded PostgreSQL of `embedded:DIR`', addEmbeddedCommands);
@@ -224,6 +225,23 @@ function addRegistryCommands(registry: Command, choose: Choose): void {
     .option('--dry-run', 'show what would be adopted; writes nothing')
     .option('--confirm <n>', 'how many there are, where nobody can be asked')
     .action((flags) => choose(async (context) => (await import('./commands/registry.js')).runRegistryAdopt(context, flags)));
+}
+
+function addAuditCommands(audit: Command, choose: Choose): void {
+  audit
+    .command('show')
+    .description('the trail of a tenant; without an id, of what belongs to none: runs, clusters, homes made ahead')
+    .argument('[id]')
+    .option('--since <time>', 'a date, a time in ISO 8601, or how long ago: 24h')
+    .option('--heads', 'only how many events each chain has, and the hash of the newest; with --json for --against')
+    .action((id, flags) => choose(async (context) => (await import('./commands/audit.js')).runAuditShow(context, id, flags)));
+  audit
+    .command('verify')
+    .description('look for events that were edited, removed, inserted, swapped or cut off')
+    .argument('[id]')
+    .option('--all', 'of every tenant, and of what belongs to none')
+    .option('--against <file>', 'heads that were kept elsewhere: what audit show --heads --json wrote')
+    .action((id, flags) => choose(async (context) => (await import('./commands/audit.js')).runAuditVerify(context, id, flags)));
 }
 
 function addPoolCommands(pool: Command, choose: Choose): void {

@@ -4,6 +4,7 @@ import type { StampedRunEvent } from './events.js';
 import type { TenantSelection } from './fleet/selection.js';
 import type { Backup, Run, TenantFilter, TenantSummary } from './registry/registry.js';
 import type { AdoptOptions } from './runs/adopt-run.js';
+import { type AuditReader, openAudit } from './runs/audit/open-audit.js';
 import type { BackupOptions } from './runs/backup-run.js';
 import type { ControlAnswer } from './runs/control-run.js';
 import type { DeprovisionOptions } from './runs/deprovision-run.js';
@@ -103,6 +104,8 @@ export interface Tenancy {
   fillPool(options?: Loose<FillOptions>): Promise<readonly PoolFilling[]>;
   /** The warm pools of the config, one for each cluster that has one. Reads only. */
   readPool(options?: PoolSelection): Promise<readonly PoolState[]>;
+  /** Who did what to which tenant, and whether anybody has changed what is written there. */
+  readonly audit: AuditReader;
   /** For what has no method of its own; part of the program, not of the public API. @internal */
   readonly workspace: Workspace;
   /** Closes every connection, and stops an embedded server that nobody else uses. */
@@ -196,6 +199,7 @@ export function openTenancy(config: ResolvedConfig, options: OpenTenancyOptions 
     cancelRun: async (id, { isNow = false } = {}) => (await import('./runs/control-run.js')).cancelRun(workspace, id, { isNow }),
     fillPool: async (asked = {}) => (await import('./runs/pool/fill-pool.js')).fillPools(workspace, withSignals(asked)),
     readPool: async (asked = {}) => (await import('./runs/pool/open-pools.js')).readPools(workspace, asked),
+    audit: openAudit(workspace),
     close: () => workspace.close(),
   };
 }

@@ -22,9 +22,13 @@ const TOUCH_OF: Partial<Readonly<Record<StepName, string>>> = {
 const MOST = 100;
 
 /** Remembers what was sent to the tenant's database: it goes into the audit trail with the outcome, in the same statement. */
-export function touch({ touched }: Pick<TenantScope, 'touched'>, { detail, ...what }: TenantTouch): void {
-  if (touched.length >= MOST) touched.shift();
-  touched.push({ ...what, ...(detail === undefined ? {} : { detail: redact(detail) }) });
+export function touch({ touched }: Pick<TenantScope, 'touched'>, what: TenantTouch): void {
+  insert(touched, touched.length, what);
+}
+
+function insert(touched: TenantTouch[], place: number, { detail, ...what }: TenantTouch): void {
+  touched.splice(place, 0, { ...what, ...(detail === undefined ? {} : { detail: redact(detail) }) });
+  if (touched.length > MOST) touched.shift();
 }
 
 /** Of a step as a whole, unless it has told more exactly what it sent. `since`: how much had been told before it. */
@@ -36,5 +40,6 @@ export function touchByStep(
 ): void {
   const what = TOUCH_OF[step];
   if (what === undefined || scope.touched.slice(since).some((each) => each.what === what)) return;
-  touch(scope, { what, ...(isFailed ? { isFailed: true } : {}), ...(detail === undefined ? {} : { detail }) });
+  // Before what its hooks did.
+  insert(scope.touched, since, { what, ...(isFailed ? { isFailed: true } : {}), ...(detail === undefined ? {} : { detail }) });
 }

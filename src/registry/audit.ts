@@ -78,13 +78,23 @@ export interface RunHeads {
  */
 export interface AuditBook {
   /** Of one tenant, oldest first; null: of what belongs to none. `since`: not older than that. */
-  listEvents(tenant: string | null, page: { readonly after: number; readonly limit: number; readonly since?: Date | null }): Promise<readonly AuditEvent[]>;
+  listEvents(
+    tenant: string | null,
+    page: { readonly after: number; readonly limit: number; readonly since?: Date | null },
+  ): Promise<readonly AuditEvent[]>;
   /** In the order of chains, what was before a chain first. `chain`: only of this one. */
-  readChains(page: { readonly chain?: string | null; readonly after: ChainPosition | null; readonly limit: number }): Promise<readonly ChainedEvent[]>;
+  readChains(page: {
+    readonly chain?: string | null;
+    readonly after: ChainPosition | null;
+    readonly limit: number;
+  }): Promise<readonly ChainedEvent[]>;
   /** In the order of chains. */
   readHeads(page: { readonly chain?: string | null; readonly after: string | null; readonly limit: number }): Promise<readonly ChainHead[]>;
   /** The hashes of a run's outcomes in the trail that were written before that event, in their own order. */
-  readRunHashes(runId: string, page: { readonly before: number; readonly after: string | null; readonly limit: number }): Promise<readonly string[]>;
+  readRunHashes(
+    runId: string,
+    page: { readonly before: number; readonly after: string | null; readonly limit: number },
+  ): Promise<readonly string[]>;
   /** Outcomes of a run, or of a tenant, that runs have and the trail doesn't. */
   listUntold(
     of: { readonly runId: string } | { readonly tenant: string },

@@ -32,7 +32,11 @@ export function describeActor({ actor, env, command }: ActorOptions): {
 } {
   const variable = ['TENANCY_ACTOR', ...CI_VARIABLES].find((name) => (env[name] ?? '') !== '');
   const [user, knownBy] =
-    actor !== undefined && actor !== '' ? [actor, 'program'] : variable === undefined ? [systemUser(), 'os'] : [env[variable] ?? '', variable];
+    actor !== undefined && actor !== ''
+      ? [actor, 'program']
+      : variable === undefined
+        ? [systemUser(), 'os']
+        : [env[variable] ?? '', variable];
   return { user: user.slice(0, LONGEST), knownBy, host: hostname(), pid: process.pid, command };
 }
 

@@ -1,7 +1,7 @@
 import { openRegistry } from '../../src/registry/index.js';
 import { createTestDatabase } from '../rig/postgres.js';
-import { tamperPostgres } from './registry-tamper.js';
 import { describeRegistry } from './registry-suite.js';
+import { tamperPostgres } from './registry-tamper.js';
 
 for (const version of ['15', '18'] as const) {
   describeRegistry(`the registry on PostgreSQL ${version}`, async () => {

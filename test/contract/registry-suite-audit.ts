@@ -18,7 +18,10 @@ function recordOf(tenant: string, fence: number, given: Partial<OutcomeRecord> =
 }
 
 /** Six events: registered, activated, settled by two runs that have ended, and two changes. */
-async function trailOf(registry: Registry, tenant = uniqueId('trail')): Promise<{ readonly tenant: string; readonly runs: readonly string[] }> {
+async function trailOf(
+  registry: Registry,
+  tenant = uniqueId('trail'),
+): Promise<{ readonly tenant: string; readonly runs: readonly string[] }> {
   let fence = await activate(registry, tenant, OWNER);
   const runs: string[] = [];
   for (const _ of [1, 2]) {

@@ -72,6 +72,9 @@ export type DocumentName =
   | 'runControl'
   | 'runMerge'
   | 'doctor'
+  | 'auditHeads'
+  | 'auditTrail'
+  | 'auditVerify'
   | 'poolStatus'
   | 'poolFill'
   | 'init';

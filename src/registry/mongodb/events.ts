@@ -45,9 +45,12 @@ export function createAuditBook({ collections, send }: RegistryConnection): Audi
       const untold: { run: string; tenant: string }[] = [];
       const page = Math.max(limit, 500);
       for (let last: { runId: string; tenant: string } | null = null; untold.length < limit; ) {
-        const beyond: Filter<RunTenantDocument> = last === null ? {} : 'runId' in of ? { tenant: { $gt: last.tenant } } : { runId: { $gt: last.runId } };
+        const beyond: Filter<RunTenantDocument> =
+          last === null ? {} : 'runId' in of ? { tenant: { $gt: last.tenant } } : { runId: { $gt: last.runId } };
         const wanted: Filter<RunTenantDocument> = { $and: [of, { outcome: { $nin: ['not-started', 'skipped'] } }, beyond] };
-        const outcomes: readonly RunTenantDocument[] = await send(() => runTenants.find(wanted, IN_ONE_BATCH).sort({ tenant: 1, runId: 1 }).limit(page).toArray());
+        const outcomes: readonly RunTenantDocument[] = await send(() =>
+          runTenants.find(wanted, IN_ONE_BATCH).sort({ tenant: 1, runId: 1 }).limit(page).toArray(),
+        );
         for (const { runId, tenant } of outcomes) {
           const isTold = await send(() => events.findOne({ runId, type: 'tenant.settled', tenant }, { projection: { _id: 1 } }));
           if (isTold === null) untold.push({ run: runId, tenant });

@@ -50,10 +50,7 @@ export function createAuditBook(db: RegistryConnection): AuditBook {
       }));
     },
     readChains: async ({ chain = null, after, limit }) => {
-      const conditions = [
-        ...(chain === null ? [] : [{ sql: 'chain = ?', params: [chain] }]),
-        ...(after === null ? [] : [isAfter(after)]),
-      ];
+      const conditions = [...(chain === null ? [] : [{ sql: 'chain = ?', params: [chain] }]), ...(after === null ? [] : [isAfter(after)])];
       const rows = await db.read<ChainRow>(
         `${CHAINED}${conditions.length === 0 ? '' : ` WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}`} ORDER BY chain, place, sequence LIMIT ?`,
         [...conditions.flatMap(({ params }): readonly Value[] => params), limit],

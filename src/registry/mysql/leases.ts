@@ -34,7 +34,11 @@ export function createLeaseKeeper(
       ]);
     },
     breakLease: async (id) => {
-      const rows = (await db.transact(planBreak(id, randomUUID(), db.actor))).at(-1) as readonly { owner: string; host: string; since: number }[];
+      const rows = (await db.transact(planBreak(id, randomUUID(), db.actor))).at(-1) as readonly {
+        owner: string;
+        host: string;
+        since: number;
+      }[];
       const [row] = rows;
       return row === undefined ? null : { owner: row.owner, host: row.host, since: new Date(row.since) };
     },

@@ -109,12 +109,7 @@ const IS_HEARD = `(r.tenant IS NULL OR r.outcome IN ('not-started', 'cancelled')
  * A tenant that was never reached or not touched (`not-started`, `skipped`) only gets its lease back.
  * Sent again after a lost answer it finds its own account by `change_id` and makes no second entry in the audit trail.
  */
-function planRecord(
-  runId: string,
-  outcomes: readonly OutcomeRecord[],
-  change: string,
-  actor: string | null,
-): readonly Statement[] {
+function planRecord(runId: string, outcomes: readonly OutcomeRecord[], change: string, actor: string | null): readonly Statement[] {
   const changed = ['outcome', 'attempts', 'from_version', 'to_version', 'ms', 'error', 'recorded_at', 'change_id'];
   return [
     setInput(toInputRows(outcomes.map(toInput))),

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { type PreparedHomeBook, type PreparedHomeRow, toPreparedHome } from '../prepared-homes.js';
 import type { Row as AnyRow } from '../rows.js';
 import type { RegistryConnection } from './connection.js';
-import { READING } from './rows.js';
 import { logEvents } from './log-events.js';
+import { READING } from './rows.js';
 import type { Statement, Value } from './session.js';
 
 type Row = PreparedHomeRow<Date>;
@@ -25,7 +25,10 @@ export function createPreparedHomeBook(db: RegistryConnection): PreparedHomeBook
 
   /** Of one home, as it is when the statement comes to it. */
   const log = (type: string, where: string, params: readonly Value[], tenant = 'NULL'): readonly Statement[] =>
-    logEvents(db.actor, randomUUID(), { sql: `SELECT NULL AS run_id, ${tenant} AS tenant, ${type} AS type, ${DATA} AS data ${where}`, params });
+    logEvents(db.actor, randomUUID(), {
+      sql: `SELECT NULL AS run_id, ${tenant} AS tenant, ${type} AS type, ${DATA} AS data ${where}`,
+      params,
+    });
   const lock = (id: string): Statement => ({ sql: 'SELECT id FROM tenancy_prepared_homes WHERE id = ? FOR UPDATE', params: [id] });
 
   return {
@@ -45,7 +48,11 @@ export function createPreparedHomeBook(db: RegistryConnection): PreparedHomeBook
           ]),
         },
         ...ids.flatMap((id) =>
-          log(`CONCAT(h.type, '.entered')`, `FROM tenancy_prepared_homes h WHERE h.id = ? AND NOT JSON_CONTAINS(@known, JSON_QUOTE(h.id))`, [id]),
+          log(
+            `CONCAT(h.type, '.entered')`,
+            `FROM tenancy_prepared_homes h WHERE h.id = ? AND NOT JSON_CONTAINS(@known, JSON_QUOTE(h.id))`,
+            [id],
+          ),
         ),
         { sql: 'SELECT id FROM tenancy_prepared_homes WHERE id IN (?)', params: [ids] },
       ]);

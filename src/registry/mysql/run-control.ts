@@ -12,7 +12,12 @@ const LIVES_UNTIL = 'TIMESTAMPADD(MICROSECOND, ?, UTC_TIMESTAMP(6))';
 
 export function createRunControl(db: RegistryConnection): Pick<Registry, 'controlRun' | 'hearRun' | 'takeOverRun'> {
   /** Changes a run that matches, with an entry in the audit trail; the condition is looked at once, under the lock of its row. */
-  const changeMatching = async (id: string, event: { readonly type: string; readonly data: object }, change: Statement, matches: Statement): Promise<boolean> => {
+  const changeMatching = async (
+    id: string,
+    event: { readonly type: string; readonly data: object },
+    change: Statement,
+    matches: Statement,
+  ): Promise<boolean> => {
     const rows = await db.transact([
       { sql: 'SELECT id FROM tenancy_runs WHERE id = ? FOR UPDATE', params: [id] },
       { sql: 'SET @matches = 0' },

@@ -29,7 +29,12 @@ interface ChainRow extends Row {
 export function createAuditBook(db: RegistryConnection): AuditBook {
   return {
     listEvents: async (tenant, { after, limit, since = null }) => {
-      const rows = await db.query<EventRow>(tenant === null ? LIST_OWN : LIST, [tenant, after, limit, since === null ? null : since.getTime()]);
+      const rows = await db.query<EventRow>(tenant === null ? LIST_OWN : LIST, [
+        tenant,
+        after,
+        limit,
+        since === null ? null : since.getTime(),
+      ]);
       return rows.map(({ at, run_id: runId, ...row }) => ({ ...row, at: toDate(at), runId }));
     },
     readChains: async ({ chain = null, after, limit }) => {
@@ -46,7 +51,8 @@ export function createAuditBook(db: RegistryConnection): AuditBook {
         hash: row.hash,
       }));
     },
-    readHeads: ({ chain = null, after, limit }) => db.query<{ chain: string; place: number; hash: string }>(READ_HEADS, [chain, after, limit]),
+    readHeads: ({ chain = null, after, limit }) =>
+      db.query<{ chain: string; place: number; hash: string }>(READ_HEADS, [chain, after, limit]),
     readRunHashes: async (runId, { before, after, limit }) => {
       const rows = await db.query<{ hash: string }>(RUN_HASHES, [runId, before, after, limit]);
       return rows.map(({ hash }) => hash);

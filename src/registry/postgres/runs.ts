@@ -14,7 +14,17 @@ export function createRunBook(db: RegistryConnection): Pick<Registry, 'createRun
       await db.query(CREATE, [run.id, run.command, run.owner, run.host, run.target, options, run.selected, FIRST_BREATH_MS, db.actor]);
     },
     finishRun: async (id, { status, counts, notStarted, exitCode, stopped = null, owner = null, reason = null }) => {
-      await db.query(FINISH, [id, status, JSON.stringify(counts), notStarted, exitCode, owner, reason, stopped && toJson(stopped), db.actor]);
+      await db.query(FINISH, [
+        id,
+        status,
+        JSON.stringify(counts),
+        notStarted,
+        exitCode,
+        owner,
+        reason,
+        stopped && toJson(stopped),
+        db.actor,
+      ]);
     },
     findRun: async (id) => {
       const [row] = await db.query<RunRow<number, unknown>>(`SELECT ${RUN_COLUMNS} FROM tenancy.runs WHERE id = $1`, [id]);

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import type { ChainHead, ChainedEvent } from '../../registry/registry.js';
+import type { ChainedEvent, ChainHead } from '../../registry/registry.js';
 import { hashEvent, NO_HASH } from '../../util/hash-chain.js';
 
 /** What was done to a trail behind its back. */
@@ -71,7 +71,13 @@ export class ChainCheck {
     this.#compareHead(head);
     const known = this.#known;
     if (known !== null && known.place > this.place) {
-      this.#break('truncated', this.place + 1, known.place, null, `its newest events are missing: ${known.place} was there when its head was kept`);
+      this.#break(
+        'truncated',
+        this.place + 1,
+        known.place,
+        null,
+        `its newest events are missing: ${known.place} was there when its head was kept`,
+      );
     } else if (known !== null && !this.#wasKnownSeen && !this.#breaks.some(({ from, to }) => isWithin(known.place, from, to))) {
       this.#break('removed', known.place, known.place, null, `event ${known.place}, which was its head when that was kept, is missing`);
     }
@@ -99,7 +105,13 @@ export class ChainCheck {
     if (this.#known?.place === place) {
       this.#wasKnownSeen = true;
       if (isOwn && this.#known.hash !== hash) {
-        this.#break('edited', place, place, event.type, `event ${place} (${event.type}) isn't the one that was there when its head was kept`);
+        this.#break(
+          'edited',
+          place,
+          place,
+          event.type,
+          `event ${place} (${event.type}) isn't the one that was there when its head was kept`,
+        );
       }
     }
     this.#newest = event;
@@ -109,7 +121,8 @@ export class ChainCheck {
   /** Whoever changed the one before has reckoned its hash anew, but this one still has the one that it had. */
   #tellRewritten(event: ChainedEvent): void {
     const before = this.#newest;
-    if (before === null) this.#break('removed', null, null, null, `event ${event.place} (${event.type}) wasn't the first: there is none before it`);
+    if (before === null)
+      this.#break('removed', null, null, null, `event ${event.place} (${event.type}) wasn't the first: there is none before it`);
     else this.#tellEdited(before);
   }
 
@@ -119,7 +132,13 @@ export class ChainCheck {
 
   #suspect(event: ChainedEvent): void {
     if (event.hash === null || event.previous === null) {
-      this.#break('inserted', event.place, event.place, event.type, `event ${event.place} (${event.type}) has no hash: it was put in by hand`);
+      this.#break(
+        'inserted',
+        event.place,
+        event.place,
+        event.type,
+        `event ${event.place} (${event.type}) has no hash: it was put in by hand`,
+      );
     } else if (this.#suspects.length < MOST_SUSPECTS) this.#suspects.push(event);
     else this.#tellEdited(event);
   }
@@ -131,7 +150,13 @@ export class ChainCheck {
       if (other === undefined) continue;
       left.delete(one);
       left.delete(other);
-      this.#break('swapped', one.place, other.place, one.type, `events ${one.place} (${one.type}) and ${other.place} (${other.type}) were swapped`);
+      this.#break(
+        'swapped',
+        one.place,
+        other.place,
+        one.type,
+        `events ${one.place} (${one.type}) and ${other.place} (${other.type}) were swapped`,
+      );
     }
     for (const event of left) this.#tellEdited(event);
   }
@@ -146,7 +171,13 @@ export class ChainCheck {
       this.#break('inserted', 0, 0, null, `${more} event${more === 1 ? ' was' : 's were'} put in by hand: outside of the chain`);
     } else if (this.#oldEvents < told) {
       const fewer = told - this.#oldEvents;
-      this.#break('removed', 0, 0, null, `${fewer} of the ${told} events from before the chain began ${fewer === 1 ? 'is' : 'are'} missing`);
+      this.#break(
+        'removed',
+        0,
+        0,
+        null,
+        `${fewer} of the ${told} events from before the chain began ${fewer === 1 ? 'is' : 'are'} missing`,
+      );
     } else if (told > 0 && digest !== this.#anchor?.digest) {
       this.#break('edited', 0, 0, null, `of the ${told} events from before the chain began one or more were edited`);
     }
@@ -158,7 +189,13 @@ export class ChainCheck {
       if (last > 0) this.#break('removed', null, null, null, 'the head of its chain is missing from the registry');
     } else if (head.place > last) this.#break('truncated', last + 1, head.place, null, `its newest ${nameMissing(last + 1, head.place)}`);
     else if (head.place < last) {
-      this.#break('inserted', head.place + 1, last, null, `${nameRange(head.place + 1, last)} put in by hand: the chain ended at ${head.place}`);
+      this.#break(
+        'inserted',
+        head.place + 1,
+        last,
+        null,
+        `${nameRange(head.place + 1, last)} put in by hand: the chain ended at ${head.place}`,
+      );
     } else if (this.#newest !== null && head.hash !== this.#newest.hash && !this.#isNewestWrong) this.#tellEdited(this.#newest);
   }
 

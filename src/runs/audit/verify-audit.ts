@@ -46,7 +46,10 @@ export async function verifyAudit(registry: Registry, options: VerifyAuditOption
   };
 
   const unseen = new Map([...against].filter(([chain]) => tenant === null || chain === tenant));
-  const heads = readInOrder((after) => registry.readHeads({ chain: tenant, after, limit: PAGE }), ({ chain }) => chain);
+  const heads = readInOrder(
+    (after) => registry.readHeads({ chain: tenant, after, limit: PAGE }),
+    ({ chain }) => chain,
+  );
   const groups = groupByChain(readEvents(registry, tenant));
   let head = await next(heads);
   const finish = async (check: ChainCheck, chain: string, known: ChainHead | null): Promise<void> => {
