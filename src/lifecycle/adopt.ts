@@ -4,6 +4,7 @@ import { readMirrored } from './adopt-mirror.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { sessionOptions } from './session-options.js';
 import { runStep } from './steps.js';
+import { touch } from './touches.js';
 import { TRANSITIONS } from './transitions.js';
 
 /** Migrations that are declared to be applied already, by whatever made the tenant. */
@@ -29,6 +30,7 @@ export async function adoptTenant(scope: TenantScope, declared: DeclaredMigratio
       const found = declared.length > 0 ? declared : await readMirrored(scope, session, migrator.declared);
       if (found.length === 0) return before;
       await session.recordApplied(found);
+      touch(scope, { what: 'record', migrations: found.map(({ name, checksum }) => ({ name, checksum })) });
       return session.readHistory();
     });
     version = migrator.describe(applied);

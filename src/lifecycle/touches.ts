@@ -15,7 +15,9 @@ const TOUCH_OF: Partial<Readonly<Record<StepName, string>>> = {
   'restore-access': 'grant',
   backup: 'backup',
   drop: 'drop',
-  'drop-access': 'revoke',
+  'drop-access': 'drop-login',
+  'create-login': 'create-login',
+  'retire-login': 'revoke',
 };
 
 /** Of a tenant that is tried again and again; the newest are what its end tells. */

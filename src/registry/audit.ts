@@ -64,17 +64,10 @@ export interface ChainHead {
   readonly hash: string;
 }
 
-/** What a run's end records of the chains that it added to. */
-export interface RunHeads {
-  /** How many outcomes it has written to them. */
-  readonly events: number;
-  /** Over the hashes of these, as `HashesDigest` makes it. */
-  readonly digest: string;
-}
-
 /**
  * The audit trail. Every statement that changes something writes what it did along with it, chained: the event has the hash of the one before it
  * in the same chain, and its own goes over both. The head of a chain is locked by the statement that adds to it, so that no chain ever forks.
+ * The end of a run (`run.finished`) has `heads`: how many outcomes it told, and `HashesDigest` over their hashes.
  */
 export interface AuditBook {
   /** Of one tenant, oldest first; null: of what belongs to none. `since`: not older than that. */

@@ -12,7 +12,7 @@ interface PagedWriter<Item> {
 }
 
 /** An event of the trail, as `tenancy audit show` writes it. */
-export function toEventDocument({ sequence, place, at, runId, type, data, actor, login, hash }: AuditEvent) {
+function toEventDocument({ sequence, place, at, runId, type, data, actor, login, hash }: AuditEvent) {
   return { sequence, place, at: at.toISOString(), run: runId, type, data, actor, login, hash };
 }
 
