@@ -14,6 +14,7 @@ const TOUCH_OF: Partial<Readonly<Record<StepName, string>>> = {
   'cut-access': 'revoke',
   'restore-access': 'grant',
   backup: 'backup',
+  load: 'restore',
   drop: 'drop',
   'drop-access': 'drop-login',
   'create-login': 'create-login',
