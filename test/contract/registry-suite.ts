@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { OpenRegistryOptions, Registry } from '../../src/registry/registry.js';
-import { describeBackups } from './registry-suite-backups.js';
 import { describeAudit } from './registry-suite-audit.js';
+import { describeBackups } from './registry-suite-backups.js';
 import { describeRunControl } from './registry-suite-control.js';
 import { describeLeases } from './registry-suite-leases.js';
 import { describePreparedHomes } from './registry-suite-prepared.js';
