@@ -41,7 +41,7 @@ INSERT INTO counts VALUES ('0002_more');
 `,
 };
 
-const DRIVERS: readonly SandboxDriver[] = ['postgres-schema', 'postgres-database'];
+const DRIVERS = ['postgres-schema', 'postgres-database'] as const satisfies readonly SandboxDriver[];
 
 describeOn('postgresql-client', () => {
   describe('18 backup', { timeout: 240_000 }, () => {
@@ -66,7 +66,7 @@ describeOn('postgresql-client', () => {
       backupsOf(id: string): readonly string[];
     }
 
-    async function open(driver: SandboxDriver): Promise<Scene> {
+    async function open(driver: (typeof DRIVERS)[number]): Promise<Scene> {
       const sandbox = await project.open(server.url, driver);
       const backups = path.join(project.project.directory, `backups-${sandbox.name}`);
       const env = { SANDBOX_BACKUPS: backups };

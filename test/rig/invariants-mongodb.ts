@@ -1,7 +1,7 @@
 import type { Document, MongoClient } from 'mongodb';
 import { checksumMongodbHome } from './home-checksum-mongodb.js';
 import type { InvariantsOptions } from './invariants.js';
-import { digestOf, untilNone } from './invariants-common.js';
+import { digestOf, findBrokenChains, untilNone } from './invariants-common.js';
 import { withMongo } from './sandbox-mongodb.js';
 
 /** A lease that a dead process left runs out within its 15 s. */
@@ -52,6 +52,7 @@ export function checkMongodbInvariants(options: InvariantsOptions): Promise<void
     await checkServer(scene, live);
     for (const tenant of live) if (!options.unfinished?.includes(tenant._id)) await checkTenant(scene, tenant);
     await checkSteps(scene, tenants);
+    for (const broken of await findBrokenChains(options.registryUrl)) scene.violate(broken);
     for (const [id, checksum] of options.bystanders ?? []) {
       const tenant = tenants.find(({ _id }) => _id === id);
       if (tenant === undefined) scene.violate(`${id}, a bystander, is not registered any more`);

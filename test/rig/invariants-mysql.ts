@@ -1,7 +1,7 @@
 import { escapeId } from 'mysql2/promise';
 import { checksumMysqlHome } from './home-checksum-mysql.js';
 import type { InvariantsOptions } from './invariants.js';
-import { digestOf, untilNone } from './invariants-common.js';
+import { digestOf, findBrokenChains, untilNone } from './invariants-common.js';
 import { queryMysql } from './mysql.js';
 import { withDatabase } from './postgres.js';
 
@@ -42,6 +42,7 @@ export async function checkMysqlInvariants(options: InvariantsOptions): Promise<
   await checkServer(options, live, violate);
   for (const tenant of live) if (!isUnfinished(options, tenant)) await checkTenant(options, tenant, violate);
   await checkSteps(options, violate);
+  for (const broken of await findBrokenChains(options.registryUrl)) violate(broken);
   for (const [id, checksum] of options.bystanders ?? []) {
     const tenant = tenants.find((row) => row.id === id);
     if (tenant === undefined) violate(`${id}, a bystander, is not registered any more`);

@@ -2,9 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { LEASE_MS } from '../../src/lifecycle/leases.js';
 import { historyDigest } from '../../src/migrations/history-digest.js';
-import { openRegistry } from '../../src/registry/index.js';
-import { verifyAudit } from '../../src/runs/audit/verify-audit.js';
 import { checksumHome, type Home } from './home-checksum.js';
+import { findBrokenChains } from './invariants-common.js';
 import { query, withDatabase } from './postgres.js';
 
 export interface InvariantsOptions {
@@ -85,7 +84,7 @@ async function findViolations(options: InvariantsOptions): Promise<string[]> {
       violations.push(`${name} of ${owner.id} carries another marker`);
   }
   violations.push(...(await findLeftovers(options)));
-  violations.push(...(await findBroken(registryUrl)));
+  violations.push(...(await findBrokenChains(registryUrl)));
   for (const [id, checksum] of options.bystanders ?? []) {
     const tenant = tenants.find((row) => row.id === id);
     if (tenant === undefined) violations.push(`${id}, a bystander, is not registered any more`);
@@ -215,17 +214,6 @@ async function findLeases(registryUrl: string): Promise<{ id: string; lease_owne
     const leased = await query<{ id: string; lease_owner: string }>(registryUrl, held);
     if (leased.length === 0 || performance.now() > end) return leased;
     await delay(250);
-  }
-}
-
-/** Of the audit trail, every event of it: killed anywhere, raced by however many, no chain forks or has a gap. */
-async function findBroken(registryUrl: string): Promise<string[]> {
-  const registry = await openRegistry({ url: registryUrl, create: false, applicationName: 'rig' });
-  try {
-    const { breaks } = await verifyAudit(registry);
-    return breaks.map(({ tenant, reason }) => `${tenant ?? "the registry's own events"}: ${reason}`);
-  } finally {
-    await registry.close();
   }
 }
 
