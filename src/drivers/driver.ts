@@ -51,6 +51,11 @@ export interface TenantDriver {
   planDrop(target: TenantTarget): Promise<readonly string[]>;
   /** With `handOver`: every home on the cluster that this registry has had made ahead and that is no tenant's, templates included. Reads only. */
   listAhead?(registry: string): Promise<readonly { readonly name: string; readonly marker: Marker }[]>;
+  /**
+   * What operations have begun to make or to drop and not finished, as far as working names or a ledger of ours tell it; a ledger also tells what it
+   * takes for made and is gone. Reads only.
+   */
+  listBegun?(registry: string): Promise<readonly BegunHome[]>;
   /** Logins of a tenant's own, with rights on its home alone. */
   readonly logins?: LoginDriver;
   /** Closes what connections of ours idle in the home, so that another process can rename it. */
@@ -205,6 +210,18 @@ export type Presence =
   | { readonly status: 'other'; readonly marker: Marker }
   | { readonly status: 'unmarked'; readonly isEmpty: boolean };
 
+export interface BegunHome {
+  /** As it is on the server: a working name, or the home's own. */
+  readonly shown: string;
+  /** What a target has to be called for `drop` to take this away and nothing else. */
+  readonly name: string;
+  /** Null where only the operation is known. */
+  readonly tenant: string | null;
+  readonly operation: string;
+  /** It stands for the home itself, and not for something beside it. */
+  readonly isHome: boolean;
+}
+
 /** What of a home can be told from another's. */
 export interface HomeInspection {
   /** Everything that migrations make, in a fixed order; null where it was not asked for. Comments, rows, owners and rights are left out. */
@@ -217,6 +234,8 @@ export interface HomeInspection {
   readonly invalidIndexes: readonly { readonly name: string; readonly table: string; readonly canMend: boolean }[];
   /** On the home itself and not on what is in it; its owner's are left out. */
   readonly rights: readonly HomeRight[];
+  /** What the tenant's own logins lack of what `logins.grant` gives, the first of it; empty where it has none. */
+  readonly lacking: readonly string[];
 }
 
 export interface StructureItem {

@@ -15,6 +15,7 @@ export async function inspectDatabase(
     quotedName: JSON.stringify(name),
     // A build that was broken off leaves nothing: the server goes on with it, or takes it back.
     invalidIndexes: [],
+    lacking: [],
     rights: await readHomeRights(context, name),
     structure: structure ? await readStructure(context, name) : null,
   }));

@@ -6,6 +6,7 @@ import { dropDatabase, planDrop } from './database-drop.js';
 import { type EngineContext, withConnection } from './engine-context.js';
 import { listHomes, presenceOf, readHome } from './home-state.js';
 import { inspectDatabase } from './inspect.js';
+import { listBegun } from './ledger.js';
 import { runSession } from './run-session.js';
 
 /** One database for each tenant, on the server that the cluster's URL names. */
@@ -34,6 +35,7 @@ export function createMysqlDatabaseDriver(context: EngineContext): TenantDriver 
     retain: (target, operation, signal) => retainDatabase(context, target, operation, signal),
     unretain: (target, by, signal) => unretainDatabase(context, target, by, signal),
     mark: (target) => markDatabase(context, target),
+    listBegun: (registry) => withConnection(context, undefined, (connection) => listBegun(connection, registry)),
     markCommand,
     unmarkCommand,
     list: (page) => withConnection(context, undefined, (connection) => listHomes(connection, page, context.address.database)),

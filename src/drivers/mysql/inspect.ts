@@ -16,6 +16,7 @@ export async function inspectDatabase(
     quotedName: quoteName(name),
     // An index of these servers is there as a whole or not at all.
     invalidIndexes: [],
+    lacking: [],
     rights: await readHomeRights(connection, name),
     structure: structure ? await readStructure(connection, name) : null,
   }));

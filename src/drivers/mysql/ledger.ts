@@ -1,5 +1,5 @@
 import { TenancyError } from '../../errors.js';
-import type { Marker, TenantTarget } from '../driver.js';
+import type { BegunHome, Marker, TenantTarget } from '../driver.js';
 import { isSameMarker } from '../marker.js';
 import { numberOf } from './classify.js';
 import type { ServerConnection } from './connection.js';
@@ -88,6 +88,23 @@ export async function readLedger(connection: ServerConnection, key: string): Pro
   } catch (error) {
     const number = numberOf(error);
     if (ABSENT.has(number) || FORBIDDEN.has(number)) return null;
+    throw error;
+  }
+}
+
+/** Rows of homes that were begun, or half dropped, or that are gone without a word. */
+export async function listBegun(connection: ServerConnection, registry: string): Promise<readonly BegunHome[]> {
+  try {
+    const rows = await readRows<{ name: string; tenant: string; operation: string }>(
+      connection,
+      `SELECT h.name, h.tenant, h.operation FROM ${LEDGER}.homes h WHERE h.registry = ? AND (h.state <> 'made' ` +
+        `OR NOT EXISTS (SELECT 1 FROM information_schema.SCHEMATA s WHERE BINARY s.SCHEMA_NAME = BINARY h.name)) ORDER BY 1`,
+      [registry],
+    );
+    return rows.map(({ name, tenant, operation }) => ({ shown: name, name, tenant, operation, isHome: true }));
+  } catch (error) {
+    const number = numberOf(error);
+    if (ABSENT.has(number) || FORBIDDEN.has(number)) return [];
     throw error;
   }
 }

@@ -8,7 +8,7 @@ import { createDatabase } from './database-create.js';
 import { dropDatabase, findObstacles } from './database-drop.js';
 import { handOverDatabase } from './database-hand-over.js';
 import { retainDatabase, unretainDatabase } from './database-retain.js';
-import { type DatabaseState, listDatabases, READ_IS_EMPTY, readHome } from './database-state.js';
+import { type DatabaseState, listDatabases, listDrafts, READ_IS_EMPTY, readHome } from './database-state.js';
 import { createTemplateDriver } from './database-template.js';
 import { type EngineContext, ensuredExtensionsOf, withClient } from './engine-context.js';
 import { type InspectedHome, inspectHome, mendHome } from './inspect.js';
@@ -62,6 +62,7 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
     create: (target, signal, template = null) => createDatabase(context, target, signal, template),
     templates: createTemplateDriver(context),
     listAhead: (registry) => withClient(context, null, undefined, (client) => listAhead(client, 'pg_database', registry)),
+    listBegun: () => withClient(context, null, undefined, listDrafts),
     leave: (target) => context.budget.closeIdle(target.name),
     handOver: (spare, target, signal) => handOverDatabase(context, spare, target, signal),
     drop: (target, signal) => dropDatabase(context, target, signal),

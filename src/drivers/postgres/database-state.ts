@@ -1,9 +1,9 @@
 import type { Client } from 'pg';
 import { NOBODY } from '../../tenant.js';
-import type { TenantTarget } from '../driver.js';
+import type { BegunHome, TenantTarget } from '../driver.js';
 import { assertComment, type MarkerComment, parseMarker } from './marker.js';
 import { quoteText } from './quote.js';
-import { draftName } from './working-names.js';
+import { DRAFT, draftName } from './working-names.js';
 
 export interface DatabaseState {
   readonly marker: MarkerComment | null;
@@ -19,6 +19,15 @@ export interface DatabaseState {
 export interface HomeState {
   readonly home: DatabaseState | null;
   readonly draft: DatabaseState | null;
+}
+
+/** A draft carries no marker: it is given one as it gets its name. Whose it is the operation tells. */
+export async function listDrafts(client: Client): Promise<readonly BegunHome[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT datname AS name FROM pg_database WHERE starts_with(datname, '${DRAFT}') AND shobj_description(oid, 'pg_database') IS NULL ORDER BY 1`,
+  );
+  // No database is called as the target is, so that the draft alone is dropped.
+  return rows.map(({ name }) => ({ shown: name, name: `${name}_none`, tenant: null, operation: name.slice(DRAFT.length), isHome: false }));
 }
 
 /** `datconnlimit` -2 marks a half-dropped database since 11.21, 12.16, 13.12, 14.9, 15.4 and 16. */

@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
 import type { HomeInspection, HomeRight, Mendable, StructureItem, TenantTarget } from '../driver.js';
+import { loginNames } from '../login-names.js';
 import { type EngineContext, withClient } from './engine-context.js';
 import { quoteName, quotePath, quoteText } from './quote.js';
 import { readStructure } from './structure-sql.js';
@@ -18,7 +19,7 @@ type Row = { readonly kind: string; readonly name: string; readonly of: string |
 /** In one message: a transaction that reads, and nothing else. */
 export async function inspectHome(
   context: EngineContext,
-  { name }: TenantTarget,
+  { name, marker }: TenantTarget,
   home: InspectedHome,
   { structure }: { readonly structure: boolean },
   signal: AbortSignal,
@@ -31,6 +32,7 @@ export async function inspectHome(
       `SELECT quote_ident(${quoteText(name)}) AS name`,
       readInvalidIndexes(home.schema),
       home.schema === null ? readDatabaseRights(name) : readSchemaRights(home.schema),
+      readLacking(name, home.schema, loginNames(marker).group),
       ...(structure ? [readStructure(home.schema)] : []),
       'COMMIT',
     ];
@@ -38,7 +40,7 @@ export async function inspectHome(
       await client.query('ROLLBACK').catch(() => undefined);
       throw error;
     })) as unknown as readonly { readonly rows: readonly unknown[] }[];
-    const [, , names, indexes, rights, items] = answers.map(({ rows }) => rows);
+    const [, , names, indexes, rights, lacking, items] = answers.map(({ rows }) => rows);
     return {
       nameInText: (names as readonly { name: string }[])[0]?.name ?? name,
       quotedName: quoteName(name),
@@ -48,9 +50,24 @@ export async function inspectHome(
         canMend: row.can_mend,
       })),
       rights: (rights as readonly RightRow[]).map((row) => toRight(row, name)),
+      lacking: (lacking as readonly { what: string }[]).map(({ what }) => what),
       structure: structure ? (items as readonly Row[]).map(toItem) : null,
     };
   });
+}
+
+const LACKING = 5;
+
+/** No row where there is no such role. Our own tables are no business of the application's. */
+function readLacking(name: string, schema: string | null, group: string): string {
+  const role = `(SELECT oid FROM pg_roles WHERE rolname = ${quoteText(group)})`;
+  const inHome = `${isIn(schema)} AND n.nspname <> '_tenancy'`;
+  return `SELECT what FROM (
+    SELECT 1 AS place, 'CONNECT on the database' AS what FROM pg_database d WHERE d.datname = ${schema === null ? quoteText(name) : 'NULL'} AND NOT has_database_privilege(${role}, d.oid, 'CONNECT')
+    UNION ALL SELECT 2, 'USAGE on the schema ' || n.nspname FROM pg_namespace n WHERE ${inHome} AND NOT has_schema_privilege(${role}, n.oid, 'USAGE')
+    UNION ALL SELECT 3, p.privilege || ' on ' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE')) p (privilege)
+      WHERE ${inHome} AND c.relkind IN ('r', 'p') AND c.relname NOT IN ('_tenancy_migrations', '_tenancy_state') AND NOT has_table_privilege(${role}, c.oid, p.privilege)
+  ) AS lacking ORDER BY place, what LIMIT ${LACKING}`;
 }
 
 function toItem({ kind, name, of, definition }: Row): StructureItem {

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 
+/** Begins the name of a database that is being made. */
+export const DRAFT = 'tenancy_op_';
+
 /** The name that a database has while it is being made: it tells the operation even before it can carry a marker. */
 export function draftName(operation: string): string {
-  return `tenancy_op_${shorten(operation)}`;
+  return `${DRAFT}${shorten(operation)}`;
 }
 
 /** The name that a schema has while it is retained. Each life of a tenant has its own, which no tenant may be given. */

@@ -1,19 +1,15 @@
-import type { HomeInspection, HomeRight } from '../../drivers/driver.js';
+import type { HomeInspection } from '../../drivers/driver.js';
 import type { TenantScope } from '../run-context.js';
-import { compareStructure, rightKey } from './compare-structure.js';
+import { compareStructure } from './compare-structure.js';
 import type { NewFinding } from './finding-book.js';
 import type { Reference } from './reference-homes.js';
 
 /** Differences of one tenant that are told one by one. */
 const MOST = 20;
 
-/** What is in a tenant, beside what its migrations make of an empty home; and who has rights on it. */
+/** What is in a tenant, beside what its migrations make of an empty home. */
 export function checkStructure(scope: TenantScope, home: HomeInspection, reference: Reference | null): readonly NewFinding[] {
-  return [
-    ...checkIndexes(scope, home),
-    ...checkRights(scope, home, reference),
-    ...(reference === null ? [] : checkAgainst(scope, home, reference)),
-  ];
+  return [...checkIndexes(scope, home), ...(reference === null ? [] : checkAgainst(scope, home, reference))];
 }
 
 function checkAgainst(scope: TenantScope, home: HomeInspection, reference: Reference): readonly NewFinding[] {
@@ -32,7 +28,7 @@ function checkAgainst(scope: TenantScope, home: HomeInspection, reference: Refer
 }
 
 /** These hooks may make something in a tenant that its migrations know nothing of. */
-function mayBeAddedTo({ run: { config }, tenant }: TenantScope): boolean {
+export function mayBeAddedTo({ run: { config }, tenant }: TenantScope): boolean {
   const { hooks } = config;
   const isOwnCreate = hooks.create !== undefined && hooks.create.isOwnOf !== tenant.driver;
   return (
@@ -59,55 +55,4 @@ function checkIndexes(scope: TenantScope, { invalidIndexes }: HomeInspection): r
         }
       : {}),
   }));
-}
-
-/**
- * Rights on the home that a fresh one doesn't have. Without one to compare with, what everybody may is told, and left.
- * Those of a single role may have been given to it on purpose, by a hook or by hand: a note.
- */
-function checkRights(scope: TenantScope, home: HomeInspection, reference: Reference | null): readonly NewFinding[] {
-  const { tenant, driver } = scope;
-  const { isSharedDatabase, engine } = driver.capabilities;
-  const kind = isSharedDatabase ? 'schema' : 'database';
-  const expected = reference?.status === 'made' ? reference.structure.rights : null;
-  const isExpected = (right: HomeRight): boolean => {
-    if (expected !== null) return expected.has(rightKey(right));
-    // Every new database of PostgreSQL's is open to everybody who may log in.
-    return right.grantee === null && engine === 'postgres' && !isSharedDatabase;
-  };
-  const findings: NewFinding[] = [];
-  for (const right of home.rights) {
-    if (isExpected(right)) continue;
-    if (right.covers !== undefined) {
-      findings.push({
-        code: 'rights-pattern',
-        message: `${tenant.id}: ${right.grantee} has ${right.right}, which also covers ${right.covers}`,
-        repair: right.revoke,
-      });
-    } else if (right.grantee === null) {
-      findings.push({
-        code: 'rights-public',
-        message: `${tenant.id}: everybody has ${right.right} (PUBLIC)`,
-        repair: right.revoke,
-        ...(expected === null ? {} : mendRight(scope, right)),
-      });
-    } else if (expected !== null && !mayBeAddedTo(scope)) {
-      findings.push({
-        code: 'rights-granted',
-        message: `${tenant.id}: ${right.grantee} has ${right.right}, which no migration gives on the ${kind} ${tenant.name}`,
-        repair: `if it is not meant: ${right.revoke}`,
-      });
-    }
-  }
-  return findings.slice(0, MOST);
-}
-
-function mendRight({ driver, target, signal, run, tenant }: TenantScope, right: HomeRight): Pick<NewFinding, 'fix'> {
-  if (!driver.mend) return {};
-  return {
-    fix: async () => {
-      await run.leases.makeSure(tenant.id);
-      return (await driver.mend?.(target, { type: 'right', right }, signal)) ?? '';
-    },
-  };
 }

@@ -6,6 +6,7 @@ import { sessionOptions } from '../session-options.js';
 import { runStep } from '../steps.js';
 import { MIGRATABLE } from '../transitions.js';
 import { checkHistory } from './check-history.js';
+import { checkLogins, checkRights } from './check-rights.js';
 import { checkStructure } from './check-structure.js';
 import { FindingBook, type FixMode, type NewFinding } from './finding-book.js';
 import type { Reference, ReferenceHomes } from './reference-homes.js';
@@ -65,7 +66,10 @@ async function* findAll(scope: TenantScope, references: ReferenceHomes | null): 
   // Of what a tenant says wrongly that it has, no reference could be made.
   const isTold = inHistory.every(({ code }) => code === 'version-skewed' || code === 'migration-out-of-order');
   const reference = references === null || !isTold ? null : await references.find(scope, history.applied);
-  for (const finding of checkStructure(scope, await inspect(scope, reference), reference)) yield finding;
+  const home = await inspect(scope, reference);
+  yield* checkStructure(scope, home, reference);
+  yield* checkRights(scope, home, reference);
+  yield* await checkLogins(scope, home);
   if (isSound && isErrorStale(scope, history)) yield describeStaleError(scope);
 }
 

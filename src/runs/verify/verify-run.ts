@@ -64,7 +64,9 @@ export async function verifyTenants(workspace: Workspace, selection: TenantSelec
     const asked = { filter: describeFilter(filter), fix: mode === 'fix', concurrency, limits };
     await recordRun(run, plan, null, asked);
     if (selection.all && isFirstShard(selection)) {
+      const registryDatabase = await workspace.registryDatabase();
       const strays = await findStrays(run, {
+        registryDatabase,
         clusters: filter.clusters ?? Object.keys(workspace.config.clusters),
         mode,
         signal: signals.abort,
