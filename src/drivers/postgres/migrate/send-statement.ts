@@ -44,13 +44,14 @@ async function sendWithin(
  */
 async function sendAlone(context: MigrateContext, place: StatementPlace): Promise<void> {
   const { deps } = context;
-  await dropInvalidIndex(context, place);
   const isDirect = await isDirectConnection(context.deps.client);
   const { text, toPrepared } = isDirect ? plainText(place) : qualifiedText(context, place);
   const mark = `${statementMark(context, place)} `;
   if (isDirect) await sendMessage(deps.client, sessionSettings(context));
   const transactions = mayCommit(place.statement.words) ? await watchTransactions(context, isDirect) : null;
   try {
+    // Within the limits too: it waits for whoever kept the index from being built.
+    await dropInvalidIndex(context, place);
     await sendMessage(deps.client, mark + text);
   } catch (error) {
     if (!isStatementError(error)) throw error;
