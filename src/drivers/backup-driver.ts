@@ -57,11 +57,15 @@ export interface BackupTools {
   readonly version: string | null;
   /** Absolute paths by the tool's name. */
   readonly paths: Readonly<Record<string, string>>;
+  /** Whose make they are, where there are several. */
+  readonly flavours?: Readonly<Record<string, string>>;
 }
 
 export interface BackupWork {
   readonly tools: BackupTools;
   readonly lockTimeoutMs: number;
+  /** A folder for what has to be written down on the way; its owner's alone, and removed by the caller. */
+  readonly scratch: string;
   readonly signal: AbortSignal;
   readonly log: (text: string) => void;
 }
@@ -70,6 +74,4 @@ export interface BackupSource {
   readonly path: string;
   /** The physical name that was dumped. */
   readonly name: string;
-  /** A folder for what has to be written down on the way; its owner's alone, and removed by the caller. */
-  readonly scratch: string;
 }

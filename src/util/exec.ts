@@ -1,12 +1,14 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
 import { createLineReader } from './line-reader.js';
 import { killGroupOnAbort } from './process-group.js';
 
 export interface ExecForTenantOptions {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
-  readonly input?: string;
+  /** What it reads; a stream is read as fast as the program takes it. */
+  readonly input?: string | Readable;
   /** Aborted at the latest when the tenant is done: then whatever of the group is left is killed. */
   readonly signal: AbortSignal;
   /** Whole lines, without escape sequences and secrets. */

@@ -1,6 +1,8 @@
 import { parseMysqlUrl, withMysqlDatabase } from '../../util/mysql-url.js';
 import type { TenantDriver } from '../driver.js';
 import { cutDatabaseAccess, restoreDatabaseAccess, retainDatabase, unretainDatabase } from './database-access.js';
+import { createMysqlBackups } from './backups.js';
+import { cutDatabaseAccess, restoreDatabaseAccess } from './database-access.js';
 import { createDatabase, markCommand, markDatabase, unmarkCommand } from './database-create.js';
 import { dropDatabase, planDrop } from './database-drop.js';
 import { type EngineContext, withConnection } from './engine-context.js';
@@ -40,6 +42,7 @@ export function createMysqlDatabaseDriver(context: EngineContext): TenantDriver 
     unmarkCommand,
     list: (page) => withConnection(context, undefined, (connection) => listHomes(connection, page, context.address.database)),
     inspect: (target, what, signal) => inspectDatabase(context, target, what, signal),
+    backups: createMysqlBackups(context),
     connectionUrl: (target) => withMysqlDatabase(context.url, target.name),
     databaseName: (target) => target.name,
     clientCommand: (_target, url) => clientCommand(url, context.address.password !== ''),

@@ -5,6 +5,7 @@ import type { ConnectionBudget } from './connection-budget.js';
 
 /** What the parts of the driver of one cluster share. */
 export interface EngineContext {
+  readonly cluster: string;
   readonly url: string;
   readonly address: MysqlAddress;
   readonly budget: ConnectionBudget;

@@ -17,7 +17,7 @@ export async function openMysqlCluster({ cluster, url, maxConnections, applicati
     throw new TenancyError('TENANCY_CLUSTER_URL_REJECTED', { cluster, reason: explainMysqlUrl(url) ?? 'it is not a mysql:// URL' });
   }
   const budget = new ConnectionBudget({ address, maxConnections, applicationName });
-  const context: EngineContext = { url, address, budget, ledger: { isEnsured: false } };
+  const context: EngineContext = { cluster, url, address, budget, ledger: { isEnsured: false } };
   let driver: TenantDriver | null = null;
   return {
     cluster,

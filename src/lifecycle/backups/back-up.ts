@@ -11,6 +11,7 @@ import { sessionOptions } from '../session-options.js';
 import { runStep } from '../steps.js';
 import { beginDraft, checkDirectory, describeFileError } from './backup-folder.js';
 import type { BackupManifest } from './manifest.js';
+import { withScratch } from './scratch.js';
 
 /** How a tenant is backed up: by a hook of the user's, or by the tool itself. */
 export type BackupWay = { readonly type: 'hook' } | { readonly type: 'own'; readonly directory: string; readonly tools: BackupTools };
@@ -77,7 +78,9 @@ async function dumpTenant(scope: TenantScope, { directory, tools }: Extract<Back
     },
   );
   try {
-    await backups.dump(target, draft.path, { tools, lockTimeoutMs: run.limits.lockTimeoutMs, signal, log: (text) => scope.log(text) });
+    await withScratch(scope, (scratch) =>
+      backups.dump(target, draft.path, { tools, scratch, lockTimeoutMs: run.limits.lockTimeoutMs, signal, log: (text) => scope.log(text) }),
+    );
     const digest = await draft.seal(signal);
     // What it has been dumped under is this process's still, or the picture may be another's.
     await run.leases.confirm(tenant.id);

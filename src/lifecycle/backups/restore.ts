@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
 import type { ResolvedConfig } from '../../config/types.js';
 import type { BackupTools, LoginCredential } from '../../drivers/driver.js';
 import { TenancyError } from '../../errors.js';
@@ -15,6 +12,7 @@ import { noJournal, runStep } from '../steps.js';
 import { TRANSITIONS } from '../transitions.js';
 import { requireBackups } from './back-up.js';
 import type { FoundBackup } from './find-backup.js';
+import { withScratch } from './scratch.js';
 
 export function listRestoreSteps(config: ResolvedConfig, cluster: string): readonly StepName[] {
   const login = isIsolated(config, cluster) ? (['create-login'] as const) : [];
@@ -61,14 +59,17 @@ export async function restoreTenant(scope: TenantScope, backup: FoundBackup, too
   });
 
   await runStep(scope, 'load', async () => {
-    const scratch = await mkdtemp(path.join(os.tmpdir(), 'tenancy-restore-'));
-    try {
-      const source = { path: backup.path, name: backup.manifest.name, scratch };
-      const { lockTimeoutMs } = run.limits;
-      await backups.restore(target, source, { tools, lockTimeoutMs, signal, fence, log: (text) => scope.log(text) });
-    } finally {
-      await rm(scratch, { recursive: true, force: true });
-    }
+    const source = { path: backup.path, name: backup.manifest.name };
+    await withScratch(scope, (scratch) =>
+      backups.restore(target, source, {
+        tools,
+        scratch,
+        lockTimeoutMs: run.limits.lockTimeoutMs,
+        signal,
+        fence,
+        log: (text) => scope.log(text),
+      }),
+    );
     return { detail: `${backup.manifest.id} of ${backup.manifest.at}` };
   });
 

@@ -31,8 +31,8 @@ export function createSchemaBackups(context: EngineContext): Carried {
 export function createDatabaseBackups(context: EngineContext, historySchema: string): Carried {
   return {
     dump: (target, path, work) => dumpArchive(context, target, { database: target.name, schema: null }, path, work),
-    restore: async (target, { path: archive, scratch }, work) => {
-      await loadArchive(context, target, { database: target.name, schema: null }, { archive, scratch }, work);
+    restore: async (target, { path: archive }, work) => {
+      await loadArchive(context, target, { database: target.name, schema: null }, { archive, scratch: work.scratch }, work);
       await withClient(context, target.name, work.signal, (client) => giveFence(client, historySchema, work.fence));
     },
     sweep: async (target, signal) => {

@@ -48,7 +48,7 @@ export async function renameInDatabase(
         await client.query(`CREATE EXTENSION IF NOT EXISTS ${quoteName(name)} SCHEMA ${quoteName(schema)}`);
       }
     });
-    await loadArchive(context, target, { database, schema: source.name }, { archive: source.path, scratch: source.scratch }, work);
+    await loadArchive(context, target, { database, schema: source.name }, { archive: source.path, scratch: work.scratch }, work);
     await withClient(context, database, signal, async (client) => {
       await sendTransaction(client, await planRename(client, target.marker.tenant, source.name, target.name));
     });

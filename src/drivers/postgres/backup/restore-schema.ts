@@ -25,7 +25,7 @@ export async function restoreSchema(
   source: BackupSource,
   work: BackupWork & { readonly fence: number },
 ): Promise<void> {
-  const files = { archive: source.path, scratch: source.scratch };
+  const files = { archive: source.path, scratch: work.scratch };
   if (source.name === target.name) {
     await loadArchive(context, target, { database: null, schema: target.name }, files, work);
   } else if (await reserve(context, { ...target, name: source.name }, work.signal)) {
@@ -36,7 +36,7 @@ export async function restoreSchema(
       await sendTransaction(client, `DROP SCHEMA ${quoteName(target.name)}; ${rename}`);
     });
   } else {
-    const archive = path.join(source.scratch, 'renamed.dump');
+    const archive = path.join(work.scratch, 'renamed.dump');
     await renameInDatabase(context, target, source, archive, work);
     await loadArchive(context, target, { database: null, schema: target.name }, { ...files, archive }, work);
   }
