@@ -2,7 +2,7 @@ import type { TenantTarget } from './driver.js';
 
 /**
  * `pg_dump-custom`: an archive that pg_restore reads. `mysqldump-sql`: SQL that names no database. `mongodump-folder`: a folder as mongodump
- * writes it for one database, without the folder of the database's own name.
+ * writes it, with a folder of the database's name in it.
  */
 export type BackupFormat = 'pg_dump-custom' | 'mysqldump-sql' | 'mongodump-folder';
 
@@ -14,7 +14,8 @@ export type BackupFormat = 'pg_dump-custom' | 'mysqldump-sql' | 'mongodump-folde
  * - no password is on a command line, and none is in an environment that another user of the machine may read;
  * - an abort kills the tool with all that it has started; what it says on stderr goes to `log`;
  * - no code that lives in the tenant is run with a superuser's rights, neither while it is dumped nor while it is loaded;
- * - `dump` takes one consistent picture, writes to the path that it is given and nowhere else, and reads nobody's data but the tenant's;
+ * - `dump` takes one consistent picture (on MongoDB, one of each collection), writes to the path that it is given and nowhere else, and reads nobody's data but
+ *   the tenant's;
  * - `restore` writes to the target's home, and to what is its own and carries its operation, and to no other tenant's.
  */
 export interface BackupDriver {

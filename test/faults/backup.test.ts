@@ -7,7 +7,7 @@ import { checkInvariants, checksumTenants } from '../rig/invariants.js';
 import { query } from '../rig/postgres.js';
 import { type PrivateServer, startPrivateServer } from '../rig/private-server.js';
 import { describeOn } from '../rig/require.js';
-import { createSandboxProject, type Sandbox, type SandboxDriver, type SandboxProject } from '../rig/sandbox.js';
+import { createSandboxProject, type Sandbox, type SandboxProject } from '../rig/sandbox.js';
 
 /** Of what a tenant may consist of, one each. */
 const migrations = {
@@ -41,7 +41,7 @@ INSERT INTO counts VALUES ('0002_more');
 `,
 };
 
-const DRIVERS = ['postgres-schema', 'postgres-database'] as const satisfies readonly SandboxDriver[];
+const DRIVERS = ['postgres-schema', 'postgres-database'] as const;
 
 describeOn('postgresql-client', () => {
   describe('18 backup', { timeout: 240_000 }, () => {

@@ -1,6 +1,7 @@
 import { withMongodbDatabase } from '../../util/mongodb-url.js';
 import type { Presence, TenantDriver, TenantTarget } from '../driver.js';
 import { bareMarker, describeOwner, isSameMarker } from '../marker.js';
+import { createMongodbBackups } from './backups.js';
 import { codeOf, isConnectionError } from './classify.js';
 import { cutDatabaseAccess, restoreDatabaseAccess, retainDatabase, unretainDatabase } from './database-access.js';
 import { createDatabase, markCommand, nameTaken, unmarkCommand } from './database-create.js';
@@ -73,6 +74,7 @@ export function createMongodbDatabaseDriver(context: EngineContext): TenantDrive
     unmarkCommand,
     list: (page) => settleRetryable(context, never, () => listDatabases(context, page)),
     inspect: (target, what, signal) => inspectDatabase(context, target, what, signal),
+    backups: createMongodbBackups(context),
     connectionUrl: (target) => withMongodbDatabase(context.url, target.name),
     databaseName: (target) => target.name,
     clientCommand: (_target, url) => `mongosh '${url.replaceAll("'", '%27')}'`,

@@ -6,6 +6,7 @@ import type { LoanQueue } from './loan-queue.js';
 
 /** What the parts of one cluster share. */
 export interface EngineContext {
+  readonly cluster: string;
   /** The admin URL. */
   readonly url: string;
   readonly client: MongoClient;

@@ -32,7 +32,7 @@ export async function openMongodbCluster(options: OpenClusterOptions): Promise<C
   const watch = new CommandWatch(client, (sessions) => control.killSessions(sessions));
   const connecting = new Map<MongoClient, Promise<unknown>>();
   const connect = (): Promise<unknown> => remember(connecting, client, () => client.connect());
-  const context: EngineContext = { url, client, loans, watch, connect };
+  const context: EngineContext = { cluster, url, client, loans, watch, connect };
   const driver = createMongodbDatabaseDriver(context);
   return {
     cluster,

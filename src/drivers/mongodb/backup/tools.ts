@@ -1,0 +1,42 @@
+import { TenancyError } from '../../../errors.js';
+import type { BackupCheck, BackupTools } from '../../driver.js';
+import { type FoundTool, findTools } from '../../find-tool.js';
+import type { EngineContext } from '../engine-context.js';
+
+/** MongoDB's Database Tools have versions of their own since 100, each for all servers that are in support. */
+const OLDEST = 100;
+
+const INSTALL =
+  'install the MongoDB Database Tools (mongodb.com/try/download/database-tools), or leave them out: without any the client library does it';
+
+/**
+ * mongodump and mongorestore where both are here; else what they do is done through the client library, in their format.
+ * @throws TenancyError `TENANCY_BACKUP_TOOL_MISSING`, `TENANCY_BACKUP_TOOL_REFUSED`
+ */
+export async function checkTools(context: EngineContext, { purpose, paths, signal }: BackupCheck): Promise<BackupTools> {
+  const { cluster } = context;
+  await context.connect();
+  const info = await context.client.db('admin').command({ buildInfo: 1 });
+  const engineVersion = String(info['version'] ?? '');
+  const find = async (tool: 'mongodump' | 'mongorestore'): Promise<FoundTool | null> => {
+    for await (const found of findTools([tool], { configured: paths[tool], signal })) {
+      if (found.major >= OLDEST) return found;
+      const reason = `${tool} ${found.version} (${found.path}) is older than 100, the first that is for all servers`;
+      throw new TenancyError('TENANCY_BACKUP_TOOL_REFUSED', { cluster, tool, reason, install: INSTALL });
+    }
+    if (paths[tool] === undefined) return null;
+    throw new TenancyError('TENANCY_BACKUP_TOOL_MISSING', { cluster, tool, where: `at ${paths[tool]}`, install: INSTALL });
+  };
+  const [dump, restore] = [await find('mongodump'), await find('mongorestore')];
+  const main = purpose === 'dump' ? dump : restore;
+  // What one of them has written the other can be needed for: both, or neither.
+  if (dump === null || restore === null || main === null) {
+    return { engineVersion, described: "the client library, in mongodump's format", version: null, paths: {} };
+  }
+  return {
+    engineVersion,
+    described: `${purpose === 'dump' ? 'mongodump' : 'mongorestore'} ${main.version} (${main.path})`,
+    version: main.version,
+    paths: { mongodump: dump.path, mongorestore: restore.path },
+  };
+}

@@ -1,0 +1,16 @@
+import type { BackupDriver } from '../driver.js';
+import type { EngineContext } from './engine-context.js';
+
+/** Loaded when a backup is asked for. */
+export function createMongodbBackups(context: EngineContext): BackupDriver {
+  return {
+    format: 'mongodump-folder',
+    extension: '',
+    isFolder: true,
+    check: async (options) => (await import('./backup/tools.js')).checkTools(context, options),
+    dump: async (target, path, work) => (await import('./backup/dump.js')).dumpDatabase(context, target, path, work),
+    restore: async (target, source, work) => (await import('./backup/restore.js')).restoreDatabase(context, target, source, work),
+    // A mongorestore that outlives us finds its collections gone, with the home that is dropped before it is loaded again.
+    sweep: async () => undefined,
+  };
+}
