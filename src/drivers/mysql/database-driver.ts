@@ -1,7 +1,7 @@
 import { parseMysqlUrl, withMysqlDatabase } from '../../util/mysql-url.js';
 import type { TenantDriver } from '../driver.js';
-import { cutDatabaseAccess, restoreDatabaseAccess, retainDatabase, unretainDatabase } from './database-access.js';
 import { createMysqlBackups } from './backups.js';
+import { cutDatabaseAccess, restoreDatabaseAccess, retainDatabase, unretainDatabase } from './database-access.js';
 import { createDatabase, markCommand, markDatabase, unmarkCommand } from './database-create.js';
 import { dropDatabase, planDrop } from './database-drop.js';
 import { type EngineContext, withConnection } from './engine-context.js';

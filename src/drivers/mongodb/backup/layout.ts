@@ -24,7 +24,7 @@ const METADATA = '.metadata.json';
 const LONGEST = 200;
 
 /** As mongodump calls the files of a collection: escaped, and cut where it is too long, with a digest behind `%24`. */
-export function fileNameOf(collection: string): string {
+function fileNameOf(collection: string): string {
   const escaped = encodeURIComponent(collection);
   if (escaped.length <= LONGEST) return escaped;
   const digest = createHash('sha1').update(collection).digest('base64url');
