@@ -6,6 +6,7 @@ import type { Tenant } from '../../tenant.js';
 import { createHookContext, runHook, withHooks } from '../hook-context.js';
 import { locateTenant } from '../locate.js';
 import { announceLogin, isIsolated, makeLogin } from '../logins.js';
+import { nextOfLeaving } from '../retained.js';
 import type { TenantScope, WorkResult } from '../run-context.js';
 import { sessionOptions } from '../session-options.js';
 import { noJournal, runStep } from '../steps.js';
@@ -26,6 +27,7 @@ export function findRestoreObstacle(tenant: Tenant, of: string): TenancyError | 
   if (status === 'deprovisioned') return null;
   if (operation?.type === 'restore' && status !== 'active') return null;
   const other = `restore it under another id beside it: \`tenancy tenant restore ${of} --as <other>\``;
+  if (status === 'retained') return refuse('it is retained, with its data in place', `${nextOfLeaving(tenant)}; or ${other}`);
   if (status === 'active' || status === 'suspended') {
     return refuse(
       `it is ${status}, and its data would be overwritten`,
