@@ -12,6 +12,8 @@ const TOUCH_OF: Partial<Readonly<Record<StepName, string>>> = {
   seed: 'seed',
   repair: 'repair',
   'cut-access': 'revoke',
+  retain: 'revoke',
+  unretain: 'grant',
   'restore-access': 'grant',
   backup: 'backup',
   load: 'restore',

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { deserialize } from 'bson';
+import { type Document, deserialize, serialize } from 'bson';
 import { createCourier } from './courier.js';
 import type { TcpProxy, TcpProxyOptions } from './tcp-proxy.js';
 
@@ -17,9 +17,11 @@ export interface ProxiedCommand {
   readonly connection: number;
 }
 
+type CommandVerdict = 'forward' | 'drop' | Document;
+
 export interface MongodbProxyOptions extends Pick<TcpProxyOptions, 'delayMs' | 'isSliced'> {
-  /** Told each command that isn't the client library's own housekeeping; `drop` cuts the connection on both sides. */
-  readonly onCommand?: (command: ProxiedCommand) => 'forward' | 'drop' | Promise<'forward' | 'drop'>;
+  /** Told each command that isn't the client library's own housekeeping; `drop` cuts the connection on both sides; a document is answered in the server's place, which never sees the command. */
+  readonly onCommand?: (command: ProxiedCommand) => CommandVerdict | Promise<CommandVerdict>;
 }
 
 /**
@@ -67,7 +69,13 @@ export async function createMongodbProxy(targetUrl: string, options: MongodbProx
           }
           const command = { number: ++state.commands, connection, ...named };
           unanswered.set(message.readInt32LE(4), command);
-          if ((await options.onCommand?.({ ...command, phase: 'before' })) === 'drop') return cut();
+          const verdict = (await options.onCommand?.({ ...command, phase: 'before' })) ?? 'forward';
+          if (verdict === 'drop') return cut();
+          if (typeof verdict === 'object') {
+            unanswered.delete(message.readInt32LE(4));
+            toClient.send(toReply(verdict, message.readInt32LE(4)));
+            continue;
+          }
         }
         toServer.send(message);
       }
@@ -129,6 +137,14 @@ export async function createMongodbProxy(targetUrl: string, options: MongodbProx
       await once(listener, 'close');
     },
   };
+}
+
+/** An OP_MSG with one section. */
+function toReply(document: Document, to: number): Buffer {
+  const body = serialize(document);
+  const head = Buffer.alloc(21);
+  for (const [index, value] of [head.length + body.length, 0, to, 2013, 0].entries()) head.writeInt32LE(value, 4 * index);
+  return Buffer.concat([head, body]);
 }
 
 /** A message begins with its length. */

@@ -3,9 +3,18 @@ import net from 'node:net';
 import { createCourier } from './courier.js';
 import type { ProxiedRequest, TcpProxy, TcpProxyOptions } from './tcp-proxy.js';
 
+/** What the proxy answers in the server's place, which never sees the request. */
+export interface MysqlAnswer {
+  readonly number: number;
+  readonly sqlState: string;
+  readonly message: string;
+}
+
 export interface MysqlProxy extends TcpProxy {
   /** Consulted for each request until it is put back to null. */
   judge: Required<TcpProxyOptions>['onRequest'] | null;
+  /** Consulted first, and what it gives is answered. */
+  answer: ((request: ProxiedRequest) => MysqlAnswer | null) | null;
 }
 
 const COM_QUIT = 0x01;
@@ -22,7 +31,16 @@ const MORE_RESULTS = 0x0008;
 export async function createMysqlProxy(targetUrl: string, options: TcpProxyOptions = {}): Promise<MysqlProxy> {
   const { delayMs = 0, isSliced = false, onRequest = null } = options;
   const target = new URL(targetUrl);
-  const state = { requests: 0, connections: 0, open: 0, peak: 0, delayMs, isBlackHole: false, judge: onRequest as MysqlProxy['judge'] };
+  const state = {
+    requests: 0,
+    connections: 0,
+    open: 0,
+    peak: 0,
+    delayMs,
+    isBlackHole: false,
+    judge: onRequest as MysqlProxy['judge'],
+    answer: null as MysqlProxy['answer'],
+  };
   const sockets = new Set<net.Socket>();
 
   function serve(client: net.Socket): void {
@@ -52,6 +70,12 @@ export async function createMysqlProxy(targetUrl: string, options: TcpProxyOptio
           const sql = command === COM_QUERY ? packet.toString('utf8', 5) : '';
           request = { number: ++state.requests, sql, connection };
           reading = startAnswer();
+          const answer = state.answer?.({ ...request, phase: 'before' }) ?? null;
+          if (answer !== null) {
+            request = undefined;
+            toClient.send(toErrorPacket(answer));
+            continue;
+          }
           if ((await state.judge?.({ ...request, phase: 'before' })) === 'drop') return cut();
         }
         toServer.send(packet);
@@ -101,6 +125,12 @@ export async function createMysqlProxy(targetUrl: string, options: TcpProxyOptio
     get judge() {
       return state.judge;
     },
+    get answer() {
+      return state.answer;
+    },
+    set answer(answer) {
+      state.answer = answer;
+    },
     set judge(judge) {
       state.judge = judge;
     },
@@ -119,6 +149,13 @@ export async function createMysqlProxy(targetUrl: string, options: TcpProxyOptio
       await once(listener, 'close');
     },
   };
+}
+
+/** The first packet of an answer: its sequence is 1. */
+function toErrorPacket({ number, sqlState, message }: MysqlAnswer): Buffer {
+  const text = Buffer.from(`#${sqlState}${message}`);
+  const payload = Buffer.concat([Buffer.from([ERR, number & 0xff, number >> 8]), text]);
+  return Buffer.concat([Buffer.from([payload.length & 0xff, payload.length >> 8, 0, 1]), payload]);
 }
 
 /** Three bytes of length, one of sequence, then the payload. */
