@@ -205,6 +205,9 @@ export function describeRuns(scene: Scene): void {
       await registry.recordOutcomes(run.id, [settle(gone, fences[0], 'active'), settle(kept, fences[1], 'deprovisioning')]);
       expect((await registry.findTenant(gone))?.status).toBe('failed');
       expect((await registry.findTenant(kept))?.status).toBe('active');
+      const toldOf = async (id: string) => (await registry.listEvents(id, { after: 0, limit: 100 })).at(-1)?.data;
+      expect(await toldOf(gone)).toMatchObject({ outcome: 'failed', status: 'failed' });
+      expect(await toldOf(kept)).not.toHaveProperty('status');
     });
 
     test('of a tenant that was never started only give its lease back', async () => {

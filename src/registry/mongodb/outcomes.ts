@@ -120,14 +120,17 @@ function toRunTenant(runId: string, outcome: TenantOutcome, recordedAt: Date): R
 }
 
 function settle({ outcome, version, lastError, transition }: OutcomeRecord, before: TenantDocument, now: Date): TenantDocument {
-  const isMoved = transition !== undefined && (transition.from as readonly string[]).includes(before.status);
   const { isHome: _wasHome, ...rest } = before;
-  const status = isMoved ? transition.to : before.status;
+  const status = transition !== undefined && isMoved(transition, before) ? transition.to : before.status;
   const left = { ...rest, ...(status === 'deprovisioned' ? {} : { isHome: true as const }), status, lease: null };
   const versioned = version === undefined ? left : { ...left, ...version };
   if (UNTOUCHED.has(outcome.outcome)) return versioned;
   const kept = lastError === null ? null : toStored({ ...lastError, message: redact(lastError.message) });
   return { ...versioned, lastError: kept, hasError: kept !== null, updatedAt: now };
+}
+
+function isMoved(transition: OutcomeRecord['transition'], { status }: TenantDocument): boolean {
+  return (transition?.from as readonly string[] | undefined)?.includes(status) ?? false;
 }
 
 /** What there is nothing to say about is left out. */
@@ -144,7 +147,7 @@ function describeOutcome(
     ms: Math.round(outcome.ms),
     code: outcome.error?.code,
     hash: version?.migrationsHash,
-    status: transition?.to,
+    status: isSettled && before !== undefined && isMoved(transition, before) ? transition?.to : undefined,
     touched: touched === undefined || touched.length === 0 ? undefined : touched,
     host: before?.lease?.host,
     isStale: isSettled ? undefined : true,

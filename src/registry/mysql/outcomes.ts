@@ -63,7 +63,6 @@ function toInput({ outcome, owner, fence, version, lastError, touched, transitio
       ms: Math.round(outcome.ms),
       code: error?.code,
       hash: version?.migrationsHash,
-      status: transition?.to,
       touched: touched === undefined || touched.length === 0 ? undefined : touched,
     }),
     is_idle: Number(outcome.outcome === 'not-started' || outcome.outcome === 'skipped'),
@@ -117,6 +116,7 @@ function planRecord(runId: string, outcomes: readonly OutcomeRecord[], change: s
     ...logEvents(actor, change, {
       sql: `SELECT ? AS run_id, i.tenant AS tenant, 'tenant.settled' AS type,
                JSON_MERGE_PRESERVE(i.data,
+                 CASE WHEN ${IS_HOLDER} AND FIND_IN_SET(t.status, i.from_statuses) > 0 THEN JSON_OBJECT('status', i.to_status) ELSE '{}' END,
                  CASE WHEN t.lease_host IS NOT NULL THEN JSON_OBJECT('host', t.lease_host) ELSE '{}' END,
                  CASE WHEN ${IS_HOLDER} THEN '{}' ELSE '{"isStale": true}' END) AS data
           FROM ${INPUT} LEFT JOIN tenancy_tenants t ON t.id = i.tenant

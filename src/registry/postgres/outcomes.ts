@@ -48,7 +48,7 @@ const RECORD = `
        owner text, fence bigint, has_version boolean, schema_version text, migrations_hash text, last_error jsonb,
        touched jsonb, status_from text[], status_to text)
   ), locked AS (
-    SELECT t.id, t.fence, t.lease_owner, t.lease_host FROM tenancy.tenants t JOIN input i ON i.tenant = t.id ORDER BY t.id FOR UPDATE OF t
+    SELECT t.id, t.status, t.fence, t.lease_owner, t.lease_host FROM tenancy.tenants t JOIN input i ON i.tenant = t.id ORDER BY t.id FOR UPDATE OF t
   ), recorded AS (
     INSERT INTO tenancy.run_tenants AS r (run_id, tenant, cluster, outcome, attempts, from_version, to_version, ms, error, change_id)
     SELECT $1, tenant, cluster, outcome, attempts, "from", "to", ms, error, $3::uuid FROM input ORDER BY tenant
@@ -74,7 +74,7 @@ const RECORD = `
   INSERT INTO tenancy.events (run_id, tenant, type, data, change_id, actor)
   SELECT $1, i.tenant, 'tenant.settled',
          jsonb_strip_nulls(jsonb_build_object('outcome', i.outcome, 'from', i."from", 'to', i."to", 'attempts', i.attempts, 'ms', i.ms, 'code', i.error ->> 'code',
-           'hash', i.migrations_hash, 'status', i.status_to, 'touched', i.touched, 'host', l.lease_host, 'isStale', CASE WHEN s.id IS NULL THEN true END)),
+           'hash', i.migrations_hash, 'status', CASE WHEN s.id IS NOT NULL AND l.status = ANY (i.status_from) THEN i.status_to END, 'touched', i.touched, 'host', l.lease_host, 'isStale', CASE WHEN s.id IS NULL THEN true END)),
          $3::uuid, $4::jsonb
     FROM recorded r JOIN input i ON i.tenant = r.tenant LEFT JOIN locked l ON l.id = i.tenant LEFT JOIN settled s ON s.id = i.tenant
    WHERE i.outcome NOT IN ('not-started', 'skipped')
