@@ -1,8 +1,10 @@
 import { noMigrator } from '../lifecycle/migrator.js';
 import type { RunLimits } from '../lifecycle/run-context.js';
 import { noJournal } from '../lifecycle/steps.js';
+import { MIGRATABLE } from '../lifecycle/transitions.js';
 import { guardUndelete, listUndeleteSteps, undeleteTenant } from '../lifecycle/undelete.js';
-import { parseTenantId } from '../tenant.js';
+import type { Registry } from '../registry/registry.js';
+import { parseTenantId, type TenantId } from '../tenant.js';
 import { monotonicMs } from '../util/clock.js';
 import { dryReport } from './dry-report.js';
 import type { RunSignals } from './execute-run.js';
@@ -17,17 +19,22 @@ export interface UndeleteOptions {
   readonly signals: RunSignals;
 }
 
+const PAGE = 500;
+
 /** Brings a retained tenant back whole. Its steps need no journal: each finds its work done, or does it. */
 export async function undeleteOne(workspace: Workspace, rawId: string, options: UndeleteOptions): Promise<RunReport> {
   const startedMs = monotonicMs();
   const id = parseTenantId(rawId);
   const registry = await workspace.registry();
   const tenant = await requireTenant(registry, id);
-  guardUndelete(tenant);
+  // Whoever runs the command once more finds it done: one that was killed may have come that far.
+  const isDone = MIGRATABLE.includes(tenant.status) && (await wasJustUndeleted(registry, id));
+  if (!isDone) guardUndelete(tenant);
   const steps = listUndeleteSteps(tenant);
   const { cluster, driver, name, schemaVersion } = tenant;
   if (options.dryRun) {
     return dryReport(workspace, { command: 'undelete', selected: 1, target: null, startedMs, concurrency: 1 }, (emit) => {
+      if (isDone) return { pending: 0, refused: [] };
       emit({ type: 'tenant.planned', tenant: id, cluster, driver, name, from: schemaVersion, to: schemaVersion, steps, migrations: [] });
       return { pending: 1, refused: [] };
     });
@@ -36,7 +43,7 @@ export async function undeleteOne(workspace: Workspace, rawId: string, options: 
     command: 'undelete',
     registry,
     tenant,
-    isDone: false,
+    isDone,
     migrator: noMigrator,
     limits: options.limits ?? {},
     signals: options.signals,
@@ -44,4 +51,16 @@ export async function undeleteOne(workspace: Workspace, rawId: string, options: 
     journal: async () => noJournal,
     work: undeleteTenant,
   });
+}
+
+/** That is the last thing that was done to its state, as the audit trail has it. */
+async function wasJustUndeleted(registry: Registry, id: TenantId): Promise<boolean> {
+  let last = '';
+  for (let after = 0; ; ) {
+    const page = await registry.listEvents(id, { after, limit: PAGE });
+    // How a run ended is told of every command, also of those that changed nothing.
+    last = page.findLast(({ type }) => type.startsWith('tenant.') && type !== 'tenant.settled')?.type ?? last;
+    after = page.at(-1)?.sequence ?? after;
+    if (page.length < PAGE) return last === 'tenant.undeleted';
+  }
 }

@@ -1,6 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { ClusterEngine, Marker, SessionOptions, TenantDriver, TenantSession, TenantTarget } from '../../src/drivers/driver.js';
+import type {
+  AccessChange,
+  ClusterEngine,
+  Marker,
+  SessionOptions,
+  TenantDriver,
+  TenantSession,
+  TenantTarget,
+} from '../../src/drivers/driver.js';
 
 /** What the suite needs to know of a driver under test, besides the contract. */
 export interface DriverUnderTest {
@@ -150,6 +158,92 @@ export function describeDriver(title: string, open: () => Promise<DriverUnderTes
           await within(home, (inside) => under.words.put(inside, 't', 'x'));
           expect(await driver.probe(home)).toEqual({ status: 'ours', isEmpty: false });
         }
+      });
+    });
+
+    describe('retain', () => {
+      it('closes a home with all in it, once, and is taken back whole', async () => {
+        const home = await create('kept');
+        await within(home, (inside) => under.words.put(inside, 'a', 'x'));
+        const first = await driver.retain(home, 'op-1', never);
+        expect(await driver.probe(home)).toEqual({ status: 'retained' });
+        expect(await driver.retain(home, 'op-1', never)).toMatchObject({ isEnforced: first.isEnforced });
+        expect(await driver.planDrop(home)).toEqual([]);
+        expect((await driver.list({ after: under.name('kep'), limit: 1 })).map(({ name }) => name)).toEqual(
+          driver.capabilities.isSharedDatabase ? [] : [home.name],
+        );
+        for (const isOver of [false, true]) await driver.unretain(home, { operation: 'op-1', isOver }, never);
+        expect(await driver.probe(home)).toEqual({ status: 'ours', isEmpty: false });
+        expect(await within(home, (inside) => under.words.values(inside, 'a'))).toEqual(['x']);
+      });
+
+      it('lets nobody in where that is enforced, and ends who is there', async () => {
+        const home = await create('shut');
+        await within(home, (inside) => under.words.put(inside, 'a', 'x'));
+        let change: AccessChange | null = null;
+        const inside = within(home, async (session) => {
+          await under.words.values(session, 'a');
+          change = await driver.retain(home, 'op-1', never);
+          return under.words.values(session, 'a');
+        });
+        const answer = await inside.catch(() => 'refused');
+        const { isEnforced, detail } = change as unknown as AccessChange;
+        expect(detail).not.toBe('');
+        if (!isEnforced) return expect(answer).toEqual(['x']);
+        expect(answer).toBe('refused');
+        await expect(within(home, (later) => under.words.values(later, 'a'))).rejects.toThrow();
+        await driver.unretain(home, { operation: 'op-1', isOver: true }, never);
+        expect(await within(home, (later) => under.words.values(later, 'a'))).toEqual(['x']);
+      });
+
+      it('is dropped as it is, and leaves nothing', async () => {
+        const home = await create('purged');
+        await within(home, (inside) => under.words.put(inside, 'a', 'x'));
+        await driver.retain(home, 'op-1', never);
+        expect(await driver.drop(home, never)).toBe('dropped');
+        expect(await driver.drop(home, never)).toBe('absent');
+        expect(await driver.probe(home)).toEqual({ status: 'absent' });
+      });
+
+      it("leaves alone what isn't ours, or isn't there", async () => {
+        const home = await create('not_ours');
+        const stranger = { ...home, marker: { ...home.marker, operation: 'a-later-one' } };
+        for (const other of [stranger, target('nowhere')]) {
+          await expect(driver.retain(other, 'op-1', never)).rejects.toMatchObject({ code: 'TENANCY_ACCESS_REFUSED' });
+          await expect(driver.unretain(other, { operation: 'op-1', isOver: true }, never)).rejects.toMatchObject({
+            code: 'TENANCY_ACCESS_REFUSED',
+          });
+        }
+        expect(await driver.probe(home)).toEqual({ status: 'ours', isEmpty: true });
+      });
+
+      it('knows a late attempt of an operation that is over, where the home bears a note', async () => {
+        const home = await create('late');
+        await driver.retain(home, 'op-1', never);
+        await driver.unretain(home, { operation: 'op-1', isOver: true }, never);
+        const late = driver.retain(home, 'op-1', never);
+        if (!driver.capabilities.supportsRename) return expect(await late).toBeDefined();
+        await expect(late).rejects.toMatchObject({ code: 'TENANCY_STATE_MOVED' });
+        expect(await driver.probe(home)).toEqual({ status: 'ours', isEmpty: true });
+        await driver.retain(home, 'op-2', never);
+        await expect(driver.unretain(home, { operation: 'op-1', isOver: true }, never)).rejects.toMatchObject({
+          code: 'TENANCY_STATE_MOVED',
+        });
+        expect(await driver.probe(home)).toEqual({ status: 'retained' });
+      });
+
+      it('refuses to come back where somebody else has the name meanwhile', async () => {
+        const home = await create('squatted');
+        await driver.retain(home, 'op-1', never);
+        // Only where it is kept under another name can there be anybody else.
+        if (!driver.capabilities.isSharedDatabase) return;
+        await under.createUnmarked(home.name);
+        await expect(driver.unretain(home, { operation: 'op-1', isOver: true }, never)).rejects.toMatchObject({
+          code: 'TENANCY_NAME_TAKEN',
+        });
+        expect(await driver.probe(home)).toEqual({ status: 'retained' });
+        expect(await driver.drop(home, never)).toBe('dropped');
+        expect(await driver.probe(home)).toEqual({ status: 'unmarked', isEmpty: true });
       });
     });
 

@@ -110,6 +110,47 @@ export function describeTenants(scene: Scene): void {
       expect(new Set(codes)).toEqual(new Set(['TENANCY_PLACEMENT_TAKEN']));
     });
 
+    test('is retained until a time of its own clock, and not over before', async () => {
+      const { registry } = scene();
+      const [id, squatter] = [uniqueId('kept'), uniqueId('squatter')];
+      const fence = await activate(registry, id, 'o');
+      const operation = { id: 'op-kept', type: 'deprovision', cameFrom: 'active' } as const;
+      const retain = { from: ['active', 'retained'], to: 'retained', event: 'tenant.retained' } as const;
+      const [kept] = await registry.updateTenants([change(id, fence, { ...retain, set: { operation, retainForMs: 3_600_000 } })]);
+      expect(kept).toMatchObject({ status: 'retained', isRetentionOver: false, operation });
+      expect(Math.abs((kept?.retainedUntil?.getTime() ?? 0) - Date.now() - 3_600_000)).toBeLessThan(60_000);
+      expect(await registry.findTenant(id)).toEqual(kept);
+      const purge = { from: ['retained'], to: 'deprovisioning', ifRetentionOver: true } as const;
+      expect(await registry.updateTenants([change(id, fence, purge)])).toEqual([]);
+      await expect(registry.registerTenants([newTenant(squatter, { name: kept?.name ?? '' })])).rejects.toMatchObject({
+        code: 'TENANCY_PLACEMENT_TAKEN',
+      });
+      expect((await registry.registerTenants([newTenant(id)]))[0]).toMatchObject({ isNew: false, tenant: { status: 'retained' } });
+
+      await registry.updateTenants([change(id, fence, { ...retain, set: { retainForMs: 1 } })]);
+      await expect.poll(async () => (await registry.findTenant(id))?.isRetentionOver).toBe(true);
+      const [purging] = await registry.updateTenants([change(id, fence, purge)]);
+      expect(purging).toMatchObject({ status: 'deprovisioning', isRetentionOver: true });
+      const [back] = await registry.updateTenants([
+        change(id, fence, { from: ['deprovisioning'], to: 'active', set: { operation: null, retainForMs: null } }),
+      ]);
+      expect(back).toMatchObject({ status: 'active', retainedUntil: null, isRetentionOver: false });
+    });
+
+    test('counts a retained one among those that are not at a version, so that who names it is told', async () => {
+      const { registry } = scene();
+      const id = uniqueId('named');
+      const fence = await activate(registry, id, 'o');
+      const at = { schemaVersion: '7', migrationsHash: 'h7' };
+      await registry.updateTenants([change(id, fence, { from: ['active'], set: at })]);
+      expect(await registry.countTenants({ ids: [id], notAt: at })).toBe(0);
+      await registry.updateTenants([change(id, fence, { from: ['active'], to: 'retained', set: { retainForMs: 1 } })]);
+      expect(await registry.countTenants({ ids: [id], notAt: at })).toBe(1);
+      expect(
+        (await registry.listTenants({ statuses: ['retained'], ids: [id] }, { after: null, limit: 10 })).map((tenant) => tenant.id),
+      ).toEqual([id]);
+    });
+
     test('a deprovisioned id begins a new life, with its history and a fence that goes on growing', async () => {
       const { registry } = scene();
       const [id, heir] = [uniqueId('phoenix'), uniqueId('heir')];

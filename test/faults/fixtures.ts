@@ -78,6 +78,29 @@ export const deprovision: SweptCommand = {
   ends: { status: 'deprovisioned', schema_version: null },
 };
 
+export const retain: SweptCommand = {
+  name: 'deprovision --retain',
+  args: ['tenant', 'deprovision', 'acme', '--retain', '30d', '--skip-backup', '--confirm', 'acme'],
+  prepared: ['bystander', 'acme'],
+  ends: { status: 'retained', schema_version: newest },
+};
+
+export const undelete: SweptCommand = {
+  name: 'undelete',
+  args: ['tenant', 'undelete', 'acme'],
+  prepared: ['bystander', 'acme'],
+  retained: ['acme'],
+  ends: { status: 'active', schema_version: newest },
+};
+
+export const purge: SweptCommand = {
+  name: 'purge',
+  args: ['tenant', 'purge', 'acme', '--confirm', 'acme'],
+  prepared: ['bystander', 'acme'],
+  retained: ['acme'],
+  ends: { status: 'deprovisioned', schema_version: null },
+};
+
 /** Every command over both kinds of home, for `it.each`. */
 export function byDriver(commands: readonly SweptCommand[]): { readonly driver: SandboxDriver; readonly command: SweptCommand }[] {
   return (['postgres-schema', 'postgres-database'] as const).flatMap((driver) => commands.map((command) => ({ driver, command })));

@@ -10,6 +10,8 @@ export interface SweptCommand {
   readonly name: string;
   readonly args: readonly string[];
   readonly prepared: readonly string[];
+  /** Of these, which are retained. */
+  readonly retained?: readonly string[];
   /** What the registry says of `acme` when the command has come through. */
   readonly ends: { readonly status: string; readonly schema_version: string | null };
 }
@@ -88,6 +90,7 @@ export async function sweep(
         let what = `${command.name} by ${driver}, killed ${point.phase} request ${point.request}`;
         try {
           await sandbox.prepare(command.prepared);
+          await sandbox.retain(command.retained ?? []);
           const proxy = await sandbox.openProxy();
           const bystanders = await checksumBystanders(sandbox, command);
           const killed = await proxy.crash(() => sandbox.startThrough(proxy, command.args), point);
@@ -174,6 +177,7 @@ async function listRequests(
   const sandbox = await project.open(serverUrl, driver);
   try {
     await sandbox.prepare(command.prepared);
+    await sandbox.retain(command.retained ?? []);
     const proxy = await sandbox.openProxy();
     const whole = await proxy.crash(() => sandbox.startThrough(proxy, command.args), null);
     if (whole.exitCode !== 0) throw new Error(`${command.name} fails by itself: ${whole.output}`);

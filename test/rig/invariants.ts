@@ -59,6 +59,10 @@ async function findViolations(options: InvariantsOptions): Promise<string[]> {
   const live = tenants.filter(({ status }) => status !== 'deprovisioned');
   for (const tenant of live) {
     const isUnfinished = options.unfinished?.includes(tenant.id) ?? false;
+    if (tenant.status === 'retained') {
+      violations.push(...(await checkRetained(options, tenant, homes)));
+      continue;
+    }
     if (!isUnfinished && tenant.status !== 'active' && tenant.status !== 'suspended') violations.push(`${tenant.id} is ${tenant.status}`);
     if (!isUnfinished && tenant.operation !== null) violations.push(`${tenant.id}: the operation ${tenant.operation.id} is not over`);
     const home = homes.find(({ driver, name }) => driver === tenant.driver && name === tenant.name);
@@ -78,7 +82,7 @@ async function findViolations(options: InvariantsOptions): Promise<string[]> {
       if (!ahead.some(({ id }) => id === marker.operation)) violations.push(`${name} was made ahead, and the registry doesn't know it`);
       continue;
     }
-    const owner = live.find((tenant) => tenant.name === name);
+    const owner = live.find((tenant) => tenant.name === name || (tenant.status === 'retained' && name === retainedName(tenant)));
     if (owner === undefined) violations.push(`${name} is an orphan: it carries the marker of ${marker.tenant}, which doesn't live there`);
     else if (owner.id !== marker.tenant || owner.home_operation_id !== marker.operation)
       violations.push(`${name} of ${owner.id} carries another marker`);
@@ -156,6 +160,24 @@ async function checkHome({ adminUrl, counterTable = 'counts' }: InvariantsOption
     await client.end();
   }
   return violations;
+}
+
+/** A schema has another name meanwhile, and a database is closed; each with its marker, and the operation that retained it waiting. */
+async function checkRetained({ adminUrl }: InvariantsOptions, tenant: TenantRow, homes: readonly FoundHome[]): Promise<string[]> {
+  const { id, driver, name, operation } = tenant;
+  const violations = operation === null ? [`${id} is retained, and nobody knows by which operation`] : [];
+  const home = homes.find((found) => found.driver === driver && found.marker.operation === tenant.home_operation_id);
+  if (home === undefined) return [...violations, `${id} is retained, and nothing carries its marker`];
+  if (driver === 'postgres-schema' && home.name !== retainedName(tenant))
+    violations.push(`${id} is retained, and ${home.name} has its name still`);
+  const [database] = await query<{ datallowconn: boolean }>(adminUrl, 'SELECT datallowconn FROM pg_database WHERE datname = $1', [name]);
+  if (driver === 'postgres-database' && database?.datallowconn !== false)
+    violations.push(`${id} is retained, and ${name} lets in whoever comes`);
+  return violations;
+}
+
+function retainedName({ home_operation_id: operation }: TenantRow): string {
+  return `tenancy_retained_${operation}`;
 }
 
 const READ_TENANTS = `

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import type { ClusterConfig } from '../../src/config/types.js';
 import { createTenancy } from '../../src/create-tenancy.js';
+import type { Tenancy } from '../../src/tenancy.js';
 import type { CliOptions, CliResult, StartedCli } from './cli.js';
 import { type CrashProxy, createCrashProxy } from './crash.js';
 import { createProject, type TestProject } from './project.js';
@@ -36,6 +37,8 @@ export interface Sandbox {
   start(args: readonly string[], options?: Partial<CliOptions>): Promise<StartedCli>;
   /** Provisions in this process, which is faster than a command, with the migrations that were to be there `before`. */
   prepare(ids: readonly string[]): Promise<void>;
+  /** Deprovisions them with `--retain`, in this process; their time is over at once. */
+  retain(ids: readonly string[]): Promise<void>;
   /** A proxy in front of the server. Closed with the sandbox. */
   openProxy(): Promise<CrashProxy>;
   /** Starts a command whose every connection goes through a proxy. */
@@ -114,9 +117,8 @@ async function openSandbox(
   const proxies: CrashProxy[] = [];
   await engine.create(serverUrl, name);
 
-  async function prepare(ids: readonly string[]): Promise<void> {
-    if (ids.length === 0) return;
-    const tenancy = await createTenancy(
+  const open = (): Promise<Tenancy> =>
+    createTenancy(
       {
         registry: { url },
         clusters: { main: { url, concurrency: 8, ...poolOf(driver, pool) } },
@@ -126,10 +128,27 @@ async function openSandbox(
       },
       { root: project.directory },
     );
+
+  async function prepare(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    const tenancy = await open();
     try {
       const report = await tenancy.provision(ids);
       if (report.exitCode !== 0) throw new Error(`the sandbox could not be prepared: ${JSON.stringify(report.failed)}`);
       if (pool > 0) await tenancy.fillPool();
+    } finally {
+      await tenancy.close();
+    }
+  }
+
+  async function retain(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    const tenancy = await open();
+    try {
+      for (const id of ids) {
+        const report = await tenancy.deprovision(id, { retain: '1ms', skipBackup: true, confirm: id });
+        if (report.exitCode !== 0) throw new Error(`${id} could not be retained: ${JSON.stringify(report.failed)}`);
+      }
     } finally {
       await tenancy.close();
     }
@@ -141,6 +160,7 @@ async function openSandbox(
     driver,
     prefix,
     prepare,
+    retain,
     run: (args, options) => project.run(args, { ...options, env: { ...environment(commandUrl), ...options?.env } }),
     start: (args, options) => project.start(args, { ...options, env: { ...environment(commandUrl), ...options?.env } }),
     openProxy: async () => {
