@@ -5,6 +5,7 @@ import type {
   ClusterEngine,
   Marker,
   SessionOptions,
+  StructureItem,
   TenantDriver,
   TenantSession,
   TenantTarget,
@@ -257,6 +258,41 @@ export function describeDriver(title: string, open: () => Promise<DriverUnderTes
         ]);
         const second = await driver.list({ after: under.name('l_b'), limit: 1 });
         expect(second).toEqual([{ name: under.name('l_c'), marker: homes[2]?.marker }]);
+      });
+    });
+
+    describe('inspect', () => {
+      const structureOf = async (home: TenantTarget): Promise<readonly StructureItem[]> => {
+        const { structure, nameInText } = await driver.inspect(home, { structure: true }, never);
+        return (structure ?? []).map((item) => ({ ...item, definition: item.definition.replaceAll(nameInText, '*') }));
+      };
+
+      it('tells of two homes with the same in them the same, whatever they are called', async () => {
+        const [one, other] = [await create('same_a'), await create('same-b')];
+        for (const home of [one, other]) await within(home, (inside) => under.words.put(inside, 'things', home.name));
+        expect(await structureOf(one)).toEqual(await structureOf(other));
+        expect((await structureOf(one)).filter(({ name, of }) => name === 'things' && of === null)).toHaveLength(1);
+        const { invalidIndexes, rights, lacking } = await driver.inspect(one, { structure: false }, never);
+        expect([invalidIndexes, lacking, rights.filter(({ grantee }) => grantee !== null)]).toEqual([[], [], []]);
+      });
+
+      it('tells nothing of what we keep in a home ourselves, and makes nothing there', async () => {
+        const home = await create('bare');
+        const before = await structureOf(home);
+        await within(home, ({ session }) => session.recordApplied([{ name: '0001_a', checksum: 'a'.repeat(64) }]));
+        expect(await structureOf(home)).toEqual(before);
+        expect(before.filter(({ name }) => name.startsWith('_tenancy'))).toEqual([]);
+        expect(await driver.probe(home)).toEqual({ status: 'ours', isEmpty: true });
+      });
+
+      it('names what is there in one home and not in the other', async () => {
+        const [one, other] = [await create('less'), await create('more')];
+        for (const home of [one, other]) await within(home, (inside) => under.words.put(inside, 'things', 'a'));
+        await within(other, (inside) => under.words.put(inside, 'others', 'b'));
+        const known = new Set((await structureOf(one)).map((item) => JSON.stringify(item)));
+        const more = (await structureOf(other)).filter((item) => !known.has(JSON.stringify(item)));
+        expect(more.length).toBeGreaterThan(0);
+        for (const { name, of } of more) expect(`${of ?? ''} ${name}`).toContain('others');
       });
     });
 
