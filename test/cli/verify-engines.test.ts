@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { queryMysql } from '../rig/mysql.js';
 import { createProject, type TestProject } from '../rig/project.js';
 import { describeOn } from '../rig/require.js';
 import { createMongoScene, createMysqlScene, createPostgresScene, type EngineScene } from './engine-scene.js';
@@ -81,6 +82,44 @@ function describeVerify(createScene: () => Promise<EngineScene>): void {
     expect([clean.exitCode, listFindings(clean)]).toEqual([0, []]);
   });
 }
+
+/** On the tenant `a_b`, beside `axb`; and a login that is called as another tenant's would be. */
+const STRANGER = `t_${'0123456789abcdef'.repeat(2).slice(0, 24)}_a`;
+
+describeOn('mariadb', () => {
+  test('finds grants whose pattern covers another tenant, and what the ledger has kept of operations that are over', {
+    timeout: 60_000,
+  }, async () => {
+    const scene = await createMysqlScene();
+    const project = await openProject(scene);
+    const name = (id: string): string => `${scene.prefix}${id}`;
+    const sql = (text: string): Promise<void> => scene.type('', text);
+    expect((await project.json(['tenant', 'provision', 'a_b', 'axb', 'gone'])).exitCode).toBe(0);
+    expect(listFindings(await project.verify('--all'))).toEqual([]);
+    const user = name('app');
+    await sql(`CREATE USER '${user}'@'%', '${STRANGER}'@'%'`);
+    onTestFinished(() => queryMysql(scene.clusterUrl, `DROP USER IF EXISTS '${STRANGER}'@'%'`).then(() => undefined));
+    await sql(`GRANT SELECT ON \`${name('a_b')}\`.* TO '${user}'@'%'`);
+    await sql(`GRANT SELECT ON \`${name('axb').replaceAll('_', '\\_')}\`.* TO '${STRANGER}'@'%'`);
+    await sql(
+      `INSERT INTO _tenancy.homes (name, tenant, registry, operation, state) SELECT '${name('half')}', tenant, registry, 'another', 'creating' FROM _tenancy.homes WHERE name = '${name('gone')}'`,
+    );
+    const found = await project.verify('--all');
+    expect(listFindings(found)).toEqual(['draft-left gone found', 'rights-pattern a_b found', 'rights-stranger axb found']);
+    expect(found.of('tenant.finding').find(({ code }) => code === 'rights-pattern')?.message).toContain(`also covers ${name('axb')}`);
+    const fixed = await project.verify('--all', '--fix');
+    expect([fixed.exitCode, listFindings(fixed)]).toEqual([
+      3,
+      ['draft-left gone fixed', 'rights-pattern a_b found', 'rights-stranger axb fixed'],
+    ]);
+    const [, revoke = ''] =
+      /then (REVOKE .*)$/.exec(fixed.of('tenant.finding').find(({ code }) => code === 'rights-pattern')?.repair ?? '') ?? [];
+    await sql(revoke);
+    const clean = await project.verify('--all');
+    expect([clean.exitCode, listFindings(clean)]).toEqual([0, []]);
+    expect(await scene.listHomes()).toHaveLength(3);
+  });
+});
 
 describe('postgres', () => describeVerify(createPostgresScene));
 describeOn('mariadb', () => describeVerify(createMysqlScene));

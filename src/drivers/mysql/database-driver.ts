@@ -6,7 +6,7 @@ import { createDatabase, markCommand, markDatabase, unmarkCommand } from './data
 import { dropDatabase, planDrop } from './database-drop.js';
 import { type EngineContext, withConnection } from './engine-context.js';
 import { listHomes, presenceOf, readHome } from './home-state.js';
-import { inspectDatabase } from './inspect.js';
+import { inspectDatabase, mendDatabase } from './inspect.js';
 import { listBegun } from './ledger.js';
 import { runSession } from './run-session.js';
 
@@ -42,6 +42,7 @@ export function createMysqlDatabaseDriver(context: EngineContext): TenantDriver 
     list: (page) => withConnection(context, undefined, (connection) => listHomes(connection, page, context.address.database)),
     inspect: (target, what, signal) => inspectDatabase(context, target, what, signal),
     backups: createMysqlBackups(context),
+    mend: (_target, what, signal) => mendDatabase(context, what, signal),
     connectionUrl: (target) => withMysqlDatabase(context.url, target.name),
     databaseName: (target) => target.name,
     clientCommand: (_target, url) => clientCommand(url, context.address.password !== ''),

@@ -1,4 +1,4 @@
-import type { HomeInspection, HomeRight, StructureItem, TenantTarget } from '../driver.js';
+import type { HomeInspection, HomeRight, Mendable, StructureItem, TenantTarget } from '../driver.js';
 import type { Row, ServerConnection } from './connection.js';
 import { type EngineContext, readRows, withConnection } from './engine-context.js';
 import { OWN_TABLES } from './home-state.js';
@@ -91,26 +91,31 @@ function define(row: Row): string {
 }
 
 /**
- * Rights on a pattern that was written for this database and covers another: `_` and `%` in a grant stand for any character unless they are
- * escaped. What is granted on everything, or on a pattern of another text, was meant for more than one. Nothing where the login may not look.
+ * Who was given rights on this database by its name. `_` and `%` in a grant stand for any character unless they are escaped: one that was written
+ * for this database without that covers others too. What is granted on everything, or on a pattern of another text, was meant for more than one.
+ * Nothing where the login may not look.
  */
 async function readHomeRights(connection: ServerConnection, name: string): Promise<readonly HomeRight[]> {
-  if (!/[_%]/.test(name)) return [];
   const sql =
-    `SELECT g.User AS user, g.Host AS host, (SELECT s.SCHEMA_NAME FROM information_schema.SCHEMATA s WHERE s.SCHEMA_NAME LIKE ${quoteText(name)} ` +
-    `AND BINARY s.SCHEMA_NAME <> ${quoteText(name)} ORDER BY 1 LIMIT 1) AS covers FROM mysql.db g WHERE BINARY g.Db = ${quoteText(name)} ORDER BY 1, 2`;
-  const rows = await readRows<{ user: string; host: string; covers: string | null }>(connection, sql).catch(() => []);
+    `SELECT g.Db AS pattern, g.User AS user, g.Host AS host, (SELECT s.SCHEMA_NAME FROM information_schema.SCHEMATA s WHERE s.SCHEMA_NAME LIKE g.Db ` +
+    `AND BINARY s.SCHEMA_NAME <> ${quoteText(name)} ORDER BY 1 LIMIT 1) AS covers FROM mysql.db g ` +
+    `WHERE BINARY REPLACE(REPLACE(g.Db, '\\\\_', '_'), '\\\\%', '%') = ${quoteText(name)} ORDER BY 2, 3`;
+  const rows = await readRows<{ pattern: string; user: string; host: string; covers: string | null }>(connection, sql).catch(() => []);
   const escaped = name.replace(/[_%]/g, '\\$&');
-  return rows.flatMap(({ user, host, covers }) => {
-    if (covers === null) return [];
-    const account = quoteAccount({ user, host });
-    return [
-      {
-        grantee: `${user}@${host}`,
-        right: `rights on the pattern ${quoteName(name)}`,
-        revoke: `GRANT … ON ${quoteName(escaped)}.* TO ${account} as SHOW GRANTS has it, then REVOKE ALL PRIVILEGES ON ${quoteName(name)}.* FROM ${account}`,
-        covers,
-      },
-    ];
+  return rows.map(({ pattern, user, host, covers }) => {
+    const account = host === '' ? quoteName(user) : quoteAccount({ user, host });
+    const revoke = `REVOKE ALL PRIVILEGES ON ${quoteName(pattern)}.* FROM ${account}`;
+    const grantee = `${user}@${host}`;
+    if (covers === null) return { grantee, right: 'rights on the database', revoke };
+    const narrowed = `give ${account} the same on ${quoteName(escaped)}.*, then ${revoke}`;
+    return { grantee, right: `rights on the pattern ${quoteName(pattern)}`, revoke: narrowed, covers };
   });
+}
+
+export async function mendDatabase(context: EngineContext, what: Mendable, signal: AbortSignal): Promise<string> {
+  // Indexes are never half built here, and what is to be done about a pattern a person says.
+  if (what.type === 'index' || what.right.covers !== undefined) throw new Error('there is nothing to mend');
+  const { revoke } = what.right;
+  await withConnection(context, signal, (connection) => connection.send(revoke));
+  return revoke;
 }
