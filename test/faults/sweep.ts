@@ -12,6 +12,8 @@ export interface SweptCommand {
   readonly prepared: readonly string[];
   /** Of these, which are retained. */
   readonly retained?: readonly string[];
+  /** Commands that are run before it, each to its end. */
+  readonly arranged?: readonly (readonly string[])[];
   /** What the registry says of `acme` when the command has come through. */
   readonly ends: { readonly status: string; readonly schema_version: string | null };
 }
@@ -66,6 +68,8 @@ export interface SweepOptions {
   readonly settle?: (sandbox: Sandbox) => Promise<void>;
   /** One of so many requests, where the sweep isn't whole. @default 5 */
   readonly oneOf?: number;
+  /** So many requests at most, where the sweep isn't whole. @default as many as come to it */
+  readonly requests?: number;
 }
 
 /** Kills the command at each of the points, runs it once more, and looks whether all is as if nothing had happened. */
@@ -89,8 +93,7 @@ export async function sweep(
         const sandbox = await project.open(serverUrl, driver);
         let what = `${command.name} by ${driver}, killed ${point.phase} request ${point.request}`;
         try {
-          await sandbox.prepare(command.prepared);
-          await sandbox.retain(command.retained ?? []);
+          await arrange(sandbox, command);
           const proxy = await sandbox.openProxy();
           const bystanders = await checksumBystanders(sandbox, command);
           const killed = await proxy.crash(() => sandbox.startThrough(proxy, command.args), point);
@@ -123,6 +126,16 @@ export async function sweep(
   };
 }
 
+/** What there is before a command. */
+async function arrange(sandbox: Sandbox, { prepared, retained = [], arranged = [] }: SweptCommand): Promise<void> {
+  await sandbox.prepare(prepared);
+  await sandbox.retain(retained);
+  for (const args of arranged) {
+    const done = await sandbox.run(args);
+    if (done.exitCode !== 0) throw new Error(`${args.join(' ')} ended with ${done.exitCode}:\n${done.stderr}${done.stdout}`);
+  }
+}
+
 export async function assertEnd(sandbox: Sandbox, command: SweptCommand, bystanders: ReadonlyMap<string, string>): Promise<void> {
   await checkInvariants({ adminUrl: sandbox.url, registryUrl: sandbox.url, bystanders });
   const acme = await sandbox.readTenant('acme');
@@ -145,7 +158,9 @@ export async function choosePoints(
 ): Promise<KillPoint[]> {
   const requests = await listRequests(project, serverUrl, driver, command, options);
   const sample = SAMPLES[driver];
-  const step = isWholeSweep ? 1 : Math.max(options.oneOf ?? SAMPLED, Math.ceil(requests.length / sample.requests));
+  const step = isWholeSweep
+    ? 1
+    : Math.max(options.oneOf ?? SAMPLED, Math.ceil(requests.length / Math.min(sample.requests, options.requests ?? sample.requests)));
   const outliving = requests.flatMap((sql, index) => (isWholeSweep || OUTLIVES[driver].test(sql) ? [index] : []));
   const always = new Set(outliving.length <= sample.outliving ? outliving : takeFrom(outliving, sample.outliving));
   return requests.flatMap((_, index) => {
@@ -176,8 +191,7 @@ async function listRequests(
 ): Promise<readonly string[]> {
   const sandbox = await project.open(serverUrl, driver);
   try {
-    await sandbox.prepare(command.prepared);
-    await sandbox.retain(command.retained ?? []);
+    await arrange(sandbox, command);
     const proxy = await sandbox.openProxy();
     const whole = await proxy.crash(() => sandbox.startThrough(proxy, command.args), null);
     if (whole.exitCode !== 0) throw new Error(`${command.name} fails by itself: ${whole.output}`);

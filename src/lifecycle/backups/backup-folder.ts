@@ -1,7 +1,7 @@
 import { chmod, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { TenancyError } from '../../errors.js';
-import { type Digest, digestBackup, syncToDisk } from './digest.js';
+import { type Digest, digestBackup, syncEntry, syncToDisk } from './digest.js';
 import { type BackupManifest, manifestPath } from './manifest.js';
 
 /** What isn't whole yet ends in this. */
@@ -77,7 +77,7 @@ export async function beginDraft(
       await syncToDisk(draftManifest);
       await rename(draftManifest, manifestPath(finalPath));
       await rename(draft, finalPath);
-      await syncToDisk(folder);
+      await syncEntry(folder);
     },
     discard: async () => {
       await rm(draft, { recursive: true, force: true });

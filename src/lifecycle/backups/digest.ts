@@ -46,8 +46,15 @@ async function digestFile(file: string, signal: AbortSignal): Promise<Digest> {
 
 /** Has the disk keep it, with all that is in it. */
 export async function syncToDisk(file: string): Promise<void> {
+  if ((await lstat(file)).isDirectory()) {
+    for (const name of await readdir(file)) await syncToDisk(path.join(file, name));
+  }
+  await syncEntry(file);
+}
+
+/** Of a folder: which names are in it, and not what they name. */
+export async function syncEntry(file: string): Promise<void> {
   const isFolder = (await lstat(file)).isDirectory();
-  if (isFolder) for (const name of await readdir(file)) await syncToDisk(path.join(file, name));
   // A folder can't be opened on Windows, which keeps no such promise anyway.
   const handle = await open(file, 'r').catch((error: unknown) => {
     if (isFolder) return null;
