@@ -6,7 +6,7 @@ export function isSameMarker(a: Marker, b: Marker): boolean {
 }
 
 /** Null for what isn't a marker; what stands beside one stays. */
-function toMarker<Kept extends Marker = Marker>(value: unknown): Kept | null {
+export function toMarker<Kept extends Marker = Marker>(value: unknown): Kept | null {
   if (typeof value !== 'object' || value === null) return null;
   const { tenant, registry, operation } = value as Record<string, unknown>;
   return typeof tenant === 'string' && typeof registry === 'string' && typeof operation === 'string' ? (value as Kept) : null;

@@ -20,7 +20,7 @@ export interface RepairAnswers {
 
 /** Brings the registry's record of a tenant in line with the tenant, after settling what can't be read from it. */
 export async function repairTenant(scope: TenantScope, { statement: answer, declared }: RepairAnswers): Promise<WorkResult> {
-  const { run, tenant, driver, target, fence } = scope;
+  const { run, tenant, driver, target, fence, signal } = scope;
   if (!REPAIRABLE.includes(tenant.status)) {
     const next = nextOfLeaving(tenant) ?? `see \`tenancy tenant show ${tenant.id}\``;
     throw new TenancyError('TENANCY_STATE_REFUSED', { tenant: tenant.id, status: tenant.status, command: 'repaired', next });
@@ -52,6 +52,9 @@ export async function repairTenant(scope: TenantScope, { statement: answer, decl
       );
       return session.readHistory();
     });
+
+    // What was granted may have been taken away by hand, or be missing on what another login has made.
+    if (tenant.login !== null && tenant.status === 'active') await driver.logins?.grant(target, signal);
 
     const migrator = run.migrator.forDriver(tenant.driver);
     const version = migrator.describe(history.applied);

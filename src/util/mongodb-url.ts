@@ -50,6 +50,20 @@ export function withMongodbDatabase(url: string, database: string): string {
   return `${scheme}${credentials === '' ? '' : `${credentials}@`}${hosts}/${encodeURIComponent(database)}${search}`;
 }
 
+/** The same servers, for a login that is defined in the database itself. */
+export function withMongodbLogin(
+  url: string,
+  database: string,
+  { name, password }: { readonly name: string; readonly password: string },
+): string {
+  const parts = parseMongodbUrl(url);
+  if (parts === null) throw new TypeError('not a mongodb:// URL');
+  const { scheme, hosts, query } = parts;
+  const options = query.filter((option) => !/^(authSource|authMechanism|authMechanismProperties)=/i.test(option));
+  const search = [...options, `authSource=${encodeURIComponent(database)}`].join('&');
+  return `${scheme}${encodeURIComponent(name)}:${encodeURIComponent(password)}@${hosts}/${encodeURIComponent(database)}?${search}`;
+}
+
 /** For messages: without the password, and without options, which may hold one. */
 export function describeMongodbUrl(url: string): string {
   const parts = parseMongodbUrl(url);

@@ -115,6 +115,18 @@ export function withMysqlDatabase(url: string, database: string): string {
   return changed.href;
 }
 
+/** The same server and options, for another login, in a database. */
+export function withMysqlLogin(
+  url: string,
+  database: string,
+  { name, password }: { readonly name: string; readonly password: string },
+): string {
+  const changed = new URL(withMysqlDatabase(url, database));
+  changed.username = encodeURIComponent(name);
+  changed.password = encodeURIComponent(password);
+  return changed.href;
+}
+
 function readPath({ pathname }: URL): string | undefined {
   return decode(pathname.slice(1)) ?? undefined;
 }

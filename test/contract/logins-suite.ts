@@ -81,13 +81,13 @@ export function describeLogins(title: string, open: () => Promise<LoginsUnderTes
 
     it('make a login that reads and writes what is there and what comes later, and makes nothing', async () => {
       const home = await create('own');
-      await under.put(home, 'before', 'one');
+      await under.put(home, 'old_things', 'one');
       const login = await ensure(home);
-      await under.put(home, 'after', 'two');
+      await under.put(home, 'new_things', 'two');
       const session = await enter(login.url);
-      expect(await session.values('before')).toEqual(['one']);
-      await session.add('after', 'three');
-      expect(await session.values('after')).toEqual(['three', 'two']);
+      expect(await session.values('old_things')).toEqual(['one']);
+      await session.add('new_things', 'three');
+      expect(await session.values('new_things')).toEqual(['three', 'two']);
       if (session.make) await expect(session.make()).rejects.toThrow();
       expect(await logins.list(home)).toEqual([{ name: login.name, isLocked: false }]);
       await logins.check(home, login, never);

@@ -1,14 +1,18 @@
+import type { Document } from 'mongodb';
 import { TenancyError } from '../../errors.js';
 import type { AccessChange, TenantTarget } from '../driver.js';
 import { describeOwner, isSameMarker } from '../marker.js';
 import { codeOf } from './classify.js';
-import { killSessionsOf, readUsersOf } from './database-users.js';
+import { type DatabaseUser, killSessionsOf, readUsersOf } from './database-users.js';
 import { type EngineContext, isForbidden, settleRetryable } from './engine-context.js';
-import { endAbandoned, type HomeDocument, homeOf, oursFilter, type UserRoles } from './home.js';
+import { endAbandoned, type HomeDocument, homeOf, oursFilter, type UserRole } from './home.js';
 
 const USER_NOT_FOUND = 11;
 const ROLE_NOT_FOUND = 31;
 const NAMED = 5;
+
+/** In the user's own `customData`: in the tenant's database its users could write themselves roles to be given back. */
+const CUT = 'tenancyCut';
 
 /** Access cut, and our document says that it is kept: nothing else can be done to a database here, which has no other name to be put under. */
 export async function retainDatabase(
@@ -40,23 +44,21 @@ async function setStatus(context: EngineContext, target: TenantTarget, signal: A
 }
 
 /**
- * Takes all roles from the users that are defined in the tenant's own database, and ends what they run. What was taken is written into
- * our document first, so that `restoreAccess` gives back just that. A user of `admin` is the application's, which other tenants share.
+ * Takes all roles from the users that are defined in the tenant's own database, and ends what they run. What was taken is kept with each user, in
+ * the same step, so that `restoreAccess` gives back just that. A user of `admin` is the application's, which other tenants share.
  */
 export async function cutDatabaseAccess(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<AccessChange> {
   return settleRetryable(context, signal, async () => {
-    const home = await readOurs(context, target);
+    await readOurs(context, target);
     const users = await readUsersOf(context, target.name);
-    if (users === null) return { isEnforced: false, detail: 'the login may not change users, so that nothing was taken away' };
+    if (users === null) return FORBIDDEN;
     if (users.length === 0)
       return { isEnforced: false, detail: `no user is defined in ${target.name}: the tenant shares the application's login` };
-    const cut = mergeRoles(home.cut ?? [], users);
-    await homeOf(context, target.name).updateOne(oursFilter(target), { $set: { cut } });
     try {
-      for (const { user } of users) await context.client.db(target.name).command({ updateUser: user, roles: [] });
+      for (const user of users) await cutUser(context, target.name, user);
     } catch (error) {
       if (!isForbidden(error)) throw error;
-      return { isEnforced: false, detail: 'the login may not change users, so that nothing was taken away' };
+      return FORBIDDEN;
     }
     const hasEnded = await killSessionsOf(context, target.name, users);
     const names = listNames(users.map(({ user }) => user));
@@ -67,14 +69,29 @@ export async function cutDatabaseAccess(context: EngineContext, target: TenantTa
   });
 }
 
+const FORBIDDEN: AccessChange = { isEnforced: false, detail: 'the login may not change users, so that nothing was taken away' };
+
+/** A second cut, after a crash or after somebody granted again, adds to what the first one took. */
+async function cutUser({ client }: EngineContext, name: string, { user, roles, customData }: DatabaseUser): Promise<void> {
+  if (roles.length === 0 && customData[CUT] !== undefined) return;
+  const known = readCut(customData) ?? [];
+  const cut = [...known, ...roles.filter((role) => !known.some((other) => other.role === role.role && other.db === role.db))];
+  await client.db(name).command({ updateUser: user, roles: [], customData: { ...customData, [CUT]: cut } });
+}
+
 export async function restoreDatabaseAccess(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<AccessChange> {
   return settleRetryable(context, signal, async () => {
-    const { cut } = await readOurs(context, target);
-    if (cut === null) return { isEnforced: true, detail: 'nothing had been taken away' };
-    for (const user of cut) await giveBack(context, target.name, user);
-    await homeOf(context, target.name).updateOne(oursFilter(target), { $set: { cut: null } });
-    return { isEnforced: true, detail: `their roles were given back to ${listNames(cut.map(({ user }) => user))}` };
+    await readOurs(context, target);
+    const users = ((await readUsersOf(context, target.name)) ?? []).filter(({ customData }) => readCut(customData) !== null);
+    if (users.length === 0) return { isEnforced: true, detail: 'nothing had been taken away' };
+    for (const user of users) await giveBack(context, target.name, user);
+    return { isEnforced: true, detail: `their roles were given back to ${listNames(users.map(({ user }) => user))}` };
   });
+}
+
+function readCut(customData: Document): readonly UserRole[] | null {
+  const cut: unknown = customData[CUT];
+  return Array.isArray(cut) ? (cut as readonly UserRole[]) : null;
 }
 
 async function readOurs(context: EngineContext, target: TenantTarget): Promise<HomeDocument> {
@@ -86,25 +103,21 @@ async function readOurs(context: EngineContext, target: TenantTarget): Promise<H
   throw new TenancyError('TENANCY_ACCESS_REFUSED', { name: target.name, kind: 'database', owner: describeOwner(home, target.marker) });
 }
 
-/** A second cut, after a crash or after somebody granted again, adds to what the first one took. */
-function mergeRoles(known: readonly UserRoles[], found: readonly UserRoles[]): UserRoles[] {
-  const merged = found.map(({ user, roles }) => {
-    const before = known.find((entry) => entry.user === user)?.roles ?? [];
-    const added = roles.filter((role) => !before.some((other) => other.role === role.role && other.db === role.db));
-    return { user, roles: [...before, ...added] };
-  });
-  return [...known.filter(({ user }) => !found.some((entry) => entry.user === user)), ...merged];
-}
-
 /** A user or a role that has gone meanwhile stays gone. */
-async function giveBack({ client }: EngineContext, name: string, { user, roles }: UserRoles): Promise<void> {
-  for (const role of roles) {
-    try {
-      await client.db(name).command({ grantRolesToUser: user, roles: [role] });
-    } catch (error) {
-      const code = codeOf(error);
-      if (code !== USER_NOT_FOUND && code !== ROLE_NOT_FOUND) throw error;
+async function giveBack({ client }: EngineContext, name: string, { user, customData }: DatabaseUser): Promise<void> {
+  const { [CUT]: _, ...rest } = customData;
+  try {
+    for (const role of readCut(customData) ?? []) {
+      await client
+        .db(name)
+        .command({ grantRolesToUser: user, roles: [role] })
+        .catch((error: unknown) => {
+          if (codeOf(error) !== ROLE_NOT_FOUND) throw error;
+        });
     }
+    await client.db(name).command({ updateUser: user, customData: rest });
+  } catch (error) {
+    if (codeOf(error) !== USER_NOT_FOUND) throw error;
   }
 }
 

@@ -10,6 +10,7 @@ import { listDatabases } from './database-list.js';
 import { type EngineContext, settleRetryable } from './engine-context.js';
 import { type HomeDocument, homeOf, newHome, readHome } from './home.js';
 import { inspectDatabase } from './inspect.js';
+import { createLoginDriver } from './logins.js';
 import { runSession } from './run-session.js';
 
 const never = new AbortController().signal;
@@ -55,6 +56,7 @@ export function createMongodbDatabaseDriver(context: EngineContext): TenantDrive
       const state = await readNow(target);
       return state.document === null && state.others.length === 0 ? [] : findObstacles(context, target, state);
     },
+    logins: createLoginDriver(context),
     cutAccess: (target, signal) => cutDatabaseAccess(context, target, signal),
     restoreAccess: (target, signal) => restoreDatabaseAccess(context, target, signal),
     retain: (target, operation, signal) => retainDatabase(context, target, operation, signal),

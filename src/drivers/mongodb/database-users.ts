@@ -2,8 +2,14 @@ import type { Document } from 'mongodb';
 import { type EngineContext, isForbidden } from './engine-context.js';
 import type { UserRoles } from './home.js';
 
+export interface DatabaseUser extends UserRoles {
+  readonly db: string;
+  /** Kept with the user, out of reach of whoever may only read and write the database. */
+  readonly customData: Document;
+}
+
 /** Users defined in a database, with their roles. Null where the login may not look, or the service keeps users elsewhere (Atlas). */
-export async function readUsersOf({ client }: EngineContext, name: string): Promise<readonly UserRoles[] | null> {
+export async function readUsersOf({ client }: EngineContext, name: string): Promise<readonly DatabaseUser[] | null> {
   const answer = await unlessForbidden(client.db(name).command({ usersInfo: 1 }));
   return answer === null ? null : toUsers(answer);
 }
@@ -32,21 +38,22 @@ export async function findLeftUsers(context: EngineContext, name: string): Promi
 }
 
 /** Ends what these users are running. Their connections stay, and are refused from now on what they have no role for. */
-export async function killSessionsOf({ client }: EngineContext, name: string, users: readonly UserRoles[]): Promise<boolean> {
+export async function killSessionsOf({ client }: EngineContext, name: string, users: readonly Pick<UserRoles, 'user'>[]): Promise<boolean> {
   if (users.length === 0) return true;
   return (await unlessForbidden(client.db('admin').command({ killAllSessions: users.map(({ user }) => ({ user, db: name })) }))) !== null;
 }
 
 /** Users of other databases that have roles on this one. */
-export async function readStrangers({ client }: EngineContext, name: string): Promise<readonly (UserRoles & { readonly db: string })[]> {
+export async function readStrangers({ client }: EngineContext, name: string): Promise<readonly DatabaseUser[]> {
   const answer = await unlessForbidden(client.db('admin').command({ usersInfo: { forAllDBs: true }, filter: { 'roles.db': name } }));
   return answer === null ? [] : toUsers(answer).filter(({ db, roles }) => db !== name && roles.some((role) => role.db === name));
 }
 
-function toUsers({ users }: Document): (UserRoles & { readonly db: string })[] {
-  return (users as Document[]).map(({ user, db, roles }) => ({
+function toUsers({ users }: Document): DatabaseUser[] {
+  return (users as Document[]).map(({ user, db, roles, customData }) => ({
     user: String(user),
     db: String(db),
+    customData: (customData ?? {}) as Document,
     roles: ((roles ?? []) as Document[]).map((role) => ({ role: String(role['role']), db: String(role['db']) })),
   }));
 }

@@ -23,8 +23,6 @@ export interface HomeDocument extends Marker {
   readonly progress: StoredProgress | null;
   /** The session (`lsid`) of a transaction that was begun, for whoever finds its process gone; null while there is none. */
   readonly transaction: { readonly id: Binary } | null;
-  /** The roles of the database's own users before access was cut; null while it isn't. */
-  readonly cut: readonly UserRoles[] | null;
 }
 
 export interface StoredMigration {
@@ -43,9 +41,14 @@ export interface StoredProgress {
   readonly isSeed: boolean;
 }
 
+export interface UserRole {
+  readonly role: string;
+  readonly db: string;
+}
+
 export interface UserRoles {
   readonly user: string;
-  readonly roles: readonly { readonly role: string; readonly db: string }[];
+  readonly roles: readonly UserRole[];
 }
 
 /** A tenant's database as it is now. */
@@ -73,7 +76,6 @@ export function newHome({ tenant, registry, operation }: Marker): HomeDocument {
     seeds: [],
     progress: null,
     transaction: null,
-    cut: null,
   };
 }
 

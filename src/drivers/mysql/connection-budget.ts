@@ -1,3 +1,4 @@
+import type { MysqlAddress } from '../../util/mysql-url.js';
 import { ConnectionLoans, type Loan } from '../connection-loans.js';
 import { type ConnectionOptions, openConnection, type ServerConnection } from './connection.js';
 import { interruptConnection } from './interrupt.js';
@@ -14,15 +15,16 @@ export interface BudgetOptions extends ConnectionOptions {
  */
 export class ConnectionBudget {
   readonly #options: ConnectionOptions;
-  readonly #loans: ConnectionLoans<ServerConnection, null>;
+  readonly #loans: ConnectionLoans<ServerConnection, MysqlAddress | null>;
   /** Interruptions use the one connection too many one after the other. */
   #interrupting: Promise<unknown> = Promise.resolve();
 
   constructor({ maxConnections, ...options }: BudgetOptions) {
     this.#options = options;
     this.#loans = new ConnectionLoans(maxConnections, {
-      open: (_, onBroken) => openConnection(options, onBroken),
-      suits: () => true,
+      open: (address, onBroken) => openConnection(address === null ? options : { ...options, address }, onBroken),
+      // One of another login is never given back to be lent again.
+      suits: (_, address) => address === null,
       reset: (connection) => connection.reset(),
       interrupt: (connection) => {
         connection.isBroken = true;
@@ -45,6 +47,11 @@ export class ConnectionBudget {
   /** As `ConnectionLoans` lends. */
   borrow(signal?: AbortSignal): Promise<Loan<ServerConnection>> {
     return this.#loans.borrow(null, signal);
+  }
+
+  /** One of another login, within the same bound. Not to be given back as clean. */
+  borrowAs(address: MysqlAddress, signal?: AbortSignal): Promise<Loan<ServerConnection>> {
+    return this.#loans.borrow(address, signal);
   }
 
   /** Ends the statement that a lent connection is at, from another connection; the connection stays. */

@@ -8,6 +8,7 @@ import { type EngineContext, withConnection } from './engine-context.js';
 import { listHomes, presenceOf, readHome } from './home-state.js';
 import { inspectDatabase, mendDatabase } from './inspect.js';
 import { listBegun } from './ledger.js';
+import { createLoginDriver } from './logins.js';
 import { runSession } from './run-session.js';
 
 /** One database for each tenant, on the server that the cluster's URL names. */
@@ -31,6 +32,7 @@ export function createMysqlDatabaseDriver(context: EngineContext): TenantDriver 
     create: (target, signal) => createDatabase(context, target, signal),
     drop: (target, signal) => dropDatabase(context, target, signal),
     planDrop: (target) => planDrop(context, target),
+    logins: createLoginDriver(context),
     cutAccess: (target, signal) => cutDatabaseAccess(context, target, signal),
     restoreAccess: (target, signal) => restoreDatabaseAccess(context, target, signal),
     retain: (target, operation, signal) => retainDatabase(context, target, operation, signal),

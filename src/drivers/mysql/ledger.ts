@@ -137,6 +137,29 @@ export async function forgetHome(connection: ServerConnection, key: string): Pro
   await connection.send(`DELETE FROM ${LEDGER}.accounts WHERE home = ?; DELETE FROM ${LEDGER}.homes WHERE name = ?`, [key, key]);
 }
 
+/** Those of one home; none where the ledger isn't there. */
 export async function readAccounts(connection: ServerConnection, key: string): Promise<readonly { user: string; host: string }[]> {
-  return readRows(connection, `SELECT user, host FROM ${LEDGER}.accounts WHERE home = ?`, [key]);
+  try {
+    return await readRows(connection, `SELECT user, host FROM ${LEDGER}.accounts WHERE home = ?`, [key]);
+  } catch (error) {
+    if (!ABSENT.has(numberOf(error))) throw error;
+    return [];
+  }
+}
+
+/** Before the login is made: whoever finds one of this name in the ledger knows it for ours. */
+export async function recordAccount(
+  connection: ServerConnection,
+  key: string,
+  { user, host }: { readonly user: string; readonly host: string },
+): Promise<void> {
+  await connection.send(`INSERT IGNORE INTO ${LEDGER}.accounts (home, user, host) VALUES (?, ?, ?)`, [key, user, host]);
+}
+
+export async function forgetAccount(
+  connection: ServerConnection,
+  key: string,
+  { user, host }: { readonly user: string; readonly host: string },
+): Promise<void> {
+  await connection.send(`DELETE FROM ${LEDGER}.accounts WHERE home = ? AND user = ? AND host = ?`, [key, user, host]);
 }

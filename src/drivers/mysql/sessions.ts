@@ -50,3 +50,19 @@ async function readSessions(
   const isTheirs = ({ user }: { user: string }): boolean => accounts === null || accounts.some((account) => account.user === user);
   return rows.filter((row) => isIn(row) && isTheirs(row)).map(({ id }) => Number(id));
 }
+
+/** Ends every session of these logins, whatever database it is in, until twice in a row none is found. */
+export async function endSessionsOf(connection: ServerConnection, users: readonly string[]): Promise<void> {
+  if (users.length === 0) return;
+  const sql = `SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER IN (?) AND COMMAND <> 'Killed'`;
+  for (let poll = 0, empty = 0; poll < POLLS && empty < 2; poll++) {
+    const found = await readRows<{ id: number }>(connection, sql, [[...users]]);
+    empty = found.length === 0 ? empty + 1 : 0;
+    for (const { id } of found) {
+      await connection.send(`KILL ${Number(id)}`).catch((error: unknown) => {
+        if (numberOf(error) !== GONE) throw error;
+      });
+    }
+    if (empty < 2) await connection.send(`DO SLEEP(${POLL_MS / 1000})`);
+  }
+}
