@@ -122,3 +122,15 @@ INSERT INTO counts VALUES ('0003_notes');
 export function nameTenants(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `t${String(index + 1).padStart(3, '0')}`);
 }
+
+/** Each tenant has a login of its own; few requests are the migrations'. */
+export const isolated: SandboxProjectOptions = { migrations: plain, isIsolated: true };
+
+const isolatedEnds = { status: 'active', schema_version: '0003_notes' };
+
+/** With logins of their own. */
+export const isolatedCommands: readonly SweptCommand[] = [
+  { ...provision, ends: isolatedEnds },
+  { name: 'rotate', args: ['tenant', 'rotate', 'acme', '--overlap', '0'], prepared: ['bystander', 'acme'], ends: isolatedEnds },
+  deprovision,
+];

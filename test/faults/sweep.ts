@@ -1,8 +1,11 @@
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 import pLimit from 'p-limit';
 import { checkInvariants, checksumTenants } from '../rig/check-invariants.js';
 import type { KillPoint } from '../rig/crash.js';
+import { query } from '../rig/postgres.js';
 import type { Sandbox, SandboxDriver, SandboxProject } from '../rig/sandbox.js';
 
 /** One command, and what there is before it. */
@@ -139,8 +142,28 @@ async function arrange(sandbox: Sandbox, { prepared, retained = [], arranged = [
 export async function assertEnd(sandbox: Sandbox, command: SweptCommand, bystanders: ReadonlyMap<string, string>): Promise<void> {
   await checkInvariants({ adminUrl: sandbox.url, registryUrl: sandbox.url, bystanders });
   const acme = await sandbox.readTenant('acme');
+  await assertLogin(sandbox);
   const { status, schema_version } = command.ends;
   if (acme?.status !== status || acme.schema_version !== schema_version) throw new Error(`acme ends as ${JSON.stringify(acme)}`);
+}
+
+/** What is stored of it lets in, and nothing else of the tenant's is stored. */
+async function assertLogin(sandbox: Sandbox): Promise<void> {
+  if (!sandbox.driver.startsWith('postgres')) return;
+  const [acme] = await sandbox.query<{ name: string | null; ref: string | null; previous: string | null; group: string | null }>(
+    `SELECT login ->> 'current' AS name, credential_ref AS ref, login -> 'previous' ->> 'credentialRef' AS previous,
+            left(login ->> 'current', -2) AS "group" FROM tenancy.tenants WHERE id = 'acme'`,
+  );
+  if (acme?.name == null || acme.ref === null) return;
+  const file = path.join(sandbox.directory, acme.ref.replace(/^file:/, ''));
+  const url = new URL(sandbox.homeUrl('acme'));
+  url.username = acme.name;
+  url.password = await readFile(file, 'utf8');
+  const [row] = await query<{ login: string }>(url.href, 'SELECT current_user AS login FROM counts LIMIT 1');
+  if (row?.login !== acme.name) throw new Error(`its login is ${row?.login}`);
+  const stored = (await readdir(path.dirname(file))).filter((name) => name.includes(acme.group ?? ''));
+  const expected = [acme.ref, ...(acme.previous === null ? [] : [acme.previous])].map((ref) => path.basename(ref));
+  if (stored.toSorted().join() !== expected.toSorted().join()) throw new Error(`stored are ${stored.join(', ')}`);
 }
 
 export function checksumBystanders(sandbox: Sandbox, { prepared }: SweptCommand): Promise<Map<string, string>> | Map<string, string> {

@@ -30,6 +30,8 @@ interface TenantRow {
   readonly migrations_hash: string | null;
   readonly home_operation_id: string;
   readonly operation: { readonly id: string } | null;
+  readonly login: { readonly current: string | null; readonly next: string | null } | null;
+  readonly credential_ref: string | null;
 }
 
 interface FoundHome extends Home {
@@ -87,12 +89,43 @@ async function findViolations(options: InvariantsOptions): Promise<string[]> {
     else if (owner.id !== marker.tenant || owner.home_operation_id !== marker.operation)
       violations.push(`${name} of ${owner.id} carries another marker`);
   }
+  violations.push(...(await findLoginViolations(adminUrl, registry?.id ?? '', live)));
   violations.push(...(await findLeftovers(options)));
   violations.push(...(await findBrokenChains(registryUrl)));
   for (const [id, checksum] of options.bystanders ?? []) {
     const tenant = tenants.find((row) => row.id === id);
     if (tenant === undefined) violations.push(`${id}, a bystander, is not registered any more`);
     else if ((await checksumHome(adminUrl, tenant)) !== checksum) violations.push(`${id}, a bystander, was changed`);
+  }
+  return violations;
+}
+
+interface LoginRole {
+  readonly name: string;
+  readonly can_login: boolean;
+  readonly operation: string | null;
+}
+
+/** Every login is a living tenant's, and every tenant that has one has it as the registry says. */
+async function findLoginViolations(adminUrl: string, registry: string, live: readonly TenantRow[]): Promise<string[]> {
+  const roles = await query<LoginRole>(
+    adminUrl,
+    `SELECT rolname AS name, rolcanlogin AS can_login, substr(comment, 9)::jsonb ->> 'operation' AS operation
+       FROM (SELECT rolname, rolcanlogin, shobj_description(oid, 'pg_authid') AS comment FROM pg_roles) r
+      WHERE comment LIKE 'tenancy:{%' AND substr(comment, 9)::jsonb ->> 'registry' = $1`,
+    [registry],
+  );
+  const violations: string[] = [];
+  for (const { name, operation } of roles.filter((role) => role.operation !== null)) {
+    if (!live.some((tenant) => tenant.home_operation_id === operation)) violations.push(`the login ${name} is an orphan`);
+  }
+  for (const { id, status, login, credential_ref } of live.filter((tenant) => tenant.login !== null)) {
+    if (login?.next != null) violations.push(`${id}: its login ${login.next} is still being made`);
+    if (credential_ref === null) violations.push(`${id}: nobody knows where its password is`);
+    const role = roles.find(({ name }) => name === login?.current);
+    if (role === undefined) violations.push(`${id}: its login ${login?.current} is not there`);
+    else if (role.can_login !== (status === 'active'))
+      violations.push(`${id} is ${status}, and its login ${role.can_login ? 'is' : 'is not'} let in`);
   }
   return violations;
 }
@@ -181,7 +214,7 @@ function retainedName({ home_operation_id: operation }: TenantRow): string {
 }
 
 const READ_TENANTS = `
-  SELECT id, status, driver, name, schema_version, migrations_hash, home_operation_id, operation FROM tenancy.tenants ORDER BY id`;
+  SELECT id, status, driver, name, schema_version, migrations_hash, home_operation_id, operation, login, credential_ref FROM tenancy.tenants ORDER BY id`;
 
 /** Whatever carries the marker of this registry. */
 async function findHomes(adminUrl: string, registry: string): Promise<FoundHome[]> {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
+import { escapeIdentifier } from 'pg';
 import type { ClusterConfig } from '../../src/config/types.js';
 import { createTenancy } from '../../src/create-tenancy.js';
 import type { Tenancy } from '../../src/tenancy.js';
@@ -23,6 +24,8 @@ export interface SandboxProjectOptions {
   readonly configExtra?: string;
   /** So many homes are made ahead for what is provisioned, when a sandbox is prepared. @default no pool */
   readonly pool?: number;
+  /** Each tenant has a login of its own. */
+  readonly isIsolated?: boolean;
 }
 
 /** Where the commands of one test run: a registry and a cluster on one server of the driver's engine, and nothing else's. */
@@ -33,6 +36,8 @@ export interface Sandbox {
   readonly driver: SandboxDriver;
   /** What comes before the id in the physical name of a tenant. */
   readonly prefix: string;
+  /** Of the config, where references such as `file:` start. */
+  readonly directory: string;
   run(args: readonly string[], options?: Partial<CliOptions>): Promise<CliResult>;
   start(args: readonly string[], options?: Partial<CliOptions>): Promise<StartedCli>;
   /** Provisions in this process, which is faster than a command, with the migrations that were to be there `before`. */
@@ -56,6 +61,10 @@ export interface Sandbox {
   drop(): Promise<void>;
 }
 
+/** The registry's logins, and the group of them all. */
+const OWN_ROLES = `
+  SELECT rolname AS name FROM pg_roles, tenancy.registry WHERE shobj_description(pg_roles.oid, 'pg_authid') LIKE '%"registry":"' || registry.id || '"%'`;
+
 /** Two servers of a config are one in a sandbox; the URL comes with each command, so that one can go through a proxy. */
 const configSource = (options: SandboxProjectOptions): string => `export default {
   registry: { url: process.env.SANDBOX_URL },
@@ -71,6 +80,7 @@ const configSource = (options: SandboxProjectOptions): string => `export default
           .join(', ')}],`
       : ''
   }
+  ${options.isIsolated ? `isolation: 'role', secrets: { directory: './secrets' },` : ''}
   ${options.configExtra ?? ''}
 };
 `;
@@ -88,7 +98,8 @@ export async function createSandboxProject(options: SandboxProjectOptions): Prom
   const project = await createProject({ migrations, seeds, files, config: configSource(options) });
   return {
     project,
-    open: (serverUrl, driver, gateway = serverUrl) => openSandbox(project, { serverUrl, gateway }, driver, options.pool ?? 0),
+    open: (serverUrl, driver, gateway = serverUrl) =>
+      openSandbox(project, { serverUrl, gateway }, driver, { pool: options.pool ?? 0, isIsolated: options.isIsolated ?? false }),
     remove: () => project.remove(),
   };
 }
@@ -102,7 +113,7 @@ async function openSandbox(
   project: TestProject,
   { serverUrl, gateway }: { readonly serverUrl: string; readonly gateway: string },
   driver: SandboxDriver,
-  pool: number,
+  { pool, isIsolated }: { readonly pool: number; readonly isIsolated: boolean },
 ): Promise<Sandbox> {
   const engine = await openSandboxEngine(driver);
   const name = `f_${randomBytes(5).toString('hex')}`;
@@ -125,6 +136,7 @@ async function openSandbox(
         templates: pool > 0 ? 'always' : 'auto',
         placement: ({ id }) => ({ cluster: 'main', driver, name: prefix + id }),
         migrations: { directory: path.join(project.directory, 'before') },
+        ...(isIsolated ? { isolation: 'role', secrets: { directory: './secrets' } } : {}),
       },
       { root: project.directory },
     );
@@ -159,6 +171,7 @@ async function openSandbox(
     name,
     driver,
     prefix,
+    directory: project.directory,
     prepare,
     retain,
     run: (args, options) => project.run(args, { ...options, env: { ...environment(commandUrl), ...options?.env } }),
@@ -177,7 +190,13 @@ async function openSandbox(
     homeUrl: (id) => (driver === 'postgres-schema' ? url : engine.urlOf(serverUrl, prefix + id)),
     drop: async () => {
       for (const proxy of proxies) await proxy.close();
+      // They outlive the database that tells whose they are.
+      const roles = isIsolated ? await engine.query(url, OWN_ROLES, []).catch(() => []) : [];
       await engine.drop(serverUrl, name);
+      if (roles.length > 0) {
+        const names = roles.map((row) => escapeIdentifier(String((row as { name: unknown }).name)));
+        await engine.query(serverUrl, `DROP ROLE ${names.join(', ')}`, []);
+      }
     },
   };
 }
