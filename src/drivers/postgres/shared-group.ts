@@ -70,18 +70,22 @@ function isDuplicate(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === '42710' || error.code === '23505');
 }
 
-/** Everybody but superusers and PostgreSQL's own roles, and ours. */
+/** Whoever owns something in this database, or was given something on or in it; without superusers, PostgreSQL's own roles and ours. */
 const READ_OTHERS = `
-  SELECT rolname AS name FROM pg_roles
-   WHERE NOT rolsuper AND rolname !~ '^pg_' AND coalesce(shobj_description(oid, 'pg_authid'), '') NOT LIKE 'tenancy:{%' ORDER BY rolname`;
+  SELECT rolname AS name FROM pg_roles r
+   WHERE NOT rolsuper AND rolname !~ '^pg_' AND coalesce(shobj_description(oid, 'pg_authid'), '') NOT LIKE 'tenancy:{%'
+     AND (rolname = current_user OR EXISTS (
+       SELECT FROM pg_shdepend s, pg_database d WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid AND d.datname = current_database()
+          AND (s.dbid = d.oid OR s.classid = 'pg_database'::regclass AND s.objid = d.oid)))
+   ORDER BY rolname`;
 
 const IS_OPEN = `
   SELECT a.privilege_type AS privilege FROM pg_namespace n CROSS JOIN LATERAL aclexplode(coalesce(nspacl, acldefault('n', nspowner))) a
    WHERE nspname = 'public' AND a.grantee = 0`;
 
 /**
- * Nobody may make anything in `public`, and no tenant's login looks into it. Whoever is there already (the application's own logins) keeps the right to use it, given by name:
- * a role that is made later has to be given it.
+ * Nobody may make anything in `public`, and no tenant's login looks into it. Whoever has something in this database (the application's own logins) keeps the right to use
+ * it, given by name: a role that comes later has to be given it.
  */
 async function closePublic(client: Client): Promise<string[]> {
   const { rows: open } = await client.query<{ privilege: string }>(IS_OPEN);
