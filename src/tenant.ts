@@ -8,10 +8,10 @@ export type TenantId = string & { readonly [brand]: 'TenantId' };
 /**
  * ```
  * pending → provisioning → active ⇄ suspended → deprovisioning → deprovisioned
- *                │              ↑                  │   │  ↑
- *                │              └──── retained ←───┼───┘  │ (purge)
- *                │                       └─────────┼──────┘
- *                └───────────→ failed ←────────────┘        (left by the same command again)
+ *                │            ↑                   │   │   ↑
+ *                │            └───── retained ←───┘   │   │     (undelete, or
+ *                │                      └─────────────┼───┘      purge)
+ *                └───────────→ failed ←───────────────┘         (left by the same command again)
  * ```
  * A retained tenant is closed and not yet dropped: `undelete` brings it back whole, `purge` drops it when its time is over.
  * A failed *migration* leaves an active tenant active: it is behind, not gone.
