@@ -139,7 +139,13 @@ function createDeadline(run: RunContext, tenant: Tenant): { readonly signal: Abo
   return { signal: controller.signal, clear: () => clearTimeout(timer) };
 }
 
-const REFUSALS: ReadonlySet<string> = new Set(['TENANCY_STATE_REFUSED', 'TENANCY_DEPROVISION_REFUSED', 'TENANCY_RETENTION_UNEXPIRED']);
+/** `TENANCY_STATE_MOVED`: what the tenant is by now is another's work, with which we have nothing to do. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  'TENANCY_STATE_REFUSED',
+  'TENANCY_DEPROVISION_REFUSED',
+  'TENANCY_RETENTION_UNEXPIRED',
+  'TENANCY_STATE_MOVED',
+]);
 
 /** What was known of the tenant still holds: it was refused before anything was done, or stopped, or only its access was changed, or it was only looked at. */
 function isUntouched(command: RunCommand, { outcome: { outcome, error }, result }: Ending): boolean {
