@@ -89,7 +89,9 @@ export async function dropMysqlNames(admin: string, name: string): Promise<void>
   }
   const owned = 'SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name = ? OR schema_name LIKE ?';
   for (const database of await queryMysql<{ name: string }>(admin, owned, [name, below])) {
-    await queryMysql(admin, `DROP DATABASE IF EXISTS ${escapeId(database.name, true)}`);
+    const drop = `DROP DATABASE IF EXISTS ${escapeId(database.name, true)}`;
+    // A statement of a client that was killed may just have made another table in it.
+    await queryMysql(admin, drop).catch(() => queryMysql(admin, drop));
   }
   const users = 'SELECT user AS name, host AS host FROM mysql.user WHERE user LIKE ?';
   for (const user of await queryMysql<{ name: string; host: string }>(admin, users, [below])) {

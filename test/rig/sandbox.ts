@@ -47,7 +47,7 @@ export interface Sandbox {
   /** A proxy in front of the server. Closed with the sandbox. */
   openProxy(): Promise<CrashProxy>;
   /** Starts a command whose every connection goes through a proxy. */
-  startThrough(proxy: Pick<TcpProxy, 'url'>, args: readonly string[]): Promise<StartedCli>;
+  startThrough(proxy: Pick<TcpProxy, 'url'>, args: readonly string[], options?: Partial<CliOptions>): Promise<StartedCli>;
   isLeased(id: string): Promise<boolean>;
   /** Lets every lease run out at once, as if their time had passed. */
   expireLeases(): Promise<void>;
@@ -181,7 +181,7 @@ async function openSandbox(
       proxies.push(proxy);
       return proxy;
     },
-    startThrough: (proxy, args) => project.start(args, { env: environment(proxy.url) }),
+    startThrough: (proxy, args, options) => project.start(args, { ...options, env: { ...environment(proxy.url), ...options?.env } }),
     isLeased: (id) => engine.isLeased(url, id),
     expireLeases: () => engine.expireLeases(url),
     readTenant: (id) => engine.readTenant(url, id),

@@ -1,0 +1,17 @@
+import { startMongoDeployment } from '../rig/mongodb/deployment.js';
+
+import { describeDoubleCrash } from './double-crash-suite.js';
+import { deprovision, firstProvision, migrate, provision } from './fixtures.js';
+import { pendingMongodb } from './fixtures-mongodb.js';
+import { describeRace } from './race-suite.js';
+import { describeZombie } from './zombie-suite.js';
+
+const driver = 'mongodb-database';
+const project = pendingMongodb;
+const startServer = () => startMongoDeployment();
+const swept = [provision, migrate, deprovision].map((command) => ({ driver, command, project }) as const);
+
+describeDoubleCrash({ startServer, swept }, { pairs: 2 });
+describeRace({ startServer, swept: [firstProvision, migrate, deprovision].map((command) => ({ driver, command, project }) as const) });
+// MongoDB drops whatever has the name when a drop arrives: what was sent can't be recalled, so it is stopped before that.
+describeZombie({ startServer, swept }, { dropsBy: /^usersInfo/ });

@@ -1,0 +1,174 @@
+import pLimit from 'p-limit';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { checkInvariants, checksumTenants } from '../rig/check-invariants.js';
+import type { CliResult, StartedCli } from '../rig/cli.js';
+import type { KillPoint } from '../rig/crash.js';
+import { createRequestProxy } from '../rig/request-proxy.js';
+import type { Sandbox } from '../rig/sandbox.js';
+import type { RequestVerdict } from '../rig/tcp-proxy.js';
+import { deprovision, provision } from './fixtures.js';
+import { readRun } from './read-run.js';
+import { choosePoints, isWholeSweep, seed } from './sweep.js';
+import { type FaultSuite, type Swept, usePlace } from './use-place.js';
+
+const limit = pLimit(10);
+/** For as long as the others take. */
+const STANDS_STILL_MS = 180_000;
+
+interface Stopped {
+  readonly zombie: StartedCli;
+  readonly sql: string;
+  /** Lets the request on, and the process with it. */
+  wake(): Promise<CliResult>;
+}
+
+export interface ZombieOptions {
+  /** A request of a deprovision by the first driver that is swept, from which on it takes things away. */
+  readonly dropsBy: RegExp;
+}
+
+/**
+ * A process that is stopped past its lease (a laptop's lid, a paused container), its last request still on the way, while
+ * another takes over and finishes. When it wakes, it must not say that it did what the other did, and must change nothing.
+ */
+export function describeZombie(suite: FaultSuite, { dropsBy }: ZombieOptions): void {
+  describe('6 zombie: a process that wakes after another has taken over', { timeout: isWholeSweep ? 3_600_000 : 300_000 }, () => {
+    const place = usePlace(suite);
+    beforeAll(() => void process.stdout.write(`zombies, seed ${seed}\n`));
+
+    async function stopAt(
+      sandbox: Sandbox,
+      args: readonly string[],
+      { request, phase }: Pick<KillPoint, 'phase'> & { readonly request: number | RegExp },
+    ): Promise<Stopped | null> {
+      let release = (): void => undefined;
+      const released = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      let tell: (sql: string) => void = () => undefined;
+      const reached = new Promise<string>((resolve) => {
+        tell = resolve;
+      });
+      let isStopped = false;
+      const proxy = await createRequestProxy(sandbox.url, {
+        onRequest: async (seen): Promise<RequestVerdict> => {
+          if (!isStopped && seen.phase === phase && (typeof request === 'number' ? seen.number === request : request.test(seen.sql))) {
+            isStopped = true;
+            (await starting).kill('SIGSTOP');
+            tell(seen.sql);
+          }
+          // What its other connections have on the way is held up as well.
+          if (isStopped) await released;
+          return 'forward';
+        },
+      });
+      const starting = sandbox.startThrough(proxy, [...args, '--json'], { timeoutMs: STANDS_STILL_MS });
+      const zombie = await starting;
+      const sql = await Promise.race([reached, zombie.result.then(() => null)]);
+      if (sql === null) {
+        await proxy.close();
+        return null;
+      }
+      return {
+        zombie,
+        sql,
+        wake: async () => {
+          release();
+          zombie.kill('SIGCONT');
+          const result = await zombie.result;
+          await proxy.close();
+          return result;
+        },
+      };
+    }
+
+    /** `isReal`: the second process waits until the lease has run out by itself. */
+    async function tryPoint(swept: Swept, point: KillPoint, isReal: boolean): Promise<string | null> {
+      const { driver, command } = swept;
+      const sandbox = await place.projectOf(swept).open(place.serverUrl, driver);
+      let what = `${command.name} by ${driver}, stopped ${point.phase} request ${point.request}`;
+      let stopped: Stopped | null = null;
+      try {
+        await sandbox.prepare(command.prepared);
+        const bystanders = await checksumTenants(sandbox.url, sandbox.url, ['bystander']);
+        stopped = await stopAt(sandbox, command.args, point);
+        if (stopped === null) return null;
+        what += ` (${stopped.sql.replace(/\s+/g, ' ').trim().slice(0, 100)})`;
+        if (!isReal) await sandbox.expireLeases();
+        const second = readRun(await sandbox.run([...command.args, '--json']));
+        // A transaction that the sleeper has open goes on for as long as it sleeps, and holds the tenant's lock: that is said, and no more.
+        const isBusy = second.finished.exitCode !== 0 && second.finished.failed[0]?.error?.code === 'TENANCY_TENANT_BUSY';
+        if (second.finished.exitCode !== 0 && !isBusy) throw new Error(`the second run failed: ${JSON.stringify(second.finished)}`);
+        const hasTakenOver = second.finished.counts.applied === 1;
+        const before = hasTakenOver ? await readAcme(sandbox) : null;
+        const woken = readRun(await stopped.wake());
+        if (woken.finished.counts.applied + second.finished.counts.applied > 1) {
+          throw new Error(`both say that they did it: ${JSON.stringify([second.finished, woken.finished])}`);
+        }
+        if (woken.finished.exitCode === 0 && hasTakenOver && woken.finished.counts['up-to-date'] !== 1) {
+          throw new Error(`it ended with 0: ${JSON.stringify(woken.finished)}`);
+        }
+        if (isBusy) {
+          await sandbox.expireLeases();
+          const third = readRun(await sandbox.run([...command.args, '--json']));
+          if (third.finished.exitCode !== 0) throw new Error(`the third run failed: ${JSON.stringify(third.finished)}`);
+        } else if (hasTakenOver) {
+          const after = await readAcme(sandbox);
+          // One whose connection was ended may try again, with a lease of its own: what it finds done, it may confirm.
+          const isConfirmed = woken.finished.counts['up-to-date'] === 1 && withoutTime(after) === withoutTime(before ?? '');
+          if (after !== before && !isConfirmed) throw new Error(`it changed something: ${before} became ${after}`);
+        }
+        await checkInvariants({ adminUrl: sandbox.url, registryUrl: sandbox.url, bystanders });
+        return null;
+      } catch (error) {
+        return `${what}: ${error instanceof Error ? error.message : String(error)}`;
+      } finally {
+        stopped?.zombie.kill('SIGKILL');
+        await sandbox.drop();
+      }
+    }
+
+    it('does not drop the home of the same id in its next life', async ({ skip }) => {
+      const [swept] = suite.swept;
+      if (swept === undefined) return skip('nothing is swept');
+      const sandbox = await place.projectOf(swept).open(place.serverUrl, swept.driver);
+      try {
+        await sandbox.prepare(['acme']);
+        const stopped = await stopAt(sandbox, deprovision.args, { request: dropsBy, phase: 'before' });
+        await sandbox.expireLeases();
+        for (const { args } of [deprovision, provision]) expect((await sandbox.run(args)).exitCode).toBe(0);
+        const before = await readAcme(sandbox);
+        const woken = readRun((await stopped?.wake()) ?? { stdout: '', stderr: 'it was not stopped', exitCode: 0 });
+        expect(woken.finished.exitCode).not.toBe(0);
+        expect(withoutTime(await readAcme(sandbox))).toBe(withoutTime(before));
+        await checkInvariants({ adminUrl: sandbox.url, registryUrl: sandbox.url });
+      } finally {
+        await sandbox.drop();
+      }
+    });
+
+    it.concurrent.for([...suite.swept])('$command.name by $driver', async (swept, { task }) => {
+      const chosen = await choosePoints(place.projectOf(swept), place.serverUrl, swept.driver, swept.command);
+      // Those that the server goes on with alone are always among them.
+      const always = chosen.filter(({ phase }) => phase === 'during').map(({ request }) => ({ request, phase: 'before' as const }));
+      const sampled = chosen.filter(({ phase }, index) => phase !== 'during' && (isWholeSweep || index % 2 === 0));
+      const points = [...sampled, ...(isWholeSweep ? [] : always)];
+      const middle = Math.floor(points.length / 2);
+      const failures = await Promise.all(points.map((point, index) => limit(() => tryPoint(swept, point, index === middle))));
+      const failed = failures.filter((failure) => failure !== null);
+      task.meta.points = { tried: failures.length, converged: failures.length - failed.length };
+      expect(failed).toEqual([]);
+    });
+  });
+}
+
+/** All that the registry says of the tenant, but for who holds it, and all that is in its home. */
+async function readAcme(sandbox: Sandbox): Promise<string> {
+  const record = await sandbox.readRecord('acme');
+  const sums = record?.['status'] === 'active' ? await checksumTenants(sandbox.url, sandbox.url, ['acme']) : new Map();
+  return JSON.stringify([record, ...sums]);
+}
+
+function withoutTime(record: string): string {
+  return record.replace(/"updated_?at":"[^"]*"/i, '');
+}
