@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createScene, type JsonRun, type Scene } from './scene.js';
 import { listFindings } from './verify-findings.js';
@@ -82,4 +84,83 @@ describe.concurrent('verify of schema tenants', () => {
     const clean = await verify(scene, '--all');
     expect([clean.exitCode, listFindings(clean)]).toEqual([0, []]);
   });
+
+  test('with a migrator of the user’s compares what that one reads, and says that structures are not', {
+    timeout: 60_000,
+  }, async (scope) => {
+    const scene = await createScene(scope, (db) => ({
+      databaseUrl: db.url,
+      configExtra: `hooks: { migrate: { type: 'migrator', name: 'ours', target: async () => 'v2',
+        run: (ctx) => ctx.db.query("CREATE TABLE IF NOT EXISTS versions AS SELECT 'v2' AS v"),
+        readVersion: async (ctx) => (await ctx.db.query('SELECT v FROM versions').catch(() => ({ rows: [] }))).rows[0]?.v ?? null } },`,
+    }));
+    await scene.write('tenancy.config.mjs', (await readConfig(scene)).replace(/migrations: .*$/m, ''));
+    await scene.ok(['tenant', 'provision', 'acme', 'beta']);
+    await scene.db.query(`UPDATE tenant_beta.versions SET v = 'v1'`);
+    const run = await verify(scene, '--all');
+    expect([run.exitCode, listFindings(run)]).toEqual([
+      3,
+      ['structure-unchecked acme found', 'structure-unchecked beta found', 'version-skewed beta found'],
+    ]);
+    await scene.db.query('DROP TABLE tenant_beta.versions');
+    await scene.ok(['tenant', 'migrate', 'beta', '--force-verify']);
+    expect((await verify(scene, '--all')).exitCode).toBe(0);
+  });
+
+  test('is a run like the others: kept, retold, reported for CI, narrowed to who had findings, and to be had from a program', {
+    timeout: 60_000,
+  }, async (scope) => {
+    const scene = await createScene(scope);
+    await scene.ok(['tenant', 'provision', 'a', 'b', 'c']);
+    await scene.db.query('ALTER TABLE tenant_b.accounts ADD phone text');
+    const plain = await scene.run(['tenant', 'verify', '--all', '--junit', 'verify.xml']);
+    expect(plain.exitCode).toBe(0);
+    expect(plain.stdout).toContain('drift  structure-differs (1 finding)\n  b: column phone of table accounts is not of the migrations\n');
+    expect(await readFile(path.join(scene.directory, 'verify.xml'), 'utf8')).toContain('type="TENANCY_TENANT_DRIFTED"');
+    const shown = await scene.run(['run', 'show', 'last']);
+    expect(shown.stdout).toContain('with findings');
+    expect((await scene.run(['run', 'retry', 'last'])).stderr).toContain('it was a verify');
+    const failed = await verify(scene, '--failed');
+    expect([failed.exitCode, failed.finished.counts.unverified, failed.finished.counts['up-to-date']]).toEqual([3, 1, 0]);
+    // Who asked for nothing, for what is nobody's, or for what would do nothing, is told so before anything is looked at.
+    for (const args of [[], ['a', '--all'], ['a', '--dry-run'], ['zzz'], ['../a']])
+      expect((await scene.json(['tenant', 'verify', ...args])).exitCode).toBe(2);
+
+    const { createTenancy } = await import('../../src/create-tenancy.js');
+    const events: string[] = [];
+    const tenancy = await createTenancy(
+      {
+        registry: { url: scene.db.url },
+        clusters: { main: { url: scene.db.url } },
+        placement: { cluster: 'main', driver: 'postgres-schema', name: 'tenant_{id}' },
+        migrations: { directory: path.join(scene.directory, 'migrations') },
+      },
+      { onEvent: (event) => void events.push(event.type) },
+    );
+    scope.onTestFinished(() => tenancy.close());
+    const report = await tenancy.verify({ all: true });
+    expect([report.findings, report.fixed, report.exitCode]).toEqual([1, 0, 0]);
+    expect(events).toContain('tenant.finding');
+    await scene.db.query('ALTER TABLE tenant_b.accounts DROP phone');
+    expect(await tenancy.verify({ ids: ['b'] }, { exitCodeOfFindings: 3 })).toMatchObject({ findings: 0, exitCode: 0 });
+  });
+
+  test('leaves whom another process works on, and says that it could not look', async (scope) => {
+    const scene = await createScene(scope);
+    await scene.ok(['tenant', 'provision', 'a', 'b']);
+    await scene.db.query(
+      `UPDATE tenancy.tenants SET lease_owner = 'o', lease_host = 'h', lease_since = now(), lease_expires_at = now() + interval '1 hour' WHERE id = 'a'`,
+    );
+    const run = await verify(scene, '--all', '--lease-wait', '0s');
+    expect([run.exitCode, run.finished.failed.map(({ tenant, outcome, error }) => `${tenant} ${outcome} ${error?.code}`)]).toEqual([
+      1,
+      ['a failed TENANCY_LOCK_HELD'],
+    ]);
+    expect((await verify(scene, 'a', '--lease-wait', '0s')).exitCode).toBe(5);
+    expect(await scene.db.query(`SELECT lease_owner AS o, last_error FROM tenancy.tenants WHERE id = 'a'`)).toEqual([
+      { o: 'o', last_error: null },
+    ]);
+  });
 });
+
+const readConfig = ({ directory }: Scene): Promise<string> => readFile(path.join(directory, 'tenancy.config.mjs'), 'utf8');

@@ -3,7 +3,7 @@ import type { HomeInspection, HomeRight, Mendable, StructureItem, TenantTarget }
 import { loginNames } from '../login-names.js';
 import { type EngineContext, withClient } from './engine-context.js';
 import { quoteName, quotePath, quoteText } from './quote.js';
-import { readStructure } from './structure-sql.js';
+import { readStructure, withObjects } from './structure-sql.js';
 
 /** What differs between the two kinds of home. */
 export interface InspectedHome {
@@ -61,12 +61,11 @@ const LACKING = 5;
 /** No row where there is no such role. Our own tables are no business of the application's. */
 function readLacking(name: string, schema: string | null, group: string): string {
   const role = `(SELECT oid FROM pg_roles WHERE rolname = ${quoteText(group)})`;
-  const inHome = `${isIn(schema)} AND n.nspname <> '_tenancy'`;
-  return `SELECT what FROM (
+  return `${withObjects(schema)} SELECT what FROM (
     SELECT 1 AS place, 'CONNECT on the database' AS what FROM pg_database d WHERE d.datname = ${schema === null ? quoteText(name) : 'NULL'} AND NOT has_database_privilege(${role}, d.oid, 'CONNECT')
-    UNION ALL SELECT 2, 'USAGE on the schema ' || n.nspname FROM pg_namespace n WHERE ${inHome} AND NOT has_schema_privilege(${role}, n.oid, 'USAGE')
-    UNION ALL SELECT 3, p.privilege || ' on ' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE')) p (privilege)
-      WHERE ${inHome} AND c.relkind IN ('r', 'p') AND c.relname NOT IN ('_tenancy_migrations', '_tenancy_state') AND NOT has_table_privilege(${role}, c.oid, p.privilege)
+    UNION ALL SELECT 2, 'USAGE on the schema ' || n.nspname FROM homes n WHERE NOT has_schema_privilege(${role}, n.oid, 'USAGE')
+    UNION ALL SELECT 3, p.privilege || ' on ' || c.relname FROM relations c CROSS JOIN (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE')) p (privilege)
+      WHERE c.relkind IN ('r', 'p') AND NOT has_table_privilege(${role}, c.oid, p.privilege)
   ) AS lacking ORDER BY place, what LIMIT ${LACKING}`;
 }
 
@@ -76,9 +75,9 @@ function toItem({ kind, name, of, definition }: Row): StructureItem {
 
 /** `name` as it has to be written in a statement. Of a partitioned table one is valid when those of all partitions are. */
 function readInvalidIndexes(schema: string | null): string {
-  return `SELECT format('%I.%I', n.nspname, c.relname) AS name, t.relname AS "table", c.relkind = 'i' AND NOT i.indisexclusion AS can_mend
-  FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE NOT (i.indisvalid AND i.indisready AND i.indislive) AND ${isIn(schema)} ORDER BY 1`;
+  return `${withObjects(schema)} SELECT format('%I.%I', t.nspname, c.relname) AS name, t.relname AS "table", c.relkind = 'i' AND NOT i.indisexclusion AS can_mend
+  FROM relations t JOIN pg_index i ON i.indrelid = t.oid JOIN pg_class c ON c.oid = i.indexrelid
+ WHERE NOT (i.indisvalid AND i.indisready AND i.indislive) ORDER BY 1`;
 }
 
 function isIn(schema: string | null): string {

@@ -43,6 +43,23 @@ export function checkHistory(scope: TenantScope, history: TenantHistory): readon
   return findings;
 }
 
+/** With a migrator of the user's, which alone can read what a tenant has. */
+export async function checkForeignVersion(scope: TenantScope): Promise<readonly NewFinding[]> {
+  const { run, tenant } = scope;
+  const migrator = run.migrator.forDriver(tenant.driver);
+  // What a bare function has made is known by no version.
+  if (migrator.type !== 'foreign' || migrator.target === null || !MIGRATABLE.includes(tenant.status)) return [];
+  const { from } = await migrator.plan(scope);
+  if (from === tenant.schemaVersion) return [];
+  return [
+    {
+      code: 'version-skewed',
+      message: `${tenant.id} is recorded at ${tenant.schemaVersion ?? 'no version'}, and ${migrator.identity} finds it at ${from ?? 'none'}`,
+      repair: `tenancy tenant migrate ${tenant.id} --force-verify`,
+    },
+  ];
+}
+
 /** The registry and the files agree on what was applied, and the tenant alone says another thing of the same migrations. */
 function isChangedByHand(tenant: Tenant, { applied }: TenantHistory, drift: MigrationDrift | null, migrator: DriverMigrator): boolean {
   if (drift === null || drift.edited.length === 0) return false;

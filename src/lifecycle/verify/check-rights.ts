@@ -1,6 +1,7 @@
 import type { HomeInspection, HomeRight } from '../../drivers/driver.js';
 import { loginNames } from '../../drivers/login-names.js';
 import type { TenantScope } from '../run-context.js';
+import { touch } from '../touches.js';
 import { mayBeAddedTo } from './check-structure.js';
 import { rightKey } from './compare-structure.js';
 import type { NewFinding } from './finding-book.js';
@@ -72,13 +73,16 @@ function describeRight(scope: TenantScope, right: HomeRight, isCompared: boolean
   ];
 }
 
-function mendRight({ driver, target, signal, run, tenant }: TenantScope, right: HomeRight): Pick<NewFinding, 'fix'> {
+function mendRight(scope: TenantScope, right: HomeRight): Pick<NewFinding, 'fix'> {
+  const { driver, target, signal, run, tenant } = scope;
   const { mend } = driver;
   if (!mend) return {};
   return {
     fix: async () => {
       await run.leases.makeSure(tenant.id);
-      return mend(target, { type: 'right', right }, signal);
+      const detail = await mend(target, { type: 'right', right }, signal);
+      touch(scope, { what: 'revoke', detail });
+      return detail;
     },
   };
 }
@@ -109,7 +113,9 @@ export async function checkLogins(scope: TenantScope, home: HomeInspection): Pro
       repair: `\`tenancy tenant verify ${tenant.id} --fix\` locks it`,
       fix: async () => {
         await run.leases.makeSure(tenant.id);
-        return `locked: ${(await logins.lock(target, null, signal)).join(', ')}`;
+        const locked = await logins.lock(target, null, signal);
+        touch(scope, { what: 'revoke', detail: `locked ${locked.join(', ')}` });
+        return `locked: ${locked.join(', ')}`;
       },
     });
   } else if (!isSuspended && login.isLocked) {
@@ -120,6 +126,7 @@ export async function checkLogins(scope: TenantScope, home: HomeInspection): Pro
       fix: async () => {
         await run.leases.makeSure(tenant.id);
         await logins.unlock(target, [current], signal);
+        touch(scope, { what: 'grant', detail: `unlocked ${current}` });
         return `${current} can log in again`;
       },
     });
@@ -133,6 +140,7 @@ export async function checkLogins(scope: TenantScope, home: HomeInspection): Pro
       fix: async () => {
         await run.leases.makeSure(tenant.id);
         await logins.grant(target, signal);
+        touch(scope, { what: 'grant', detail: 'the rights of its login' });
         return 'its rights were given once more';
       },
     });

@@ -1,5 +1,6 @@
 import type { HomeInspection } from '../../drivers/driver.js';
 import type { TenantScope } from '../run-context.js';
+import { touch } from '../touches.js';
 import { compareStructure } from './compare-structure.js';
 import type { NewFinding } from './finding-book.js';
 import type { Reference } from './reference-homes.js';
@@ -50,7 +51,9 @@ function checkIndexes(scope: TenantScope, { invalidIndexes }: HomeInspection): r
       ? {
           fix: async () => {
             await run.leases.makeSure(tenant.id);
-            return (await driver.mend?.(target, { type: 'index', name }, signal)) ?? '';
+            const detail = (await driver.mend?.(target, { type: 'index', name }, signal)) ?? '';
+            touch(scope, { what: 'repair', detail: `${name}: ${detail}` });
+            return detail;
           },
         }
       : {}),

@@ -5,7 +5,7 @@ import type { TenantScope, TenantWork, WorkResult } from '../run-context.js';
 import { sessionOptions } from '../session-options.js';
 import { runStep } from '../steps.js';
 import { MIGRATABLE } from '../transitions.js';
-import { checkHistory } from './check-history.js';
+import { checkForeignVersion, checkHistory } from './check-history.js';
 import { checkLogins, checkRights } from './check-rights.js';
 import { checkStructure } from './check-structure.js';
 import { FindingBook, type FixMode, type NewFinding } from './finding-book.js';
@@ -60,7 +60,7 @@ async function* findAll(scope: TenantScope, references: ReferenceHomes | null): 
   // What isn't the tenant's is never entered, and what is half made or half dropped has no more to tell.
   if (presence.status !== 'ours' || !ENTERED.includes(tenant.status)) return;
   const history = await driver.withSession(target, sessionOptions(scope), (session) => session.readHistory());
-  const inHistory = checkHistory(scope, history);
+  const inHistory = [...checkHistory(scope, history), ...(await checkForeignVersion(scope))];
   yield* inHistory;
   const isSound = inHistory.length === 0;
   // Of what a tenant says wrongly that it has, no reference could be made.
