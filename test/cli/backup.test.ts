@@ -52,7 +52,9 @@ describeOn('postgresql-client', () => {
     const filesOf = (id: string): readonly string[] => (existsSync(folder(id)) ? readdirSync(folder(id)) : []);
     const dumpsOf = (id: string): readonly string[] => filesOf(id).filter((name) => name.endsWith('.dump'));
     const schemas = async (): Promise<readonly string[]> =>
-      (await query<{ name: string }>(url, `SELECT nspname AS name FROM pg_namespace WHERE nspname ~ '^tenant_' ORDER BY 1`)).map(({ name }) => name);
+      (await query<{ name: string }>(url, `SELECT nspname AS name FROM pg_namespace WHERE nspname ~ '^tenant_' ORDER BY 1`)).map(
+        ({ name }) => name,
+      );
 
     it('makes one of each, for its owner alone, and tells the hook, the events and the lists of it', async () => {
       const result = await project.run(['tenant', 'backup', '--all', '--json'], { env: { APP_URL: url } });
@@ -71,7 +73,7 @@ describeOn('postgresql-client', () => {
       expect(await tenancy(['tenant', 'migrate', '--all'])).toContain('2 tenants up to date');
     });
 
-    it('refuses what would overwrite, what is not there, what is another\'s, and what was changed, and writes nothing', async () => {
+    it("refuses what would overwrite, what is not there, what is another's, and what was changed, and writes nothing", async () => {
       const before = await schemas();
       expect(await tenancy(['tenant', 'restore', 'acme'], 4)).toContain('--as');
       await tenancy(['tenant', 'restore', 'nobody'], 2);
@@ -98,12 +100,14 @@ describeOn('postgresql-client', () => {
       const old = path.join(project.directory, 'pg_dump');
       writeFileSync(old, '#!/bin/sh\necho "pg_dump (PostgreSQL) 11.4"\n', { mode: 0o755 });
       expect(await tenancy(['tenant', 'backup', 'acme'], 2, { PG_DUMP: old })).toContain('pg_dump 11.4');
-      expect(await tenancy(['tenant', 'deprovision', 'acme', '--confirm', 'acme'], 2, { PG_DUMP: old })).toContain('too old for PostgreSQL 15');
+      expect(await tenancy(['tenant', 'deprovision', 'acme', '--confirm', 'acme'], 2, { PG_DUMP: old })).toContain(
+        'too old for PostgreSQL 15',
+      );
       expect(filesOf('acme')).toEqual(before);
       expect(await tenancy(['tenant', 'show', 'acme'])).toMatch(/status +active/);
     });
 
-    it('says where a directory can\'t be written to, and leaves nothing where a dump fails half way', async () => {
+    it("says where a directory can't be written to, and leaves nothing where a dump fails half way", async () => {
       writeFileSync(path.join(project.directory, 'occupied'), '');
       expect(await tenancy(['tenant', 'backup', 'acme'], 2, { BACKUPS: './occupied' })).toMatch(/no backup can be written to/);
       const failing = path.join(project.directory, 'failing', 'pg_dump');
@@ -121,8 +125,10 @@ describeOn('postgresql-client', () => {
       expect(await tenancy(['tenant', 'show', 'acme'])).toMatch(/status +active/);
     });
 
-    it('calls a deprovision off where what was made can\'t be shipped', async () => {
-      expect(await tenancy(['tenant', 'deprovision', 'acme', '--confirm', 'acme'], 1, { SHIPPING_FAILS: '1' })).toContain('the bucket is full');
+    it("calls a deprovision off where what was made can't be shipped", async () => {
+      expect(await tenancy(['tenant', 'deprovision', 'acme', '--confirm', 'acme'], 1, { SHIPPING_FAILS: '1' })).toContain(
+        'the bucket is full',
+      );
       expect(await tenancy(['tenant', 'show', 'acme'])).toMatch(/status +active/);
       expect(await schemas()).toContain('tenant_acme');
     });
@@ -145,7 +151,10 @@ describeOn('postgresql-client', () => {
 
     it('restores no routine whose text would go on working on the one that was backed up', async () => {
       await query(url, `CREATE FUNCTION tenant_globex.raid() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM tenant_globex.accounts'`);
-      await query(url, `CREATE FUNCTION tenant_globex.safe() RETURNS bigint LANGUAGE sql SET search_path = tenant_globex, pg_temp AS 'SELECT count(*) FROM accounts'`);
+      await query(
+        url,
+        `CREATE FUNCTION tenant_globex.safe() RETURNS bigint LANGUAGE sql SET search_path = tenant_globex, pg_temp AS 'SELECT count(*) FROM accounts'`,
+      );
       await tenancy(['tenant', 'backup', 'globex']);
       expect(await tenancy(['tenant', 'restore', 'globex', '--as', 'raider'], 4)).toContain('tenant_globex.raid()');
       expect(await tenancy(['tenant', 'show', 'raider'])).toMatch(/status +failed/);
@@ -153,7 +162,7 @@ describeOn('postgresql-client', () => {
       await query(url, 'DROP FUNCTION tenant_globex.raid()');
       await tenancy(['tenant', 'backup', 'globex']);
       await tenancy(['tenant', 'restore', 'globex', '--as', 'twin']);
-      await query(url, 'INSERT INTO tenant_twin.accounts (name) VALUES (\'one more\')');
+      await query(url, "INSERT INTO tenant_twin.accounts (name) VALUES ('one more')");
       const [twin] = await query<{ n: string; path: string }>(
         url,
         `SELECT tenant_twin.safe() AS n, (SELECT proconfig::text FROM pg_proc WHERE oid = 'tenant_twin.safe()'::regprocedure) AS path`,
@@ -164,7 +173,9 @@ describeOn('postgresql-client', () => {
 
     it('is brought back by a registry that knows nothing of it', async () => {
       await tenancy(['tenant', 'deprovision', 'globex', '--confirm', 'globex']);
-      await query(url, 'DELETE FROM tenancy.backups; UPDATE tenancy.fences SET fence = 0');
+      await query(url, 'DROP SCHEMA tenancy CASCADE');
+      await tenancy(['tenant', 'restore', 'globex'], 2);
+      await tenancy(['registry', 'init']);
       await tenancy(['tenant', 'restore', 'globex']);
       expect(await schemas()).toContain('tenant_globex');
       await tenancy(['tenant', 'migrate', 'globex', '--force-verify']);

@@ -65,6 +65,7 @@ function parseLine(line: string): unknown {
 
 export type DocumentName =
   | 'tenantList'
+  | 'backupList'
   | 'tenantShow'
   | 'fleetStatus'
   | 'runList'
