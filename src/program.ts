@@ -186,7 +186,10 @@ function addTenantCommands(tenant: Command, choose: Choose): void {
     .option('--rerun', 'it did not run, and is to be sent again')
     .option('--applied-up-to <version>', 'of a tenant that lost its history: the newest migration that it has, or none')
     .action((id, flags) => choose(async (context) => (await import('./commands/tenant-actions.js')).runRepair(context, id, flags)));
-  addSelection(addRunOptions(tenant.command('verify')))
+  addSelection(
+    addRunOptions(tenant.command('verify')),
+    'every tenant that is not deprovisioned; and what is on the servers and is nobody’s',
+  )
     .description('compare the registry with reality, with --all in both directions, and say what mends each finding')
     .option('--fix', 'mend what can be mended safely, and say what was done')
     .option('--dry-run', 'with --fix: say what would be mended; mends nothing')

@@ -98,7 +98,7 @@ export interface TenantDriver {
    * Mends one thing that `inspect` named, if it is still as it was: rebuilds an index that isn't valid, takes a right away. The answer says what was done.
    * @throws the engine's own error; what was there before is there still then.
    */
-  mend?(target: TenantTarget, what: Mendable, signal: AbortSignal): Promise<string>;
+  mend?(target: TenantTarget, what: Mendable, limits: Pick<SessionOptions, 'lockTimeoutMs' | 'signal'>): Promise<string>;
   /** A URL for the application and for child processes: bound to the tenant's schema or database. Carries the secret of the cluster's URL. */
   connectionUrl(target: TenantTarget): string;
   /** The database that the tenant lives in: its own, or the one that schema tenants share. */

@@ -34,10 +34,11 @@ export function addExecutor(command: Command): Command {
   return command.option('--executor <executor>', 'local: in this process; pg-boss: by `tenancy worker` processes, wherever they are');
 }
 
-export function addSelection(command: Command): Command {
+/** @param all what `--all` means */
+export function addSelection(command: Command, all = 'every tenant that is active or suspended'): Command {
   return command
     .argument('[id...]', 'tenant ids; - reads them from stdin, one a line')
-    .option('--all', 'every tenant that is active or suspended')
+    .option('--all', all)
     .option('--label <key=value>', 'with this label (repeatable)', collect)
     .option('--cluster <name>', 'on this cluster (repeatable)', collect)
     .option('--status <status>', 'in this status (repeatable)', collect)

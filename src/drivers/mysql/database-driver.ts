@@ -44,7 +44,7 @@ export function createMysqlDatabaseDriver(context: EngineContext): TenantDriver 
     list: (page) => withConnection(context, undefined, (connection) => listHomes(connection, page, context.address.database)),
     inspect: (target, what, signal) => inspectDatabase(context, target, what, signal),
     backups: createMysqlBackups(context),
-    mend: (_target, what, signal) => mendDatabase(context, what, signal),
+    mend: (_target, what, { signal }) => mendDatabase(context, what, signal),
     connectionUrl: (target) => withMysqlDatabase(context.url, target.name),
     databaseName: (target) => target.name,
     clientCommand: (_target, url) => clientCommand(url, context.address.password !== ''),

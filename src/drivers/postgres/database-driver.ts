@@ -98,7 +98,7 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
       return databases.map(({ name, marker }) => ({ name, marker: marker && bareMarker(marker) }));
     },
     inspect: (target, what, signal) => inspectHome(context, target, inspectedAs(target), what, signal),
-    mend: (target, what, signal) => mendHome(context, inspectedAs(target), what, signal),
+    mend: (target, what, limits) => mendHome(context, inspectedAs(target), what, limits),
     backups: createPostgresBackups(context, { historySchema: HISTORY_SCHEMA }),
     connectionUrl: (target) => withDatabase(context.url, target.name),
     databaseName: (target) => target.name,

@@ -1,7 +1,8 @@
 import type { Client } from 'pg';
-import type { HomeInspection, HomeRight, Mendable, StructureItem, TenantTarget } from '../driver.js';
+import type { HomeInspection, HomeRight, Mendable, SessionOptions, StructureItem, TenantTarget } from '../driver.js';
 import { loginNames } from '../login-names.js';
-import { type EngineContext, withClient } from './engine-context.js';
+import { isDirectConnection } from './direct-connection.js';
+import { type EngineContext, sendTransaction, withClient } from './engine-context.js';
 import { quoteName, quotePath, quoteText } from './quote.js';
 import { readStructure, withObjects } from './structure-sql.js';
 
@@ -114,11 +115,25 @@ function toRight({ grantee, privilege, kind, name }: RightRow, home: string): Ho
   return { grantee, right: `${privilege} on ${what}`, revoke: `REVOKE ${privilege} ON ${kind} ${quoteName(name)} FROM ${whom}` };
 }
 
-export async function mendHome(context: EngineContext, home: InspectedHome, what: Mendable, signal: AbortSignal): Promise<string> {
+export async function mendHome(
+  context: EngineContext,
+  home: InspectedHome,
+  what: Mendable,
+  { lockTimeoutMs, signal }: Pick<SessionOptions, 'lockTimeoutMs' | 'signal'>,
+): Promise<string> {
   return withClient(context, home.database, signal, async (client) => {
-    if (what.type === 'index') return mendIndex(client, what.name);
-    await client.query(what.right.revoke);
-    return what.right.revoke;
+    if (what.type === 'right') {
+      await sendTransaction(client, `SET LOCAL lock_timeout TO ${lockTimeoutMs}; ${what.right.revoke}`);
+      return what.right.revoke;
+    }
+    // A rebuild is no transaction, and behind a pooler the setting would reach other clients.
+    const isDirect = await isDirectConnection(client);
+    if (isDirect) await client.query(`SET lock_timeout TO ${lockTimeoutMs}`);
+    try {
+      return await mendIndex(client, what.name);
+    } finally {
+      if (isDirect) await client.query('RESET lock_timeout');
+    }
   });
 }
 

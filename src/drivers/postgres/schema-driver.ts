@@ -70,7 +70,7 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
     },
     findAt: (targets, digest) => withClient(context, null, undefined, (client) => findSchemasAt(client, targets, digest)),
     inspect: (target, what, signal) => inspectHome(context, target, inspectedAs(target), what, signal),
-    mend: (target, what, signal) => mendHome(context, inspectedAs(target), what, signal),
+    mend: (target, what, limits) => mendHome(context, inspectedAs(target), what, limits),
     backups: createPostgresBackups(context, { historySchema: null }),
     connectionUrl: (target) => withSearchPath(context.url, [target.name, context.extensionsSchema]),
     databaseName: () => databaseOf(context.url),

@@ -80,7 +80,7 @@ function mendRight(scope: TenantScope, right: HomeRight): Pick<NewFinding, 'fix'
   return {
     fix: async () => {
       await run.leases.makeSure(tenant.id);
-      const detail = await mend(target, { type: 'right', right }, signal);
+      const detail = await mend(target, { type: 'right', right }, { lockTimeoutMs: run.limits.lockTimeoutMs, signal });
       touch(scope, { what: 'revoke', detail });
       return detail;
     },

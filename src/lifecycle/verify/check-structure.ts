@@ -51,7 +51,8 @@ function checkIndexes(scope: TenantScope, { invalidIndexes }: HomeInspection): r
       ? {
           fix: async () => {
             await run.leases.makeSure(tenant.id);
-            const detail = (await driver.mend?.(target, { type: 'index', name }, signal)) ?? '';
+            const detail =
+              (await driver.mend?.(target, { type: 'index', name }, { lockTimeoutMs: run.limits.lockTimeoutMs, signal })) ?? '';
             touch(scope, { what: 'repair', detail: `${name}: ${detail}` });
             return detail;
           },

@@ -13,6 +13,9 @@ import { indexStructure, type ReferenceStructure } from './compare-structure.js'
 /** Begins the name under which the registry knows one; on the server it has a working name, as a template that is being made. */
 const PREFIX = 'tenancy_ref_';
 
+/** After an interrupt somebody waits for the end. */
+const CLEAN_UP_MS = 10_000;
+
 export type Reference =
   | { readonly status: 'made'; readonly structure: ReferenceStructure }
   | { readonly status: 'none'; readonly reason: string };
@@ -63,9 +66,12 @@ export function createReferenceHomes(run: RunContext, signal: AbortSignal): Refe
       }
       return { status: 'made', structure: indexStructure(await driver.inspect(target, { structure: true }, signal)) };
     } finally {
-      await registry.takePreparedHome(id, { ...lease, from: ['making'], to: 'dropping' });
-      await driver.drop(target, signal);
-      await registry.forgetPreparedHome(id);
+      // Also after an abort. What can't be dropped now is dropped by whoever finds it in the registry later, and hides no failure.
+      await (async () => {
+        await registry.takePreparedHome(id, { ...lease, from: ['making'], to: 'dropping' });
+        await driver.drop(target, AbortSignal.timeout(CLEAN_UP_MS));
+        await registry.forgetPreparedHome(id);
+      })().catch(() => undefined);
     }
   }
 
