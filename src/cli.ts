@@ -7,6 +7,7 @@ import { EXIT, type ExitCode } from './errors/define.js';
 import type { Invocation } from './program/options.js';
 import { createProgram, type GlobalFlags } from './program.js';
 import type { OutputMode } from './reporters/reporter.js';
+import type { RunSoFar } from './reporters/run-so-far.js';
 
 /** How long what is open may take to close when the process ends over an error. */
 const CLOSE_MS = 2_000;
@@ -61,6 +62,7 @@ async function run(argv: readonly string[], endAtOnce: () => void): Promise<Exit
   endProcess = refuseExits(process);
   const output = fatalOutput(flags);
   let isEndTold = false;
+  let soFar: RunSoFar | null = null;
   const exit = async (code: ExitCode): Promise<void> => {
     const isToTell = output === 'json' && !isEndTold;
     isEndTold = true;
@@ -95,13 +97,16 @@ async function run(argv: readonly string[], endAtOnce: () => void): Promise<Exit
         if (event === 'run.started') interrupts.mind();
         else isEndTold = true;
       },
+      noteBroken: (run) => {
+        soFar = run;
+      },
       closeAtExit: (closer) => closers.push(closer),
       endAtOnce,
     });
   } catch (error) {
     isEndTold = true;
     endsByItself = true;
-    return await tellFatal(error, output, isColorful(flags, process.env));
+    return await tellFatal(error, output, isColorful(flags, process.env), soFar);
   } finally {
     await close();
   }
@@ -111,7 +116,7 @@ function createContext(
   cwd: string,
   globals: GlobalOptions,
   env: CommandContext['env'],
-): Omit<CommandContext, 'takeSignals' | 'noteRun' | 'closeAtExit' | 'endAtOnce'> {
+): Omit<CommandContext, 'takeSignals' | 'noteRun' | 'noteBroken' | 'closeAtExit' | 'endAtOnce'> {
   return {
     stdin: () => process.stdin,
     stdout: process.stdout,
@@ -217,9 +222,9 @@ async function endOfParsing(error: CommanderError, argv: readonly string[]): Pro
   return isDeprovision && error.code === 'commander.excessArguments' ? EXIT.refused : EXIT.usage;
 }
 
-async function tellFatal(error: unknown, output: OutputMode, isColorful: boolean): Promise<ExitCode> {
+async function tellFatal(error: unknown, output: OutputMode, isColorful: boolean, soFar: RunSoFar | null = null): Promise<ExitCode> {
   const { reportFatal } = await import('./reporters/fatal.js');
-  return reportFatal(error, { output, stdout: process.stdout, stderr: process.stderr, isColorful, version: readVersion() });
+  return reportFatal(error, { output, stdout: process.stdout, stderr: process.stderr, isColorful, version: readVersion(), soFar });
 }
 
 /** Also a command that is ended in the middle has a last word for machines. */

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import type { OutputMode } from '../reporters/reporter.js';
+import type { RunSoFar } from '../reporters/run-so-far.js';
 import type { RunSignals } from '../runs/execute-run.js';
 
 /** What a command may touch of the world outside: handed down by `cli.ts`, which alone knows the process. */
@@ -19,6 +20,8 @@ export interface CommandContext {
   takeSignals(): RunSignals;
   /** A run has begun, or has told its end. */
   noteRun(event: 'run.started' | 'run.finished'): void;
+  /** An error has ended a run that had begun: what it had come to is told with it. */
+  noteBroken(soFar: RunSoFar | null): void;
   /** Closed in any case before the process ends, also by a Ctrl-C. */
   closeAtExit(close: () => Promise<void>): void;
   /** Nothing of the user's is under way: the process may end as soon as the command has, without waiting for what is left to come to rest. */

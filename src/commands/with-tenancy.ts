@@ -5,6 +5,7 @@ import type { ResolvedConfig } from '../config/types.js';
 import type { ExitCode } from '../errors/define.js';
 import type { StampedRunEvent } from '../events.js';
 import { createReporter } from '../reporters/reporter.js';
+import { createRunSoFar } from '../reporters/run-so-far.js';
 import type { RunReport } from '../runs/report.js';
 import { openTenancy, type Tenancy } from '../tenancy.js';
 import type { CommandContext } from './context.js';
@@ -61,11 +62,13 @@ async function runReported(
   const config = await loadProject(context, command, flags);
   const { globals } = context;
   const reporter = await createReporter({ ...context, ...globals });
+  const soFar = createRunSoFar();
   const tenancy = openTenancy(config, {
     onEvent: (event) => {
       if (event.type === 'run.started' || event.type === 'run.finished') context.noteRun(event.type);
       if (event.type === 'run.started' && event.selected - event.upToDate >= MANY)
         void import('../util/small-heap.js').then(({ keepHeapSmall }) => keepHeapSmall()).catch(() => undefined);
+      soFar.note(event);
       reporter.report(event);
       besides(event);
     },
@@ -77,6 +80,9 @@ async function runReported(
   context.closeAtExit(() => tenancy.close());
   try {
     return (await use(tenancy)).exitCode;
+  } catch (error) {
+    context.noteBroken(soFar.read());
+    throw error;
   } finally {
     await reporter.finish();
   }

@@ -1,7 +1,10 @@
 import { setMaxListeners } from 'node:events';
+import { settlesWithin } from '../util/abort.js';
 import { closedError, type Waiter, WaitingLine } from './waiting-line.js';
 
 const IDLE_TIMEOUT_MS = 30_000;
+/** How long a connection may take to be made fit for the next; then it is closed. */
+const RESET_TIMEOUT_MS = 5_000;
 
 /** What is to be known of a connection that is lent. */
 export interface Lendable {
@@ -192,12 +195,12 @@ export class ConnectionLoans<C extends Lendable, K> {
 
   async #isFit(member: C): Promise<boolean> {
     if (member.isBroken || this.#line.isClosed) return false;
-    try {
-      await this.#care.reset(member);
-      return true;
-    } catch {
-      return false;
-    }
+    const resetting = this.#care.reset(member).then(
+      () => true,
+      () => false,
+    );
+    // A connection that has gone silent would keep its place, and whoever gives it back, for ever.
+    return (await settlesWithin(resetting, RESET_TIMEOUT_MS)) && resetting;
   }
 
   #keep(member: C): void {

@@ -8,7 +8,8 @@ import { describeError } from './describe.js';
 import { toJsonLine } from './json-line.js';
 import { createPalette } from './palette.js';
 import type { OutputMode } from './reporter.js';
-import { printError } from './summary.js';
+import type { RunSoFar } from './run-so-far.js';
+import { printCounts, printError } from './summary.js';
 
 export interface FatalOptions {
   readonly output: OutputMode;
@@ -16,13 +17,15 @@ export interface FatalOptions {
   readonly stderr: Writable;
   readonly isColorful: boolean;
   readonly version: string;
+  /** Of a run that had begun. */
+  readonly soFar?: RunSoFar | null;
 }
 
 /**
  * Words what ended a whole command: a refusal, a wrong config, a registry out of reach. In JSON it ends in the same event as any run.
  * Anything that isn't a `TenancyError` is a bug, and told with its stack.
  */
-export function reportFatal(error: unknown, { output, stdout, stderr, isColorful, version }: FatalOptions): ExitCode {
+export function reportFatal(error: unknown, { output, stdout, stderr, isColorful, version, soFar = null }: FatalOptions): ExitCode {
   const isExpected = error instanceof TenancyError;
   const exitCode = isExpected ? error.exitCode : EXIT.bug;
   const { code, message, hint } = describeError(error);
@@ -30,18 +33,17 @@ export function reportFatal(error: unknown, { output, stdout, stderr, isColorful
     const event: StampedRunEvent = {
       v: 1,
       at: new Date().toISOString(),
-      run: null,
       type: 'run.finished',
-      command: null,
-      counts: new Tally().counts,
-      failed: [],
-      ms: 0,
+      // What was told of its tenants holds.
+      ...(soFar ?? { run: null, command: null, counts: new Tally().counts, failed: [], ms: 0 }),
       exitCode,
       error: { code, message, ...(hint === undefined ? {} : { hint }), hook: null, retryable: isExpected && error.isRetryable, log: null },
     };
     stdout.write(`${toJsonLine(event)}\n`);
   } else {
-    stderr.write(`${printError({ code, message, ...(hint === undefined ? {} : { hint }) }, createPalette(isColorful)).join('\n')}\n`);
+    const palette = createPalette(isColorful);
+    if (soFar?.command) stderr.write(`  until then: ${printCounts(soFar.counts, soFar.command, palette)}\n`);
+    stderr.write(`${printError({ code, message, ...(hint === undefined ? {} : { hint }) }, palette).join('\n')}\n`);
   }
   if (!isExpected) {
     const stack = error instanceof Error ? (error.stack ?? '') : '';

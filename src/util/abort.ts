@@ -43,3 +43,20 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal):
     stop();
   }
 }
+
+/** Whether it settled in time, in whichever way. What comes later is nobody's any more. */
+export async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const overdue = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  const settled = promise.then(
+    () => true,
+    () => true,
+  );
+  try {
+    return await Promise.race([settled, overdue]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

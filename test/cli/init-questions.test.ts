@@ -55,6 +55,7 @@ async function answer(
     rows: () => 24,
     takeSignals: () => ({ drain: new AbortController().signal, abort: new AbortController().signal }),
     noteRun: () => undefined,
+    noteBroken: () => undefined,
     closeAtExit: () => undefined,
     endAtOnce: () => undefined,
   };

@@ -1,5 +1,6 @@
 import type { MongoClient, MongoClientOptions } from 'mongodb';
 import { TenancyError } from '../../errors.js';
+import { settlesWithin } from '../../util/abort.js';
 import { loadMongodb, type MongodbLibrary } from '../../util/load-mongodb.js';
 import { describeMongodbUrl, mongodbOptionOf, parseMongodbUrl } from '../../util/mongodb-url.js';
 import { remember } from '../../util/remember.js';
@@ -17,6 +18,9 @@ import { describeUnreachable } from './unreachable.js';
 const IDLE_TIMEOUT_MS = 30_000;
 /** An election is over in 12 s by default; the client's own 30 s are long for a command that nobody answers. */
 const SELECTION_TIMEOUT_MS = 15_000;
+const CLOSE_TIMEOUT_MS = 3_000;
+/** What ends others has nothing to wait for. */
+const CONTROL_TIMEOUT_MS = 3_000;
 
 /** Opens no connection yet: the first is made when somebody asks for it. */
 export async function openMongodbCluster(options: OpenClusterOptions): Promise<ClusterEngine> {
@@ -27,7 +31,7 @@ export async function openMongodbCluster(options: OpenClusterOptions): Promise<C
   const library = loadMongodb(`clusters.${cluster}`);
   const where = describeMongodbUrl(url);
   const client = createClient(library, options, { maxPoolSize: maxConnections, monitorCommands: true });
-  const control = new ControlClient(() => createClient(library, options, { maxPoolSize: 1 }));
+  const control = new ControlClient(() => createClient(library, options, { maxPoolSize: 1, socketTimeoutMS: CONTROL_TIMEOUT_MS }));
   const loans = new LoanQueue(maxConnections);
   const watch = new CommandWatch(client, (sessions) => control.killSessions(sessions));
   const connecting = new Map<MongoClient, Promise<unknown>>();
@@ -58,7 +62,8 @@ export async function openMongodbCluster(options: OpenClusterOptions): Promise<C
     describeUnreachable: (error) => describeUnreachable(cluster, where, error),
     close: async () => {
       loans.close();
-      await client.close();
+      // It says goodbye for its sessions, to whoever has gone silent too.
+      await settlesWithin(client.close(), CLOSE_TIMEOUT_MS);
     },
   };
 }

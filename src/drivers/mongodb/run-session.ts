@@ -1,5 +1,5 @@
 import { TenancyError } from '../../errors.js';
-import { untilOverdue } from '../../util/abort.js';
+import { settlesWithin, untilOverdue } from '../../util/abort.js';
 import type { SessionOptions, TenantSession, TenantTarget } from '../driver.js';
 import type { EngineContext } from './engine-context.js';
 
@@ -50,8 +50,9 @@ export async function runSession<T>(
     scope.close();
     // A promise that nobody awaited, a transaction that nobody ended: their tenant may be somebody else's from now on. Before the session
     // is given back to the client, who would lend it again.
-    await scope.endAll();
-    await session.endSession().catch(() => undefined);
+    await settlesWithin(scope.endAll(), ABORT_GRACE_MS);
+    // It ends a transaction that is open still: on a connection that has gone silent it waits for ever.
+    await settlesWithin(session.endSession(), ABORT_GRACE_MS);
     giveBack();
   }
 }

@@ -1,7 +1,11 @@
+import { settlesWithin } from '../../util/abort.js';
 import type { MysqlAddress } from '../../util/mysql-url.js';
 import { ConnectionLoans, type Loan } from '../connection-loans.js';
 import { type ConnectionOptions, openConnection, type ServerConnection } from './connection.js';
 import { interruptConnection } from './interrupt.js';
+
+/** A server has nothing to wait for before it answers. */
+const KILL_TIMEOUT_MS = 3_000;
 
 export interface BudgetOptions extends ConnectionOptions {
   readonly maxConnections: number;
@@ -57,8 +61,8 @@ export class ConnectionBudget {
   /** Ends the statement that a lent connection is at, from another connection; the connection stays. */
   async killStatement(target: ServerConnection): Promise<void> {
     const kill = async (control: ServerConnection): Promise<void> => {
-      // An error is the statement's, which was over; a connection that broke tells by itself.
-      await control.send(`KILL QUERY ${target.id}`).catch(() => undefined);
+      // An error is the statement's, which was over; a connection that broke tells by itself, and one that has gone silent is closed.
+      if (!(await settlesWithin(control.send(`KILL QUERY ${target.id}`), KILL_TIMEOUT_MS))) control.destroy();
     };
     if (await this.#loans.useIdle(kill)) return;
     const turn = this.#interrupting.then(async () => {
