@@ -2,7 +2,7 @@ import { TenancyError } from '../errors.js';
 import type { RunCommand } from '../events.js';
 import type { Tenant } from '../tenant.js';
 import type { OnVersion } from './migrator.js';
-import { nextOfLeaving } from './retained.js';
+import { FINISH_RESTORE, nextOfLeaving } from './retained.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { runStep } from './steps.js';
 import { MIGRATABLE } from './transitions.js';
@@ -26,7 +26,7 @@ export async function migrateTenant(scope: TenantScope, onVersion: OnVersion): P
 export function refuseStatus(tenant: Tenant, command: RunCommand): TenancyError {
   const { id, status, operation } = tenant;
   const next =
-    nextOfLeaving(tenant) ?? `finish it first: \`tenancy tenant ${operation?.type === 'restore' ? 'restore' : 'provision'} ${id}\``;
+    nextOfLeaving(tenant) ?? (operation?.type === 'restore' ? FINISH_RESTORE : `finish it first: \`tenancy tenant provision ${id}\``);
   const done = command === 'rollback' ? 'rolled back' : 'migrated';
   return new TenancyError('TENANCY_STATE_REFUSED', { tenant: id, status, command: done, next });
 }

@@ -8,3 +8,6 @@ export function nextOfLeaving({ id, status, operation, retainedUntil }: Tenant):
   if (!isLeaving) return null;
   return `finish it first: \`tenancy tenant ${retainedUntil === null ? 'deprovision' : 'purge'} ${id}\``;
 }
+
+/** It may have been begun under another tenant's id, with `--as`. */
+export const FINISH_RESTORE = 'finish it first: run the `tenancy tenant restore` that made it once more';

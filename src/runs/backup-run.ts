@@ -6,6 +6,7 @@ import { noMigrator } from '../lifecycle/migrator.js';
 import type { RunContext, RunLimits, TenantScope, WorkResult } from '../lifecycle/run-context.js';
 import { noJournal } from '../lifecycle/steps.js';
 import { MIGRATABLE } from '../lifecycle/transitions.js';
+import type { Registry, TenantFilter } from '../registry/registry.js';
 import type { DriverName } from '../tenant.js';
 import { announceRun, recordRun } from './begin-run.js';
 import { checkClusters } from './check-clusters.js';
@@ -38,14 +39,26 @@ export async function backUpTenants(workspace: Workspace, selection: TenantSelec
   await findMissing(registry, filter);
   const failedIn = selection.failed ? (await findLastFailed(registry, 'backup', filter.shard)).map(({ id }) => id) : undefined;
   const selected = failedIn === undefined ? filter : narrowToFailed(filter, failedIn);
+  return backUpFiltered(workspace, registry, { filter: selected, failedIn }, options);
+}
+
+/** The same for a filter that has been made and checked before, as by `run retry`. */
+export async function backUpFiltered(
+  workspace: Workspace,
+  registry: Registry,
+  { filter, failedIn }: { readonly filter: TenantFilter; readonly failedIn?: readonly string[] | undefined },
+  options: BackupOptions,
+): Promise<RunReport> {
+  const { config } = workspace;
+  requireWay(config);
   const { limits = {}, concurrency = null, maxFailures = null } = options;
   return workspace.withRun({ command: 'backup', registry, migrator: backupMigrator, limits, dryRun: false }, async (run) => {
-    const plan = await planRun({ config, registry, filter: selected, skipsKnown: false, concurrency, migrator: backupMigrator });
+    const plan = await planRun({ config, registry, filter, skipsKnown: false, concurrency, migrator: backupMigrator });
     announceRun(run, plan, null, null, { failedIn, shard: filter.shard });
     await checkClusters(run, plan);
     const ways = await planWays(run, plan, options.signals.abort);
     const how = {
-      filter: describeFilter(selected),
+      filter: describeFilter(filter),
       concurrency: concurrency ?? config.defaults.concurrency,
       maxFailures,
       limits: run.limits,

@@ -5,6 +5,7 @@ import { createRunMigrator } from '../lifecycle/migrator.js';
 import { MIGRATABLE } from '../lifecycle/transitions.js';
 import type { Registry, Run, TenantFilter } from '../registry/registry.js';
 import { TENANT_STATUSES } from '../tenant.js';
+import { backUpFiltered } from './backup-run.js';
 import { readCaution } from './caution.js';
 import { findRun } from './find-run.js';
 import { readTenants } from './lanes.js';
@@ -39,6 +40,8 @@ export async function retryRun(workspace: Workspace, runId: string, options: Ret
       return retryMigrate(workspace, registry, run, options);
     case 'provision':
       return provisionTenants(workspace, await listRetried(registry, run), { ...options, labels: readLabels(run) });
+    case 'backup':
+      return backUpFiltered(workspace, registry, { filter: readRetried(run) }, options);
     default:
       throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', {
         run: run.id,
@@ -57,14 +60,17 @@ async function retryMigrate(workspace: Workspace, registry: Registry, run: Run, 
     allowOutOfOrder,
     forceVerify: false,
   });
-  const isWhole = run.counts !== null;
-  const filter: TenantFilter = isWhole
-    ? { statuses: STANDING, ofRun: { runId: run.id, outcomes: RETRIED_OUTCOMES }, ...readShardOf(run) }
-    : readFilter(run);
+  const filter = readRetried(run);
   // As careful as the run was, but for what is asked anew.
   const caution = readCaution(run);
   const asked = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined && value !== null));
   return migrateFiltered(workspace, command, { registry, filter, migrator }, { ...options, ...caution, ...asked, to, allowOutOfOrder });
+}
+
+/** What it did not bring to a good end; of one that was killed, all of it. */
+function readRetried(run: Run): TenantFilter {
+  if (run.counts === null) return readFilter(run);
+  return { statuses: STANDING, ofRun: { runId: run.id, outcomes: RETRIED_OUTCOMES }, ...readShardOf(run) };
 }
 
 async function listRetried(registry: Registry, run: Run): Promise<readonly string[]> {
