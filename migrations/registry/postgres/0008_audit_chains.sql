@@ -28,7 +28,8 @@ RETURNS bytea LANGUAGE sql STABLE AS $$
       || encode(previous, 'hex'), 'UTF8'))
 $$;
 
-CREATE FUNCTION tenancy.chain_event() RETURNS trigger LANGUAGE plpgsql AS $$
+-- As the owner of the heads, so that nobody else needs the right to change them.
+CREATE FUNCTION tenancy.chain_event() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   its_chain CONSTANT text := coalesce(NEW.tenant, '*');
   head tenancy.audit_heads;
