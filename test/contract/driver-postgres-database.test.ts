@@ -3,8 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClusterEngine, TenantDriver, TenantTarget } from '../../src/drivers/driver.js';
 import { openClusterEngine } from '../../src/drivers/index.js';
 import { formatCreateDraft } from '../../src/drivers/postgres/database-create.js';
-import { draftName } from '../../src/drivers/postgres/working-names.js';
+import { draftName, droppedName } from '../../src/drivers/postgres/working-names.js';
 import { createTestDatabase, query, type TestDatabase, withDatabase } from '../rig/postgres.js';
+import { createTcpProxy } from '../rig/tcp-proxy.js';
 import { markerOf, sessionOptions } from './driver-suite.js';
 
 const never = new AbortController().signal;
@@ -146,6 +147,57 @@ describe('postgres-database', () => {
     await other.connect();
     expect(await driver.drop(home, never)).toBe('dropped');
     await expect(ended).resolves.toBeInstanceOf(Error);
+  });
+
+  it('drops this life of a tenant and no other, where it stood still right before any of its requests', async () => {
+    const standsStill = [/ALLOW_CONNECTIONS false/, /pg_terminate_backend/, /RENAME TO/, /^DROP DATABASE/];
+    for (const [index, request] of standsStill.entries()) {
+      const home = await create(`lives_${index}`);
+      let wakeUp: () => void = () => undefined;
+      let fallAsleep: () => void = () => undefined;
+      const asleep = new Promise<void>((resolve) => (fallAsleep = resolve));
+      const proxy = await createTcpProxy(database.url, {
+        onRequest: async ({ phase, sql }) => {
+          if (phase !== 'before' || !request.test(sql) || sql.includes('CREATE DATABASE')) return undefined;
+          fallAsleep();
+          await new Promise<void>((resolve) => (wakeUp = resolve));
+          return undefined;
+        },
+      });
+      const zombie = await openClusterEngine({
+        cluster: 'main',
+        url: proxy.url,
+        maxConnections: 1,
+        extensionsSchema: 'extensions',
+        applicationName: 'zombie',
+      });
+      try {
+        const late = zombie.driver('postgres-database').drop(home, never);
+        late.catch(() => undefined);
+        await asleep;
+        expect(await driver.drop(home, never)).toBe('dropped');
+        const next = { ...home, marker: markerOf(`lives_${index}`) };
+        await driver.create(next, never);
+        await run(next, 'CREATE TABLE t (id int)');
+        wakeUp();
+        await late.catch(() => undefined);
+        expect([request, await driver.probe(next)]).toEqual([request, { status: 'ours', isEmpty: false }]);
+        expect(await run(next, 'SELECT count(*)::int AS n FROM t')).toEqual([{ n: 0 }]);
+        expect(await driver.drop(next, never)).toBe('dropped');
+      } finally {
+        wakeUp();
+        await zombie.close();
+        await proxy.close();
+      }
+    }
+  });
+
+  it('finishes a drop that was interrupted behind the rename', async () => {
+    const home = await create('renamed');
+    await database.query(`ALTER DATABASE "${home.name}" RENAME TO "${droppedName(home.marker.operation)}"`);
+    expect(await driver.probe(home)).toEqual({ status: 'partial', isEmpty: true });
+    expect(await driver.drop(home, never)).toBe('dropped');
+    expect(await driver.probe(home)).toEqual({ status: 'absent' });
   });
 
   it('refuses a drop that PostgreSQL would refuse half way', async () => {

@@ -234,7 +234,7 @@ async function findHomes(adminUrl: string, registry: string): Promise<FoundHome[
 async function findLeftovers({ adminUrl, registryUrl, unfinished = [] }: InvariantsOptions): Promise<string[]> {
   const drafts = await query<{ name: string }>(
     adminUrl,
-    `SELECT datname AS name FROM pg_database WHERE starts_with(datname, 'tenancy_op_')`,
+    `SELECT datname AS name FROM pg_database WHERE starts_with(datname, 'tenancy_op_') OR starts_with(datname, 'tenancy_drop_')`,
   );
   const operations = await query<{ id: string; tenant: string; is_over: boolean }>(
     registryUrl,
@@ -247,7 +247,7 @@ async function findLeftovers({ adminUrl, registryUrl, unfinished = [] }: Invaria
     `SELECT name, tenant FROM tenancy.prepared_homes WHERE status = 'claimed'`,
   );
   const ours = drafts.filter(({ name }) =>
-    operations.some(({ id, tenant }) => name === `tenancy_op_${id}` && !unfinished.includes(tenant)),
+    operations.some(({ id, tenant }) => (name === `tenancy_op_${id}` || name === `tenancy_drop_${id}`) && !unfinished.includes(tenant)),
   );
   const steps = await query<{ what: string }>(
     registryUrl,

@@ -36,9 +36,9 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
   };
 
   const probe: TenantDriver['probe'] = async (target, { isFromOutside } = { isFromOutside: false }): Promise<Presence> => {
-    const { home, draft } = await readNow(target);
+    const { home, draft, dropping } = await readNow(target);
     // A draft is never entered, not even by us: a session in it would stand in the way of its renaming.
-    if (home === null) return draft === null ? { status: 'absent' } : { status: 'partial', isEmpty: true };
+    if (home === null) return draft === null && dropping === null ? { status: 'absent' } : { status: 'partial', isEmpty: true };
     if (home.marker === null) return { status: 'unmarked', isEmpty: await isEmpty(target.name, home) };
     if (!isSameMarker(home.marker, target.marker)) return { status: 'other', marker: bareMarker(home.marker) ?? home.marker };
     if (home.marker.retained && !home.isHalfDropped) return { status: 'retained' };

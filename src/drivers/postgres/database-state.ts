@@ -3,7 +3,7 @@ import { NOBODY } from '../../tenant.js';
 import type { BegunHome, TenantTarget } from '../driver.js';
 import { assertComment, type MarkerComment, parseMarker } from './marker.js';
 import { quoteText } from './quote.js';
-import { DRAFT, draftName } from './working-names.js';
+import { DRAFT, draftName, droppedName } from './working-names.js';
 
 export interface DatabaseState {
   readonly marker: MarkerComment | null;
@@ -19,6 +19,8 @@ export interface DatabaseState {
 export interface HomeState {
   readonly home: DatabaseState | null;
   readonly draft: DatabaseState | null;
+  /** Under the name that it is given for the drop. */
+  readonly dropping: DatabaseState | null;
 }
 
 /** A draft carries no marker: it is given one as it gets its name. Whose it is the operation tells. */
@@ -45,9 +47,10 @@ interface StateRow {
 }
 
 export async function readHome(client: Client, target: TenantTarget): Promise<HomeState> {
-  const draft = draftName(target.marker.operation);
-  const found = await readDatabases(client, [target.name, draft]);
-  return { home: found.get(target.name) ?? null, draft: found.get(draft) ?? null };
+  const { operation } = target.marker;
+  const found = await readDatabases(client, [target.name, draftName(operation), droppedName(operation)]);
+  const read = (name: string): DatabaseState | null => found.get(name) ?? null;
+  return { home: read(target.name), draft: read(draftName(operation)), dropping: read(droppedName(operation)) };
 }
 
 /** Those that are there, by name; in one round trip. */

@@ -8,6 +8,11 @@ export function draftName(operation: string): string {
   return `${DRAFT}${shorten(operation)}`;
 }
 
+/** The name that a database is given for the drop: so that the drop, which can't be made conditional, reaches this life of the tenant and no other. */
+export function droppedName(operation: string): string {
+  return `tenancy_drop_${shorten(operation)}`;
+}
+
 /** The name that a schema has while it is retained. Each life of a tenant has its own, which no tenant may be given. */
 export function retainedName(operation: string): string {
   return `tenancy_retained_${shorten(operation)}`;
