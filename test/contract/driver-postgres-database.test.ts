@@ -196,6 +196,7 @@ describe('postgres-database', () => {
     const home = await create('renamed');
     await database.query(`ALTER DATABASE "${home.name}" RENAME TO "${droppedName(home.marker.operation)}"`);
     expect(await driver.probe(home)).toEqual({ status: 'partial', isEmpty: true });
+    expect(await driver.cutAccess(home, never)).toMatchObject({ isEnforced: true });
     expect(await driver.drop(home, never)).toBe('dropped');
     expect(await driver.probe(home)).toEqual({ status: 'absent' });
   });

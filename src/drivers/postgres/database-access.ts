@@ -19,6 +19,9 @@ const NAMED = 5;
 export async function cutDatabaseAccess(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<AccessChange> {
   await context.budget.closeIdle(target.name);
   return withClient(context, null, signal, async (client) => {
+    const { home, draft, dropping } = await readHome(client, target);
+    // Nobody is let into what is half made or half dropped, and it may be gone the next moment.
+    if (home === null && (draft ?? dropping) !== null) return { isEnforced: true, detail: 'it was being made or dropped: nobody uses it' };
     await settleRaces(
       signal,
       () => false,
