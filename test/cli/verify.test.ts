@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createScene, type JsonRun, type Scene } from './scene.js';
+import { createScene, type JsonRun, type Scene, writeTwoClusterConfig } from './scene.js';
 import { listFindings } from './verify-findings.js';
 
 const verify = (scene: Scene, ...args: string[]): Promise<JsonRun> => scene.json(['tenant', 'verify', ...args, '--exit-code']);
@@ -123,7 +123,7 @@ describe.concurrent('verify of schema tenants', () => {
     const failed = await verify(scene, '--failed');
     expect([failed.exitCode, failed.finished.counts.unverified, failed.finished.counts['up-to-date']]).toEqual([3, 1, 0]);
     // Who asked for nothing, for what is nobody's, or for what would do nothing, is told so before anything is looked at.
-    for (const args of [[], ['a', '--all'], ['a', '--dry-run'], ['zzz'], ['../a']])
+    for (const args of [[], ['a', '--all'], ['a', '--dry-run'], ['zzz'], ['../a'], ['--cluster', 'typo']])
       expect((await scene.json(['tenant', 'verify', ...args])).exitCode).toBe(2);
 
     const { createTenancy } = await import('../../src/create-tenancy.js');
@@ -159,6 +159,23 @@ describe.concurrent('verify of schema tenants', () => {
     expect((await verify(scene, 'a', '--lease-wait', '0s')).exitCode).toBe(5);
     expect(await scene.db.query(`SELECT lease_owner AS o, last_error FROM tenancy.tenants WHERE id = 'a'`)).toEqual([
       { o: 'o', last_error: null },
+    ]);
+  });
+
+  test('looks at what it can where a server is away, and says what it could not', { timeout: 60_000 }, async (scope) => {
+    const scene = await createScene(scope, (db) => ({
+      config: writeTwoClusterConfig({ url: db.url }, { url: 'postgres://nobody@127.0.0.1:1/none' }),
+    }));
+    await scene.ok(['tenant', 'provision', 'a']);
+    await scene.db.query('CREATE SCHEMA stray');
+    await scene.db.query(
+      `COMMENT ON SCHEMA stray IS 'tenancy:{"tenant":"nobody","registry":"${await registryId(scene)}","operation":"o"}'`,
+    );
+    const run = await verify(scene, '--all');
+    expect([run.exitCode, listFindings(run), run.of('run.warned').map(({ code }) => code)]).toEqual([
+      1,
+      ['orphan-home stray found'],
+      ['TENANCY_CLUSTER_UNREACHABLE'],
     ]);
   });
 });

@@ -15,7 +15,8 @@ export async function findPrepared(scope: StrayScope): Promise<void> {
   // The server before the registry, and once more behind it: what is made, or given to a tenant, meanwhile is neither unknown nor missing.
   const before = await look();
   const known = (await run.registry.listPreparedHomes({ cluster })).filter((home) => home.driver === driver.name);
-  const there = new Set([...before, ...(await look())].map(({ name }) => name));
+  const after = await look();
+  const there = new Set([...before, ...after].map(({ name }) => name));
   const place = (name: string) => ({ tenant: null, cluster, driver: driver.name, name });
   for (const home of known) {
     if (home.status === 'ready' && !there.has(home.name) && !(await isThere(scope, home))) {
@@ -35,8 +36,9 @@ export async function findPrepared(scope: StrayScope): Promise<void> {
     }
   }
   const ids = new Set(known.map(({ id }) => id));
+  const still = new Set(after.map(({ name }) => name));
   for (const { name, marker } of before) {
-    if (ids.has(marker.operation) || !there.has(name)) continue;
+    if (ids.has(marker.operation) || !still.has(name)) continue;
     await book.add(place(name), {
       code: 'prepared-unknown',
       message: `${name} on cluster ${cluster} was made ahead, and the registry doesn't know it`,

@@ -1,8 +1,10 @@
 import type { ClusterEngine, TenantDriver } from '../../drivers/driver.js';
 import { driversOf } from '../../drivers/names.js';
+import { TenancyError } from '../../errors.js';
 import type { RunContext } from '../../lifecycle/run-context.js';
 import { FindingBook, type FixMode } from '../../lifecycle/verify/finding-book.js';
 import { dropLeftReferences } from '../../lifecycle/verify/reference-homes.js';
+import { redact } from '../../util/redact.js';
 import { findDrafts } from './find-drafts.js';
 import { findOrphans } from './find-orphans.js';
 import { findPrepared } from './find-prepared.js';
@@ -27,21 +29,36 @@ export async function findStrays(
     readonly registryDatabase: string | null;
     readonly signal: AbortSignal;
   },
-): Promise<FindingBook> {
+): Promise<{ readonly book: FindingBook; readonly unseen: number }> {
   const { clusters, mode, registryDatabase, signal } = options;
   const book = new FindingBook(run.emit, mode);
+  let unseen = 0;
   for (const cluster of clusters) {
-    const engine = await run.clusters.engine(cluster, 'verify');
-    for (const driver of openDrivers(engine)) {
+    try {
+      const engine = await run.clusters.engine(cluster, 'verify');
+      for (const driver of openDrivers(engine)) {
+        signal.throwIfAborted();
+        await lookThrough({ run, cluster, driver, book, registryDatabase, signal });
+      }
+    } catch (error) {
       signal.throwIfAborted();
-      const scope: StrayScope = { run, cluster, driver, book, registryDatabase, signal };
-      await dropLeftReferences(run, cluster, driver, signal);
-      await findOrphans(scope);
-      await findDrafts(scope);
-      await findPrepared(scope);
+      // The others, and the tenants, are looked at all the same.
+      unseen += 1;
+      const told = run.clusters.opened(cluster)?.describeUnreachable(error) ?? error;
+      const reason = redact(told instanceof Error ? told.message : String(told));
+      const message = `on cluster ${cluster} nothing but tenants could be looked for: ${reason}`;
+      run.emit({ type: 'run.warned', code: told instanceof TenancyError ? told.code : 'TENANCY_CLUSTER_UNREACHABLE', message });
     }
   }
-  return book;
+  return { book, unseen };
+}
+
+async function lookThrough(scope: StrayScope): Promise<void> {
+  const { run, cluster, driver, signal } = scope;
+  await dropLeftReferences(run, cluster, driver, signal);
+  await findOrphans(scope);
+  await findDrafts(scope);
+  await findPrepared(scope);
 }
 
 function openDrivers(engine: ClusterEngine): readonly TenantDriver[] {

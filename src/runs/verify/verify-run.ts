@@ -17,6 +17,7 @@ import { findMissing } from '../find-missing.js';
 import { planRun, type RunLane } from '../lanes.js';
 import { findLastFailed, narrowToFailed } from '../last-failed.js';
 import { describeFilter } from '../migrate-run.js';
+import { refuseUnknownClusters } from '../refuse-unknown-clusters.js';
 import type { RunReport } from '../report.js';
 import type { Workspace } from '../workspace.js';
 import { findStrays } from './find-strays.js';
@@ -49,6 +50,7 @@ export interface VerifyReport extends RunReport {
 /** Compares the registry with reality, in both directions where the whole fleet is asked for. */
 export async function verifyTenants(workspace: Workspace, selection: TenantSelection, options: VerifyOptions): Promise<VerifyReport> {
   const filter = parseSelection(selection, 'verify', VERIFIED);
+  refuseUnknownClusters(workspace.config, filter);
   const mode: FixMode = options.fix ? (options.dryRun ? 'dry' : 'fix') : 'none';
   const migrator = await createRunMigrator(workspace.config, { direction: 'up', to: null, allowOutOfOrder: true, forceVerify: true });
   const registry = await workspace.registry();
@@ -58,6 +60,7 @@ export async function verifyTenants(workspace: Workspace, selection: TenantSelec
   const { limits = {}, concurrency = null, signals, exitCodeOfFindings = EXIT.ok } = options;
   let findings = 0;
   let fixed = 0;
+  let unseen = 0;
   const report = await workspace.withRun({ command: 'verify', registry, migrator, limits, dryRun: false }, async (run) => {
     const plan = await planRun({ config: workspace.config, registry, filter: narrowed, skipsKnown: false, concurrency, migrator });
     announceRun(run, plan, null, null, { failedIn, shard: filter.shard });
@@ -71,8 +74,9 @@ export async function verifyTenants(workspace: Workspace, selection: TenantSelec
         mode,
         signal: signals.abort,
       });
-      findings += strays.left;
-      fixed += strays.fixed;
+      findings += strays.book.left;
+      fixed += strays.book.fixed;
+      unseen = strays.unseen;
     }
     const leases = new Map<string, Lease>();
     const references = options.skipStructure ? null : createReferenceHomes(run, signals.abort);
@@ -96,7 +100,8 @@ export async function verifyTenants(workspace: Workspace, selection: TenantSelec
           fixed += counts.fixed;
         },
       }),
-      decideExit: (selected, failed) => decideExit(selected, failed, findings > 0 ? exitCodeOfFindings : EXIT.ok),
+      decideExit: (selected, failed) =>
+        decideExit(selected, failed, unseen > 0 ? EXIT.tenantsFailed : findings > 0 ? exitCodeOfFindings : EXIT.ok),
     }).finally(() => references?.close());
   });
   return { ...report, findings, fixed };
