@@ -156,6 +156,16 @@ export function describeLogins(title: string, open: () => Promise<LoginsUnderTes
       expect(await (await enter(login.url)).values('things')).toEqual(['one']);
     });
 
+    it('are locked and dropped where the home is gone already, or has another name for a while', async () => {
+      const home = await create('gone');
+      const login = await ensure(home);
+      await driver.drop(home, never);
+      expect([[], [login.name]]).toContainEqual(await logins.lock(home, null, never));
+      await logins.drop(home, never);
+      expect(await logins.list(home)).toEqual([]);
+      await expect(under.open(login.url).then((late) => late.values('things'))).rejects.toThrow();
+    });
+
     it('take turns: both are good until one is locked', async () => {
       const home = await create('turns');
       await under.put(home, 'things', 'one');

@@ -16,6 +16,7 @@ import { ensureSharedGroup } from './shared-group.js';
 /** Somebody was faster to make or to drop a role. */
 const RACES: ReadonlySet<string> = new Set(['42710', '42704']);
 const DEPENDENT_OBJECTS = '2BP01';
+const SCHEMA_GONE = '3F000';
 
 /**
  * ```
@@ -69,14 +70,15 @@ export function createLoginDriver(context: EngineContext, homeOf: (target: Tenan
       withClient(context, null, signal, (client) =>
         settleRaces(
           signal,
-          () => false,
+          (code) => code === SCHEMA_GONE,
           async () => {
             const found = (await ourLogins(client, target)).filter(({ name }) => names === null || names.includes(name));
             const { schema } = homeOf(target);
             const group = quoteName(loginNames(target.marker).group);
             // Who came in just before has no way into the schema any more, even until the session is ended.
-            const closing =
-              names === null && schema !== null && found.length > 0 ? [`REVOKE USAGE ON SCHEMA ${quoteName(schema)} FROM ${group}`] : [];
+            // Where the home is retained it has another name, and where it is being dropped none.
+            const isOpen = names === null && schema !== null && found.length > 0 && (await hasSchema(client, schema));
+            const closing = isOpen ? [`REVOKE USAGE ON SCHEMA ${quoteName(schema)} FROM ${group}`] : [];
             const locks = found.map(({ name }) => `ALTER ROLE ${quoteName(name)} NOLOGIN`);
             if (locks.length > 0) await sendTransaction(client, [...locks, ...closing].join('; '));
             const locked = found.map(({ name }) => name);
@@ -107,6 +109,10 @@ async function ourLogins(client: Client, target: TenantTarget): Promise<readonly
   const roles = [...(await readRoles(client, target)).values()];
   const { group } = loginNames(target.marker);
   return roles.filter(({ name, isOurs }) => isOurs && name !== group).map(({ name, canLogin }) => ({ name, isLocked: !canLogin }));
+}
+
+async function hasSchema(client: Client, name: string): Promise<boolean> {
+  return (await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [name])).rowCount === 1;
 }
 
 function makeGroup(target: TenantTarget, shared: string | null): string[] {
