@@ -11,6 +11,8 @@ import type {
   TenantTarget,
 } from '../../src/drivers/driver.js';
 
+import { describeBackups } from './driver-suite-backups.js';
+
 /** What the suite needs to know of a driver under test, besides the contract. */
 export interface DriverUnderTest {
   readonly engine: ClusterEngine;
@@ -376,5 +378,7 @@ export function describeDriver(title: string, open: () => Promise<DriverUnderTes
         expect(most).toBeLessThanOrEqual(under.maxConnections);
       });
     });
+
+    describeBackups(() => ({ driver, words: under.words, create, within }));
   });
 }

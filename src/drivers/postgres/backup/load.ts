@@ -53,7 +53,10 @@ export async function loadArchive(
     if (schema === null) {
       const schemas = contents.schemas.filter((line) => !PUBLIC.test(line));
       await load('schemas', schemas);
-      await withClient(context, database, signal, (client) => makeExtensions(client, files, contents, work));
+      await withClient(context, database, signal, async (client) => {
+        await makeExtensions(client, files, contents, work);
+        if (login !== null) await lendExtensionTables(client, login.user);
+      });
     }
     await load('objects', contents.objects);
     await withClient(context, database, signal, (client) =>
@@ -71,4 +74,13 @@ async function makeExtensions(client: Client, { archive, scratch }: Archive, con
     const [statement] = (await readFile(file, 'utf8')).split('\n').filter((line) => /^CREATE EXTENSION /.test(line));
     if (statement !== undefined) await client.query(statement);
   }
+}
+
+/** Rows that a tenant has put into the tables of an extension are in the dump, and the tables are the extension's. */
+async function lendExtensionTables(client: Client, role: string): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+      WHERE c.relkind IN ('r', 'p')`,
+  );
+  for (const { name } of rows) await client.query(`GRANT SELECT, INSERT ON ${name} TO ${quoteName(role)}`);
 }
