@@ -1,6 +1,6 @@
 import { startMongoDeployment } from '../rig/mongodb/deployment.js';
-import { deprovision, firstProvision, migrate, provision } from './fixtures.js';
-import { completeMongodb, pendingMongodb } from './fixtures-mongodb.js';
+import { deprovision, firstProvision, migrate, provision, withLogins } from './fixtures.js';
+import { completeMongodb, isolatedMongodb, pendingMongodb } from './fixtures-mongodb.js';
 import { describeCrashSweep } from './sweep-suite.js';
 
 const driver = 'mongodb-database';
@@ -12,5 +12,6 @@ describeCrashSweep({
     { driver, command: provision, project: completeMongodb },
     { driver, command: migrate, project: pendingMongodb },
     { driver, command: deprovision, project: completeMongodb },
+    ...withLogins('0001_accounts').map((command) => ({ driver, command, project: isolatedMongodb }) as const),
   ],
 });

@@ -1,7 +1,7 @@
 import { startPrivateMariadb } from '../rig/private-mariadb.js';
 import { describeOn } from '../rig/require.js';
-import { deprovision, firstProvision, migrate, provision } from './fixtures.js';
-import { completeMysql, pendingMysql } from './fixtures-mysql.js';
+import { deprovision, firstProvision, migrate, provision, withLogins } from './fixtures.js';
+import { completeMysql, isolatedMysql, pendingMysql } from './fixtures-mysql.js';
 import { describeCrashSweep } from './sweep-suite.js';
 
 const driver = 'mysql-database';
@@ -14,6 +14,7 @@ describeOn('mariadb', () => {
       { driver, command: provision, project: completeMysql },
       { driver, command: migrate, project: pendingMysql },
       { driver, command: deprovision, project: completeMysql },
+      ...withLogins('0001_accounts').map((command) => ({ driver, command, project: isolatedMysql }) as const),
     ],
   });
 });

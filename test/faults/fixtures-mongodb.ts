@@ -41,3 +41,9 @@ const seeds: Readonly<Record<string, string>> = {
 export const pendingMongodb: SandboxProjectOptions = { migrations, before: ['0001_accounts.mjs', '0002_plans.mjs'] };
 /** Prepared tenants have them all. */
 export const completeMongodb: SandboxProjectOptions = { migrations, seeds };
+
+/** Each tenant has a login of its own, and few requests are the migrations'. */
+export const isolatedMongodb: SandboxProjectOptions = {
+  migrations: { '0001_accounts.mjs': migrations['0001_accounts.mjs'] ?? '' },
+  isIsolated: true,
+};

@@ -44,3 +44,9 @@ INSERT INTO counts VALUES ('plans.sql');
 export const pendingMysql: SandboxProjectOptions = { migrations, before: ['0001_accounts.sql', '0002_plans.sql'] };
 /** Prepared tenants have them all. */
 export const completeMysql: SandboxProjectOptions = { migrations, seeds };
+
+/** Each tenant has a login of its own, and few requests are the migrations'. */
+export const isolatedMysql: SandboxProjectOptions = {
+  migrations: { '0001_accounts.sql': migrations['0001_accounts.sql'] ?? '' },
+  isIsolated: true,
+};

@@ -126,11 +126,14 @@ export function nameTenants(count: number): string[] {
 /** Each tenant has a login of its own; few requests are the migrations'. */
 export const isolated: SandboxProjectOptions = { migrations: plain, isIsolated: true };
 
-const isolatedEnds = { status: 'active', schema_version: '0003_notes' };
+/** With logins of their own; `newest`: the only migration that matters. */
+export function withLogins(newestOne: string): readonly SweptCommand[] {
+  const ends = { status: 'active', schema_version: newestOne };
+  return [
+    { ...provision, name: 'provision with a login', ends },
+    { name: 'rotate', args: ['tenant', 'rotate', 'acme', '--overlap', '0'], prepared: ['bystander', 'acme'], ends },
+    { ...deprovision, name: 'deprovision with a login' },
+  ];
+}
 
-/** With logins of their own. */
-export const isolatedCommands: readonly SweptCommand[] = [
-  { ...provision, ends: isolatedEnds },
-  { name: 'rotate', args: ['tenant', 'rotate', 'acme', '--overlap', '0'], prepared: ['bystander', 'acme'], ends: isolatedEnds },
-  deprovision,
-];
+export const isolatedCommands: readonly SweptCommand[] = withLogins('0003_notes');
