@@ -1,7 +1,7 @@
 import { importModule } from '../config/import-config.js';
 import type { ResolvedConfig, SqlMigrations } from '../config/types.js';
 import type { TenantSession } from '../drivers/driver.js';
-import { isTenancyError } from '../errors.js';
+import { isTenancyError, TenancyError } from '../errors.js';
 import { checksumOf } from '../migrations/checksum.js';
 import { historyDigest } from '../migrations/history-digest.js';
 import type { LocalMigration, TenantHistory, TenantMigrationPlan } from '../migrations/migration.js';
@@ -19,6 +19,7 @@ import type { DriverMigrator, MigrateTenantOptions, MigrationOutline, MigratorOp
 import type { TenantScope, WorkResult } from './run-context.js';
 import { sessionOptions } from './session-options.js';
 import { touch } from './touches.js';
+import { MIGRATABLE } from './transitions.js';
 
 /** The migrator of our own, over a folder of `.sql`, `.ts` and `.js` files, its history in the tenant. */
 export async function createBuiltInMigrator(
@@ -207,6 +208,7 @@ async function applyOver(
     migrations: names,
   });
 
+  if (plan.direction === 'down') await forgetVersion(scope, plan);
   const checksums = new Map(plan.steps.map(({ name, checksum }) => [name, checksum]));
   const done: string[] = [];
   const told = () => ({ what: step, migrations: done.map((name) => ({ name, checksum: checksums.get(name) ?? '' })) });
@@ -257,6 +259,17 @@ function createKnownHistories(local: readonly LocalMigration[]): {
 }
 
 /** The history of a tenant that has the first few local files, unedited, and nothing half done. */
+/**
+ * What the registry knows of a tenant is never more than the tenant has: else one whose rollback was killed on the way would be passed over by
+ * the next `migrate`, as up to date. Without a digest it is looked into.
+ */
+async function forgetVersion({ run, tenant, fence }: TenantScope, { to }: TenantMigrationPlan): Promise<void> {
+  const schemaVersion = to === null ? null : tenant.schemaVersion;
+  const set = { schemaVersion, migrationsHash: null };
+  const changed = await run.changeTenant({ id: tenant.id, fence, from: MIGRATABLE, set, runId: run.runId, event: 'tenant.reverting' });
+  if (changed === null) throw new TenancyError('TENANCY_STATE_MOVED', { tenant: tenant.id });
+}
+
 function beginningOf(local: readonly LocalMigration[], count: number): TenantHistory {
   const appliedAt = new Date(0);
   const applied = local.slice(0, count).map(({ name, checksum }) => ({ name, checksum, appliedAt, durationMs: 0, runId: null }));
