@@ -89,6 +89,11 @@ describeOn('postgresql-client', () => {
       expect(await tenancy(['tenant', 'restore', 'acme', '--as', 'x'], 4)).toContain('is not what was backed up');
       bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
       writeFileSync(file, bytes);
+      // Nor what was changed together with its manifest.
+      const manifest = readFileSync(`${file}.json`, 'utf8');
+      writeFileSync(`${file}.json`, manifest.replace(/"sha256": "[0-9a-f]{8}/, '"sha256": "00000000'));
+      expect(await tenancy(['tenant', 'restore', 'acme', '--as', 'x'], 4)).toContain('the registry has another digest');
+      writeFileSync(`${file}.json`, manifest);
       expect(await schemas()).toEqual(before);
       await tenancy(['tenant', 'show', 'x'], 2);
     });

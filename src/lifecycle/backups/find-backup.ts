@@ -24,6 +24,11 @@ export async function findBackup(
   { directory, cwd }: { readonly directory: string; readonly cwd: string },
 ): Promise<FoundBackup> {
   const found = await readManifest(await locate(registry, tenant, wanted, { directory, cwd }), tenant);
+  const known = await registry.findBackup(found.manifest.id);
+  if (known !== null && known.sha256 !== found.manifest.sha256) {
+    const reason = `the registry has another digest of the backup ${known.id} than the manifest beside it`;
+    throw new TenancyError('TENANCY_BACKUP_DAMAGED', { path: found.path, reason });
+  }
   if (found.manifest.tenant === tenant) return found;
   const { tenant: of } = found.manifest;
   throw new TenancyError('TENANCY_RESTORE_REFUSED', {
