@@ -3,7 +3,7 @@ import { dropMysqlNames, queryMysql } from './mysql.js';
 import { withDatabase } from './postgres.js';
 import type { SandboxEngine, SandboxTenant } from './sandbox-engine.js';
 
-/** Where it is held: a registry that is half made has no tenants yet. */
+/** A registry that is half made lacks some of its tables. */
 const HAS_REGISTRY = `SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'tenancy_tenants'`;
 const HAS_PREPARED = `SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'tenancy_prepared_homes'`;
 
