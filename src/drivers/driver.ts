@@ -47,6 +47,11 @@ export interface TenantDriver {
    * @throws TenancyError `TENANCY_DROP_REFUSED` where the marker isn't ours, or the drop would reach beyond the tenant.
    */
   drop(target: TenantTarget, signal: AbortSignal): Promise<'dropped' | 'absent'>;
+  /**
+   * Where rights and users outlive the home that they are of: of one that is gone, also behind our back, removes what would open the next home of that
+   * name to whoever had it. Described for people; `left` is what couldn't be removed. Does nothing while there is a home of that name.
+   */
+  sweepLeft?(target: TenantTarget, signal: AbortSignal): Promise<{ readonly removed: readonly string[]; readonly left: readonly string[] }>;
   /** What a drop would refuse for, without dropping; empty when it wouldn't. Reads only. */
   planDrop(target: TenantTarget): Promise<readonly string[]>;
   /** With `handOver`: every home on the cluster that this registry has had made ahead and that is no tenant's, templates included. Reads only. */

@@ -49,19 +49,21 @@ export async function dropAccess(scope: TenantScope): Promise<void> {
   });
 }
 
-/** The home is gone, under each of its names. */
+/** The home is gone, under each of its names, and so is whatever would open the next one of its name; what is left is named. */
 export async function verifyGone(scope: TenantScope, isLeftAlone: boolean): Promise<void> {
-  const { tenant, driver, target } = scope;
+  const { tenant, driver, target, signal } = scope;
+  const fail = (reason: string): TenancyError => new TenancyError('TENANCY_STEP_FAILED', { tenant: tenant.id, step: 'verify', reason });
   await runStep(scope, 'verify', async () => {
-    if (isLeftAlone) return;
+    if (isLeftAlone) return {};
     const presence = await driver.probe(target);
-    if (presence.status !== 'absent') {
-      throw new TenancyError('TENANCY_STEP_FAILED', {
-        tenant: tenant.id,
-        step: 'verify',
-        reason: `${tenant.name} is still on cluster ${tenant.cluster} after the drop`,
-      });
-    }
+    if (presence.status !== 'absent') throw fail(`${tenant.name} is still on cluster ${tenant.cluster} after the drop`);
+    // One that never came to be active had nobody to be let in, and rights that somebody has given in advance are not its.
+    const swept = tenant.activatedAt === null ? undefined : await driver.sweepLeft?.(target, signal);
+    const logins = mayHaveLogins(scope.run.config, tenant) ? ((await driver.logins?.list(target)) ?? []) : [];
+    const left = [...(swept?.left ?? []), ...logins.map(({ name }) => `the login ${name}`)];
+    if (left.length > 0)
+      throw fail(`on cluster ${tenant.cluster} there is still ${left.slice(0, 5).join(', ')}${left.length > 5 ? ' and more' : ''}`);
+    return swept === undefined || swept.removed.length === 0 ? {} : { detail: `also removed ${swept.removed.join(', ')}` };
   });
 }
 

@@ -105,6 +105,16 @@ describe('a MongoDB database', () => {
 });
 
 describe('the drop of a MongoDB database', () => {
+  it('leaves no user behind, also where somebody dropped it by hand', async () => {
+    const target = await homes.create();
+    await createUser(target.name, 'orphan', ['readWrite']);
+    expect(await homes.driver.sweepLeft?.(target, never)).toEqual({ removed: [], left: [] });
+    await homes.root.db(target.name).dropDatabase();
+    expect(await homes.driver.drop(target, never)).toBe('absent');
+    expect(await homes.driver.sweepLeft?.(target, never)).toEqual({ removed: [`the user orphan@${target.name}`], left: [] });
+    expect(await usersOf(target.name)).toEqual([]);
+  });
+
   it('takes its users along, and the roles that others have on it', async () => {
     const [target, sibling] = [await homes.create(), await homes.create()];
     const outsider = `${homes.mongo.namePrefix}_outsider`;

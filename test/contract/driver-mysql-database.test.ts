@@ -65,6 +65,17 @@ describe('databases of MariaDB as homes', () => {
       await expect(tenants.driver.drop(target, never)).rejects.toMatchObject({ code: 'TENANCY_DROP_REFUSED' });
     });
 
+    it('leaves no rights behind, also where somebody dropped it by hand', async () => {
+      const target = await newTenant();
+      const user = await createUser('orphan', `SELECT ON \`${target.name.replaceAll('_', '\\_')}\`.*`);
+      expect(await tenants.driver.sweepLeft?.(target, never)).toEqual({ removed: [], left: [] });
+      await sql(`DROP DATABASE \`${target.name}\``);
+      await sql(`DELETE FROM _tenancy.homes WHERE name = '${target.name}'`);
+      expect(await tenants.driver.drop(target, never)).toBe('absent');
+      expect(await tenants.driver.sweepLeft?.(target, never)).toEqual({ removed: [expect.stringContaining(target.name)], left: [] });
+      expect(await grantsOf(user)).toEqual([]);
+    });
+
     it('is dropped to the end, also behind the database itself', async () => {
       const target = await newTenant();
       const user = await createUser('late', `SELECT ON \`${target.name}\`.*`);

@@ -5,7 +5,7 @@ import { createMongodbBackups } from './backups.js';
 import { codeOf, isConnectionError } from './classify.js';
 import { cutDatabaseAccess, restoreDatabaseAccess, retainDatabase, unretainDatabase } from './database-access.js';
 import { createDatabase, markCommand, nameTaken, unmarkCommand } from './database-create.js';
-import { dropDatabase, findObstacles } from './database-drop.js';
+import { dropDatabase, findObstacles, sweepLeftUsers } from './database-drop.js';
 import { listDatabases } from './database-list.js';
 import { type EngineContext, settleRetryable } from './engine-context.js';
 import { type HomeDocument, homeOf, newHome, readHome } from './home.js';
@@ -52,6 +52,7 @@ export function createMongodbDatabaseDriver(context: EngineContext): TenantDrive
     probe,
     create: (target, signal) => createDatabase(context, target, signal),
     drop: (target, signal) => dropDatabase(context, target, signal),
+    sweepLeft: (target, signal) => sweepLeftUsers(context, target, signal),
     planDrop: async (target) => {
       const state = await readNow(target);
       return state.document === null && state.others.length === 0 ? [] : findObstacles(context, target, state);

@@ -42,6 +42,23 @@ export async function dropDatabase(context: EngineContext, target: TenantTarget,
   });
 }
 
+/** Also of a database that somebody dropped by hand, who has left its users. */
+export async function sweepLeftUsers(
+  context: EngineContext,
+  target: TenantTarget,
+  signal: AbortSignal,
+): Promise<{ readonly removed: readonly string[]; readonly left: readonly string[] }> {
+  return settleRetryable(context, signal, async () => {
+    if (!(await isGone(context, target))) return { removed: [], left: [] };
+    const found = await findLeftUsers(context, target.name);
+    if (found.length === 0) return { removed: [], left: [] };
+    await dropUsersOf(context, target.name);
+    const left = await findLeftUsers(context, target.name);
+    const describe = (user: string): string => `the user ${user}`;
+    return { removed: found.filter((user) => !left.includes(user)).map(describe), left: left.map(describe) };
+  });
+}
+
 /** Why we would not drop it. */
 export function findObstacles({ url }: EngineContext, target: TenantTarget, { document }: HomeState): string[] {
   if (document === null || !isSameMarker(document, target.marker)) return [`it ${describeOwner(document, target.marker)}`];

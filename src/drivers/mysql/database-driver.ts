@@ -3,7 +3,7 @@ import type { TenantDriver } from '../driver.js';
 import { createMysqlBackups } from './backups.js';
 import { cutDatabaseAccess, restoreDatabaseAccess, retainDatabase, unretainDatabase } from './database-access.js';
 import { createDatabase, markCommand, markDatabase, unmarkCommand } from './database-create.js';
-import { dropDatabase, planDrop } from './database-drop.js';
+import { dropDatabase, planDrop, sweepLeftRights } from './database-drop.js';
 import { type EngineContext, withConnection } from './engine-context.js';
 import { listHomes, presenceOf, readHome } from './home-state.js';
 import { inspectDatabase, mendDatabase } from './inspect.js';
@@ -31,6 +31,7 @@ export function createMysqlDatabaseDriver(context: EngineContext): TenantDriver 
     probe: (target) => withConnection(context, undefined, async (connection) => presenceOf(await readHome(connection, target), target)),
     create: (target, signal) => createDatabase(context, target, signal),
     drop: (target, signal) => dropDatabase(context, target, signal),
+    sweepLeft: (target, signal) => sweepLeftRights(context, target, signal),
     planDrop: (target) => planDrop(context, target),
     logins: createLoginDriver(context),
     cutAccess: (target, signal) => cutDatabaseAccess(context, target, signal),

@@ -8,7 +8,7 @@ import { withHomeLock } from './home-lock.js';
 import { type HomeState, OWN_TABLES, presenceOf, readHome } from './home-state.js';
 import { ensureLedger, forgetHome, ownRow, writeLedger } from './ledger.js';
 import { quoteName } from './quote.js';
-import { dropRights } from './rights.js';
+import { type DatabaseRights, dropRights, readRights, revokeRights } from './rights.js';
 import { endSessions } from './sessions.js';
 
 /** In one statement; each is a file to be removed while the dictionary is locked for everybody. */
@@ -36,6 +36,25 @@ export async function dropDatabase(context: EngineContext, target: TenantTarget,
     await dropRights(connection, home.key);
     await forgetHome(connection, home.key);
     return home.exists ? 'dropped' : 'absent';
+  });
+}
+
+/** Also of a database that somebody dropped by hand, who has left its grants. */
+export async function sweepLeftRights(
+  context: EngineContext,
+  target: TenantTarget,
+  signal: AbortSignal,
+): Promise<{ readonly removed: readonly string[]; readonly left: readonly string[] }> {
+  return withHomeLock(context, target, signal, async (connection) => {
+    const home = await readHome(connection, target);
+    if (home.exists) return { removed: [], left: [] };
+    const rights = await readRights(connection, home.key);
+    if (rights.length === 0) return { removed: [], left: [] };
+    await revokeRights(connection, rights);
+    const left = await readRights(connection, home.key);
+    const isLeft = (one: DatabaseRights): boolean => left.some(({ user, host }) => user === one.user && host === one.host);
+    const describe = ({ user, host }: DatabaseRights): string => `the rights of ${user}@${host} on ${target.name}`;
+    return { removed: rights.filter((one) => !isLeft(one)).map(describe), left: left.map(describe) };
   });
 }
 
