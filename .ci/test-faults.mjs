@@ -8,11 +8,19 @@ import { runVitest } from './run-vitest.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const faults = 'test/faults';
 
-/** The files that have a test of this number. */
+/** The files that have a test of this number, or import a suite that has. */
 function filesOf(number) {
   const begins = new RegExp(`\\(\\s*['"\`]${number} [a-zA-Z]`);
-  const files = readdirSync(path.join(root, faults)).filter((name) => name.endsWith('.test.ts'));
-  return files.filter((name) => begins.test(readFileSync(path.join(root, faults, name), 'utf8'))).map((name) => `${faults}/${name}`);
+  const sources = new Map(
+    readdirSync(path.join(root, faults))
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => [name, readFileSync(path.join(root, faults, name), 'utf8')]),
+  );
+  const having = [...sources].filter(([, source]) => begins.test(source)).map(([name]) => name);
+  const imports = (source) => having.some((name) => source.includes(`'./${name.replace(/\.ts$/, '.js')}'`));
+  return [...sources]
+    .filter(([name, source]) => name.endsWith('.test.ts') && (having.includes(name) || imports(source)))
+    .map(([name]) => `${faults}/${name}`);
 }
 
 // Numbers stand for the files that have tests of theirs: `npm run test:faults 8 12`.
