@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Document } from 'mongodb';
 import { TenancyError } from '../../errors.js';
 import { listMigrationFiles, type RegistryMigration } from '../migration-files.js';
@@ -70,9 +71,17 @@ async function readCommands({ file }: RegistryMigration): Promise<readonly Docum
 }
 
 async function run(db: RegistryConnection, command: Document): Promise<void> {
+  if (await isAsWanted(db, command)) return;
   try {
     await db.database.command({ ...command, writeConcern: { w: 'majority' } });
   } catch (error) {
     if (codeOf(error) !== NAMESPACE_EXISTS) throw error;
   }
+}
+
+/** A new registry's collections have their newest rules from the start: to change rules takes `dbAdmin`, to make a collection `readWrite`. */
+async function isAsWanted({ database }: RegistryConnection, { collMod, validator }: Document): Promise<boolean> {
+  if (collMod === undefined) return false;
+  const [found] = await database.listCollections({ name: collMod as string }, { nameOnly: false }).toArray();
+  return isDeepStrictEqual((found as { readonly options?: Document } | undefined)?.options?.['validator'], validator);
 }
