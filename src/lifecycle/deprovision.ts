@@ -122,8 +122,23 @@ export async function deprovisionTenant(scope: TenantScope, plan: DeprovisionPla
   });
   await dropAccess(scope);
   await verifyGone(scope, isLeftAlone);
+  if (operation.cameFrom === 'failed') await closeGivenUp(scope);
   await buryTenant(scope);
   return { outcome: 'applied', from: tenant.schemaVersion, to: null };
+}
+
+/** What brought the tenant here was killed half way, and nobody goes on with it any more: its journal says so. */
+async function closeGivenUp({ run, tenant }: TenantScope): Promise<void> {
+  const steps = await run.registry.readSteps(tenant.homeOperationId);
+  const open = steps.filter(({ state }) => state === 'started');
+  const common = {
+    tenant: tenant.id,
+    fence: tenant.fence,
+    operation: 'provision',
+    state: 'failed',
+    error: 'given up by a deprovision',
+  } as const;
+  if (open.length > 0) await run.recordSteps(open.map(({ operationId, step }) => ({ ...common, operationId, step })));
 }
 
 /** Its provisioning never got to a home of its own, since somebody else's had the name: that one is not the tenant's, and the id can be freed. */
