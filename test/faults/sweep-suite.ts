@@ -30,7 +30,8 @@ export function describeCrashSweep(suite: FaultSuite): void {
       results.push([`${command.name} by ${driver}`, result]);
       task.meta.points = { tried: result.points, converged: result.converged };
       expect(result.failures).toEqual([]);
-      expect(result.points).toBeGreaterThan(5);
+      // A sample of a command of few requests is small.
+      expect(result.points).toBeGreaterThan(isWholeSweep ? 5 : 2);
     });
 
     describe('5 no manual unlock', () => {
