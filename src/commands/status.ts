@@ -5,7 +5,7 @@ import type { Registry } from '../registry/registry.js';
 import { type StatusGoal, toStatusDocument } from '../reporters/documents/status-document.js';
 import { printStatus } from '../reporters/documents/status-text.js';
 import { writeDocument } from '../reporters/documents/write-document.js';
-import { readTenants } from '../runs/lanes.js';
+import { readTenants } from '../runs/read-tenants.js';
 import type { DriverName, Tenant } from '../tenant.js';
 import type { CommandContext } from './context.js';
 import { withTenancy } from './with-tenancy.js';

@@ -5,9 +5,7 @@ import { type RunMigrator, targetOf } from '../lifecycle/migrator.js';
 import type { Registry, TenantFilter, TenantSummary } from '../registry/registry.js';
 import type { DriverName, Tenant } from '../tenant.js';
 import { readAhead } from '../util/read-ahead.js';
-
-/** Tenants that are read from the registry at a time. */
-export const PAGE = 200;
+import { readTenants } from './read-tenants.js';
 
 /** The tenants of a run: how many, how many of them need nothing, and a lane for each cluster with work. */
 export interface RunPlan {
@@ -87,17 +85,6 @@ export function planListed(
     tenants: yieldAll(listed),
   }));
   return { lanes, clusters, concurrency: decideConcurrency(config, concurrency, clusters) };
-}
-
-export async function* readTenants(registry: Registry, filter: TenantFilter): AsyncGenerator<Tenant> {
-  let after: string | null = null;
-  for (;;) {
-    const page: readonly Tenant[] = await registry.listTenants(filter, { after, limit: PAGE });
-    yield* page;
-    const last = page.at(-1);
-    if (!last || page.length < PAGE) return;
-    after = last.id;
-  }
 }
 
 /** May be gone through more than once, as waves do: what was read ahead is for the first time, and from then on all is read anew. */

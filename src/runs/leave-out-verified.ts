@@ -1,7 +1,8 @@
 import { targetOf } from '../lifecycle/migrator.js';
 import type { RunContext } from '../lifecycle/run-context.js';
 import type { DriverName, Tenant } from '../tenant.js';
-import { PAGE, type RunLane } from './lanes.js';
+import type { RunLane } from './lanes.js';
+import { PAGE } from './read-tenants.js';
 
 /**
  * For `--force-verify`: asks the tenants of a lane by the page, where their driver can ask many at once, and leaves out those whose own history says

@@ -2,7 +2,7 @@ import type { AuditEvent, ChainHead, Registry } from '../../registry/registry.js
 import { parseTenantId } from '../../tenant.js';
 import { requireTenant } from '../require-tenant.js';
 import type { Workspace } from '../workspace.js';
-import { type AuditVerification, type VerifyAuditOptions, verifyAudit } from './verify-audit.js';
+import type { AuditVerification, VerifyAuditOptions } from './verify-audit.js';
 
 /** Reads the audit trail, and never writes to it. */
 export interface AuditReader {
@@ -26,7 +26,7 @@ export function openAudit(workspace: Workspace): AuditReader {
       const { tenant = null } = options;
       const registry = await workspace.registry();
       if (tenant !== null) await requireTrail(registry, parseTenantId(tenant));
-      return verifyAudit(registry, options);
+      return (await import('./verify-audit.js')).verifyAudit(registry, options);
     },
     heads: () => listHeads(workspace),
   };

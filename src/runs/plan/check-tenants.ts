@@ -1,7 +1,7 @@
 import type { MigrationOutline } from '../../lifecycle/migrator.js';
 import type { RunContext } from '../../lifecycle/run-context.js';
 import type { Tenant } from '../../tenant.js';
-import { PAGE } from '../lanes.js';
+import { PAGE } from '../read-tenants.js';
 import { createJudge, type Judge } from './judge-tenants.js';
 import type { SavedGroup, SavedPlan } from './saved-plan.js';
 

@@ -2,7 +2,8 @@ import type { ResolvedConfig } from '../../config/types.js';
 import type { RunMigrator } from '../../lifecycle/migrator.js';
 import type { Registry } from '../../registry/registry.js';
 import type { Tenant } from '../../tenant.js';
-import { addWork, capClusters, decideConcurrency, PAGE, type RunPlan, type Working } from '../lanes.js';
+import { addWork, capClusters, decideConcurrency, type RunPlan, type Working } from '../lanes.js';
+import { PAGE } from '../read-tenants.js';
 import type { SavedGroup } from './saved-plan.js';
 
 export interface PlannedLanesInput {

@@ -3,7 +3,8 @@ import type { MigrationOutline } from '../../lifecycle/migrator.js';
 import type { RunContext } from '../../lifecycle/run-context.js';
 import type { TenantFilter, TenantSummary } from '../../registry/registry.js';
 import type { Tenant } from '../../tenant.js';
-import { type FleetPlan, leaveOut, PAGE, readTenants } from '../lanes.js';
+import { type FleetPlan, leaveOut } from '../lanes.js';
+import { PAGE, readTenants } from '../read-tenants.js';
 import { createJudge, type Judge, type Verdict } from './judge-tenants.js';
 
 /** What is known of a fleet by one query of the registry, and who has to be looked at besides. */
