@@ -49,5 +49,7 @@ for (const [number, title] of Object.entries(titles)) {
     console.log(`     not run: ${name}${note ? ` (${note})` : ''}`);
 }
 for (const line of notRun.filter((line) => !scorecard.some(({ name }) => line.startsWith(name)))) console.log(`not run: ${line}`);
+// Such as a file that could not be loaded, none of whose tests is in the table.
+if (exitCode !== 0 && failed === 0) console.log('something else failed: see above');
 console.log(`${passed} of ${Object.keys(titles).length} passed, ${failed} failed`);
 process.exitCode = exitCode;
