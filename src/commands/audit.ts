@@ -42,9 +42,8 @@ export interface AuditVerifyFlags {
 
 export async function runAuditVerify(context: CommandContext, id: string | undefined, flags: AuditVerifyFlags): Promise<ExitCode> {
   if ((id === undefined) === !flags.all) {
-    if (id === undefined)
-      throw new TenancyError('TENANCY_OPTION_REJECTED', { option: 'audit verify', value: '', expected: 'the id of a tenant, or --all' });
-    throw new TenancyError('TENANCY_SELECTION_REFUSED', { reason: `${id} and --all exclude each other` });
+    const reason = id === undefined ? 'audit verify wants the id of a tenant, or --all' : `${id} and --all exclude each other`;
+    throw new TenancyError('TENANCY_SELECTION_REFUSED', { reason });
   }
   const against = flags.against === undefined ? undefined : await readHeadsFile(path.resolve(context.cwd, flags.against));
   return withTenancy(context, 'audit verify', async ({ audit }) => {
