@@ -1,6 +1,7 @@
 import { EXIT, type ExitCode } from './errors/define.js';
 import { TenancyError } from './errors.js';
 import type { RunSignals } from './runs/execute-run.js';
+import { monotonicMs } from './util/clock.js';
 
 /** What the process lets itself be told by signals. */
 export interface InterruptHost {
@@ -13,6 +14,11 @@ export interface InterruptHost {
 const GRACE_MS = 10_000;
 /** How long a command without a run may take to close. */
 const CLOSE_MS = 2_000;
+/**
+ * Signals that come closer than this are one: coreutils' `timeout` sends what it gets to its child and then to its whole group, and a
+ * Ctrl-C in a terminal reaches a command both from there and from the `npm` around it.
+ */
+export const ECHO_MS = 250;
 
 export interface Interrupts {
   readonly signals: RunSignals;
@@ -29,8 +35,12 @@ export function createInterrupts(host: InterruptHost): Interrupts {
   const abort = new AbortController();
   let isMinded = false;
   let count = 0;
+  let countedAt = Number.NEGATIVE_INFINITY;
 
   function interrupt(reason: 'interrupted' | 'terminated'): void {
+    const now = monotonicMs();
+    if (now - countedAt < ECHO_MS) return;
+    countedAt = now;
     const code = reason === 'interrupted' ? EXIT.interrupted : EXIT.terminated;
     count += 1;
     if (!isMinded) {

@@ -51,7 +51,7 @@ describe.concurrent('an interrupt', () => {
     const { cli, open, hasSaid } = await startGated(scene, scope);
     cli.kill('SIGINT');
     await hasSaid('run.draining');
-    cli.kill('SIGINT');
+    await cli.killAgain('SIGINT');
     const run = readJsonRun(await cli.result);
     expect(run.exitCode).toBe(130);
     expect(run.finished.counts).toMatchObject({ applied: 0, cancelled: 2, 'not-started': 2, failed: 0 });
@@ -97,7 +97,7 @@ describe.concurrent('an interrupt', () => {
     cli.stdout.on('data', (chunk) => (said += String(chunk)));
     cli.kill('SIGTERM');
     await until(() => said.includes('run.draining'), 'run.draining');
-    cli.kill('SIGTERM');
+    await cli.killAgain('SIGTERM');
     const run = readJsonRun(await cli.result);
     expect([run.exitCode, run.finished.counts.cancelled]).toEqual([143, 1]);
     await until(() => gate.blockedCount === 0, 'the child to end');

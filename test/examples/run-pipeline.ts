@@ -191,6 +191,8 @@ async function runScript(
     all: true,
     stdin: 'ignore',
     timeout: 120_000,
+    // What is told to end is to take its time.
+    forceKillAfterDelay: false,
   });
   ci.onScript?.({ cwd, kill: (signal) => void child.kill(signal) });
   const result = await child;

@@ -53,7 +53,7 @@ describe('Ctrl-C in the middle of a fleet', () => {
     const draining = sawInStdout(cli, '"run.draining"');
     cli.kill('SIGINT');
     await draining;
-    cli.kill('SIGINT');
+    await cli.killAgain('SIGINT');
     const run = readRun(await cli.result);
     expect(run.finished).toMatchObject({ exitCode: 130, counts: { applied: 0, cancelled: AT_ONCE, 'not-started': TENANTS - AT_ONCE } });
     expect(await sandbox.query(`SELECT id FROM tenancy.tenants WHERE lease_owner IS NOT NULL`)).toEqual([]);

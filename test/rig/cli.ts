@@ -1,9 +1,11 @@
 import path from 'node:path';
 import process from 'node:process';
 import type { Readable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import stripAnsi from 'strip-ansi';
+import { ECHO_MS } from '../../src/interrupts.js';
 import { askRig } from './ask.js';
 import { canaryPassword } from './private-server.js';
 
@@ -38,6 +40,8 @@ export interface StartedCli {
   readonly stdout: Readable;
   readonly stderr: Readable;
   kill(signal: NodeJS.Signals): void;
+  /** Once more, when it can't be taken for the echo of the first. */
+  killAgain(signal: NodeJS.Signals): Promise<void>;
   /** Never rejects for what the program does, except where it hangs or prints a password. */
   readonly result: Promise<CliResult>;
 }
@@ -75,7 +79,12 @@ export async function startCli(args: readonly string[], options: CliOptions): Pr
     const exitCode = ended.exitCode ?? 128 + (signalNumbers[ended.signal ?? ''] ?? 0);
     return { exitCode, signal: ended.signal, stdout, stderr, durationMs: ended.durationMs };
   });
-  return { pid, stdout: child.stdout, stderr: child.stderr, kill: (signal) => void child.kill(signal), result };
+  const kill = (signal: NodeJS.Signals): void => void child.kill(signal);
+  const killAgain = async (signal: NodeJS.Signals): Promise<void> => {
+    await setTimeout(ECHO_MS);
+    kill(signal);
+  };
+  return { pid, stdout: child.stdout, stderr: child.stderr, kill, killAgain, result };
 }
 
 const signalNumbers: Readonly<Record<string, number>> = { SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };

@@ -1,6 +1,6 @@
 import { execa } from 'execa';
 import { expect, test } from 'vitest';
-import { repositoryRoot, type StartedCli } from './cli.js';
+import { repositoryRoot } from './cli.js';
 import { createCrashProxy } from './crash.js';
 import { createTestDatabase } from './postgres.js';
 
@@ -16,7 +16,7 @@ test.each([
     await client.connect();
     for (const n of [1, 2, 3]) await client.query('INSERT INTO written VALUES (' + n + ')');
     await client.end();`;
-  const start = async (): Promise<StartedCli> => {
+  const start = async () => {
     const child = execa(process.execPath, ['--input-type=module', '-e', script], { cwd: repositoryRoot, reject: false });
     const result = child.then(({ exitCode, signal, stdout, stderr }) => ({
       exitCode: exitCode ?? 137,
@@ -25,7 +25,7 @@ test.each([
       stderr,
       durationMs: 0,
     }));
-    return { pid: child.pid ?? 0, stdout: child.stdout, stderr: child.stderr, kill: (signal) => void child.kill(signal), result };
+    return { kill: (signal: NodeJS.Signals) => void child.kill(signal), result };
   };
   const killed = await proxy.crash(start, { request: 2, phase });
   expect(killed).toMatchObject({ isKilled: true, exitCode: 137, requestCount: 2, sql: 'INSERT INTO written VALUES (2)' });

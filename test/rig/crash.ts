@@ -27,7 +27,7 @@ export interface CrashResult {
 
 export interface CrashProxy extends TcpProxy {
   /** Runs a command, whose config points at this proxy, and kills it with SIGKILL at the point; with null it runs to its end. */
-  crash(start: () => Promise<StartedCli>, point: KillPoint | null): Promise<CrashResult>;
+  crash(start: () => Promise<Pick<StartedCli, 'kill' | 'result'>>, point: KillPoint | null): Promise<CrashResult>;
 }
 
 /**
@@ -38,7 +38,7 @@ export async function createCrashProxy(targetUrl: string): Promise<CrashProxy> {
   let onRequest: (request: ProxiedRequest) => Promise<RequestVerdict> = async () => 'forward';
   const proxy = await createRequestProxy(targetUrl, { onRequest: (request) => onRequest(request) });
 
-  async function crash(start: () => Promise<StartedCli>, point: KillPoint | null): Promise<CrashResult> {
+  async function crash(start: () => Promise<Pick<StartedCli, 'kill' | 'result'>>, point: KillPoint | null): Promise<CrashResult> {
     const first = proxy.requestCount;
     let sql = '';
     let isKilled = false;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createInterrupts } from '../../src/interrupts.js';
+import { createInterrupts, ECHO_MS } from '../../src/interrupts.js';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -16,7 +16,12 @@ function createHost({ close = async () => undefined }: { close?: () => Promise<v
     exit: (code) => void exits.push(code),
     close,
   });
-  return { ...interrupts, exits, send: (signal: string) => listeners.get(signal)?.() };
+  const send = (signal: string): void => listeners.get(signal)?.();
+  const sendLater = (signal: string): void => {
+    vi.advanceTimersByTime(ECHO_MS);
+    send(signal);
+  };
+  return { ...interrupts, exits, send, sendLater };
 }
 
 test('a run drains at the first, aborts at the second, and ends at the third', () => {
@@ -24,17 +29,26 @@ test('a run drains at the first, aborts at the second, and ends at the third', (
   host.mind();
   host.send('SIGINT');
   expect([host.signals.drain.reason, host.signals.abort.aborted, host.exits]).toEqual(['interrupted', false, []]);
-  host.send('SIGINT');
+  host.sendLater('SIGINT');
   expect([host.signals.abort.reason, host.exits]).toEqual([expect.objectContaining({ code: 'TENANCY_RUN_ABORTED' }), []]);
-  host.send('SIGINT');
+  host.sendLater('SIGINT');
   expect(host.exits).toEqual([130]);
+});
+
+test('the echo of a signal is not a second one', () => {
+  const host = createHost();
+  host.mind();
+  for (const signal of ['SIGTERM', 'SIGTERM', 'SIGINT']) host.send(signal);
+  vi.advanceTimersByTime(ECHO_MS - 1);
+  host.send('SIGTERM');
+  expect([host.signals.drain.reason, host.signals.abort.aborted, host.exits]).toEqual(['terminated', false, []]);
 });
 
 test('an abort that takes too long is ended', () => {
   const host = createHost();
   host.mind();
   host.send('SIGTERM');
-  host.send('SIGTERM');
+  host.sendLater('SIGTERM');
   expect(host.signals.drain.reason).toBe('terminated');
   vi.advanceTimersByTime(9_999);
   expect(host.exits).toEqual([]);
@@ -58,6 +72,6 @@ test('what does not close in time is left, and a second signal waits for nothing
   expect(slow.exits).toEqual([130]);
   const hasty = createHost({ close: () => new Promise(() => undefined) });
   hasty.send('SIGINT');
-  hasty.send('SIGINT');
+  hasty.sendLater('SIGINT');
   expect(hasty.exits).toEqual([130]);
 });
