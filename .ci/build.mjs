@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { skipFacades } from './skip-facades.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = path.join(root, 'dist');
@@ -21,15 +22,23 @@ const external = [
   'vitest',
 ];
 
+/** Bundled CommonJS libraries call require() for Node's own modules; to make a real one costs a start a quarter of a millisecond for each file. */
+const banner = [
+  'const require=(name)=>process.getBuiltinModule(name)',
+  "??process.getBuiltinModule('node:module').createRequire(import.meta.url)(name);",
+].join('');
+
 /** What nearly every command needs: it loads the config, and shows what the registry says. */
 const core = [
   'src/command-process.ts',
   'src/commands/with-tenancy.ts',
-  'src/commands/selection-flags.ts',
-  'src/reporters/documents/tenant-list.ts',
+  'src/commands/list.ts',
+  'src/commands/show.ts',
   // What stores and drivers share is little, and would be a file for each of their pairs.
+  'src/registry/backups.ts',
   'src/registry/calls.ts',
   'src/registry/migration-files.ts',
+  'src/registry/prepared-homes.ts',
   'src/registry/rows.ts',
   'src/registry/tenant-row.ts',
   'src/registry/fold-steps.ts',
@@ -59,6 +68,14 @@ const lazyChildProcess = patch(
   /commander[\\/]lib[\\/]command\.js$/,
   "const childProcess = require('node:child_process');",
   "const childProcess = { get spawn() { return require('node:child_process').spawn; } };",
+);
+
+/** pg looks up a host itself only for the native client, which we never take. */
+const lazyDns = patch(
+  'lazy-dns',
+  /pg[\\/]lib[\\/]connection-parameters\.js$/,
+  "const dns = require('dns')\n",
+  "const dns = { lookup: (...args) => require('dns').lookup(...args) }\n",
 );
 
 /** pg looks for crypto of both kinds when it is loaded, 10 ms, and uses them only where a password is asked for. */
@@ -92,7 +109,7 @@ const lazyPgCrypto = {
 const requiredBuiltins = {
   name: 'required-builtins',
   setup: (build) => {
-    build.onResolve({ filter: /^node:(console|crypto|fs|fs\/promises|process|util)$/ }, ({ path: name, kind }) =>
+    build.onResolve({ filter: /^node:/ }, ({ path: name, kind }) =>
       kind === 'import-statement' ? { path: name, namespace: 'builtin', sideEffects: false } : undefined,
     );
     build.onLoad({ filter: /.*/, namespace: 'builtin' }, async ({ path: name }) => {
@@ -104,8 +121,8 @@ const requiredBuiltins = {
 
 function requiredBuiltin(name, names) {
   const builtin = name === 'node:process' ? 'process' : `require('${name}')`;
-  // Most commands come to an end without any: its functions load it when they are called.
-  const isLate = name === 'node:crypto';
+  // Most commands come to an end without any of these: their functions load them when they are called.
+  const isLate = ['node:crypto', 'node:net', 'node:os', 'node:timers/promises'].includes(name);
   const isFunction = (key) => /^[a-z]/.test(key) && !['constants', 'webcrypto', 'subtle'].includes(key);
   return [
     `const load = () => ${builtin};`,
@@ -138,6 +155,7 @@ function promisedFiles(names) {
  * Code that different lazy imports share is split by who shares it, which comes to fifty small files for `tenant list`, each with its
  * own look-ups. What nearly every command needs stays in one piece where every lazy import is said to need it.
  */
+const shared = Symbol('shared');
 const sharedCore = (lazy) => ({
   name: 'shared-core',
   setup: (build) => {
@@ -157,7 +175,21 @@ const sharedCore = (lazy) => ({
       contents: [...core.map((file) => `import './${file}';`), `export * from './${source}';`].join('\n'),
       resolveDir: root,
     }));
-    build.onResolve({ filter: /./, namespace: 'lazy' }, ({ path: file }) => ({ path: path.join(root, file), sideEffects: true }));
+    build.onResolve({ filter: /^\./, namespace: 'lazy' }, ({ path: file }) => ({ path: path.join(root, file), sideEffects: true }));
+    // A library that imports another lazily would share what esbuild itself adds to a file in one more chunk.
+    build.onResolve({ filter: /^[^.]/ }, async ({ path: specifier, kind, resolveDir, pluginData }) => {
+      if (kind !== 'dynamic-import' || pluginData === shared) return undefined;
+      const library = await build.resolve(specifier, { kind: 'import-statement', resolveDir, pluginData: shared });
+      return library.external || library.namespace !== 'file' ? undefined : { path: library.path, namespace: 'lazy-library' };
+    });
+    build.onLoad({ filter: /.*/, namespace: 'lazy-library' }, ({ path: file }) => ({
+      contents: [
+        ...core.map((own) => `import './${own}';`),
+        `export * from ${JSON.stringify(file)};`,
+        `export { default } from ${JSON.stringify(file)};`,
+      ].join('\n'),
+      resolveDir: root,
+    }));
   },
 });
 
@@ -205,8 +237,7 @@ async function bundle() {
     write: false,
     logLevel: 'warning',
     external,
-    // Bundled CommonJS libraries call require() for Node's own modules.
-    banner: { js: "import{createRequire as __tenancyRequire}from'node:module';const require=__tenancyRequire(import.meta.url);" },
+    banner: { js: banner },
   };
   const entryPoints = { index: 'src/index.ts', hooks: 'hooks/index.ts' };
   // `--help` reads one file: cli.js shares no chunk with what it imports lazily, at the price of a few constants that are there twice.
@@ -225,14 +256,18 @@ async function bundle() {
     ...options,
     entryPoints: { ...entryPoints, lazy: 'lazy' },
     splitting: true,
-    plugins: [requiredBuiltins, lazyPgCrypto, sharedCore([...lazy].sort())],
+    plugins: [requiredBuiltins, lazyDns, lazyPgCrypto, sharedCore([...lazy].sort())],
   });
   const chunks = new Map(Object.entries(split.metafile.outputs).map(([file, { entryPoint }]) => [entryPoint, `./${path.basename(file)}`]));
   const cli = await bundleCli((source) => chunks.get(`lazy:${source}`));
-  const outputFiles = [...split.outputFiles.filter((file) => path.basename(file.path) !== 'lazy.js'), ...cli.outputFiles];
+  const entries = ['cli', ...Object.keys(entryPoints)].map((name) => `${name}.js`);
+  const outputFiles = skipFacades(
+    [...split.outputFiles.filter((file) => path.basename(file.path) !== 'lazy.js'), ...cli.outputFiles],
+    banner,
+    entries,
+  );
   const licenses = await gatherLicenses([split, cli].flatMap(({ metafile }) => Object.keys(metafile.inputs)));
   // Chunks carry a hash in their names: written before the entries that name them, a command that runs meanwhile sees one build or the other.
-  const entries = ['cli', ...Object.keys(entryPoints)].map((name) => `${name}.js`);
   const isEntry = ({ path: file }) => Number(entries.includes(path.basename(file)));
   for (const { path: file, contents } of outputFiles.sort((a, b) => isEntry(a) - isEntry(b))) await writeWhole(file, contents);
   await writeWhole(path.join(dist, 'THIRD_PARTY_LICENSES.txt'), licenses);
@@ -258,7 +293,7 @@ async function writeWhole(file, contents) {
 
 /** Each bundled package with the text of its licence, as their licences ask. */
 async function gatherLicenses(inputs) {
-  const folders = new Set(inputs.map((input) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1]).filter(Boolean));
+  const folders = new Set(inputs.map((input) => /^([^:]*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1]).filter(Boolean));
   const texts = [];
   for (const folder of [...folders].sort()) {
     const { name, version, license } = JSON.parse(await readFile(path.join(root, folder, 'package.json'), 'utf8'));

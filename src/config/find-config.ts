@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
@@ -28,16 +29,21 @@ export interface FoundConfig {
  * @throws TenancyError `TENANCY_CONFIG_NOT_FOUND`, `TENANCY_CONFIG_UNREADABLE`.
  */
 export async function findConfig(cwd: string): Promise<FoundConfig> {
-  return (await readFirstPlace(cwd)) ?? searchUpwards(cwd);
+  return readFirstPlace(cwd) ?? searchUpwards(cwd);
 }
 
-/** Where nearly every config is, a search would end at once: it costs more than all else that is read. */
-async function readFirstPlace(cwd: string): Promise<FoundConfig | null> {
+/**
+ * Where nearly every config is, a search would end at once: it costs more than all else that is read. At once, not as a promise:
+ * the first of those starts Node's four threads for files.
+ */
+function readFirstPlace(cwd: string): FoundConfig | null {
   const file = path.join(cwd, SEARCH_PLACES[0] as string);
-  return readFile(file, 'utf8').then(
-    (text) => describeFound(file, text),
-    () => null,
-  );
+  try {
+    return describeFound(file, readFileSync(file, 'utf8'));
+  } catch {
+    // Not there, or not to be read, which the search will tell.
+    return null;
+  }
 }
 
 async function searchUpwards(cwd: string): Promise<FoundConfig> {

@@ -20,12 +20,26 @@ function strict<Shape extends z.core.$ZodLooseShape>(shape: Shape): z.ZodMiniObj
   });
 }
 
+/** Of what most configs leave out: it is made when somebody has it, since to make them all is a tenth of a start. */
+function later(make: () => z.ZodMiniType): z.ZodMiniType {
+  return z.optional(z.lazy(make));
+}
+
 /** A value that is checked by one of our own functions, which gives the clause to show. */
 function explained(explain: (value: unknown) => string | null): z.ZodMiniType<unknown, unknown> {
   return z.unknown().check((context) => {
     const problem = explain(context.value);
     if (problem !== null) context.issues.push({ code: 'custom', message: problem, input: context.value });
   });
+}
+
+/** Compiling a parser takes longer than it saves where one value is parsed. */
+const ONCE = { jitless: true } satisfies z.core.ParseContext<z.core.$ZodIssue>;
+
+/** Goes on with what depends on a look at the value. */
+function checkAs(context: z.core.ParsePayload<unknown>, shape: z.ZodMiniType, value: unknown, path: readonly PropertyKey[] = []): void {
+  const result = shape.safeParse(value, ONCE);
+  for (const issue of result.success ? [] : result.error.issues) context.issues.push({ ...issue, path: [...path, ...issue.path] } as never);
 }
 
 const url = explained((value) => (typeof value === 'function' ? null : explainUrl(value)));
@@ -61,32 +75,34 @@ const sqlMigrations = {
   schemas: z.optional(strict({ public: z.literal('tenant') })),
 };
 
-const migrator = z.looseObject({
-  type: z.literal('migrator'),
-  name: text,
-  run: hook,
-  target: hook,
-  readVersion: hook,
-  pending: z.optional(hook),
-  versions: z.optional(hook),
-  lockScope: z.optional(z.enum(['tenant', 'database', 'none'])),
-  connections: z.optional(z.int().check(z.nonnegative())),
-});
+const migrator = (): z.ZodMiniType =>
+  z.looseObject({
+    type: z.literal('migrator'),
+    name: text,
+    run: hook,
+    target: hook,
+    readVersion: hook,
+    pending: z.optional(hook),
+    versions: z.optional(hook),
+    lockScope: z.optional(z.enum(['tenant', 'database', 'none'])),
+    connections: z.optional(z.int().check(z.nonnegative())),
+  });
 
 const anyMigrateHook = z.unknown().check((context) => checkMigrateHook(context, shapeOfOne));
 
-const byDriver = strict({
-  type: z.literal('by-driver'),
-  drivers: strict(Object.fromEntries(DRIVER_NAMES.map((driver) => [driver, z.optional(anyMigrateHook)]))),
-});
+const byDriver = (): z.ZodMiniType =>
+  strict({
+    type: z.literal('by-driver'),
+    drivers: strict(Object.fromEntries(DRIVER_NAMES.map((driver) => [driver, z.optional(anyMigrateHook)]))),
+  });
 
 const migrateHook = z
   .unknown()
-  .check((context) => checkMigrateHook(context, (type) => (type === 'by-driver' ? byDriver : shapeOfOne(type))));
+  .check((context) => checkMigrateHook(context, (type) => (type === 'by-driver' ? byDriver() : shapeOfOne(type))));
 
 function shapeOfOne(type: unknown): z.ZodMiniType | null {
   if (type === 'sql-migrations') return strict({ type: z.literal(type), ...sqlMigrations });
-  return type === 'migrator' ? migrator : null;
+  return type === 'migrator' ? migrator() : null;
 }
 
 function checkMigrateHook(context: z.core.ParsePayload<unknown>, shapeOf: (type: unknown) => z.ZodMiniType | null): void {
@@ -99,8 +115,7 @@ function checkMigrateHook(context: z.core.ParsePayload<unknown>, shapeOf: (type:
     context.issues.push({ code: 'custom', message, input: value });
     return;
   }
-  const result = shape.safeParse(value);
-  for (const issue of result.success ? [] : result.error.issues) context.issues.push(issue as never);
+  checkAs(context, shape, value);
 }
 
 const hookNames = [
@@ -124,14 +139,13 @@ const hookNames = [
   'onEvent',
 ] as const;
 
-const hooks = strict({
-  ...(Object.fromEntries(hookNames.map((name) => [name, z.optional(hook)])) as Record<
-    (typeof hookNames)[number],
-    z.ZodMiniOptional<typeof hook>
-  >),
-  migrate: z.optional(migrateHook),
-  seed: z.optional(explained(explainSeed)),
-});
+const hooks = later(() =>
+  strict({
+    ...Object.fromEntries(hookNames.map((name) => [name, z.optional(hook)])),
+    migrate: z.optional(migrateHook),
+    seed: z.optional(explained(explainSeed)),
+  }),
+);
 
 function explainSeed(value: unknown): string | null {
   const isSound = Array.isArray(value) ? value.every((item) => typeof item === 'function') : typeof value === 'function';
@@ -168,14 +182,13 @@ const placement = z.unknown().check((context) => {
     context.issues.push({ code: 'custom', message, input: value });
     return;
   }
-  const result = placementTemplate.safeParse(value);
-  for (const issue of result.success ? [] : result.error.issues) context.issues.push(issue as never);
+  checkAs(context, placementTemplate, value);
 });
 
 const clusterName = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 
-const throttleQuery = strict({ sql: text, every: z.optional(duration) });
-const throttleCheck = strict({ check: hook, every: z.optional(duration) });
+const throttleQuery = (): z.ZodMiniType => strict({ sql: text, every: z.optional(duration) });
+const throttleCheck = (): z.ZodMiniType => strict({ check: hook, every: z.optional(duration) });
 
 const throttle = z.unknown().check((context) => {
   const { value } = context;
@@ -192,35 +205,37 @@ function checkThrottle(context: z.core.ParsePayload<unknown>, value: unknown, pa
     context.issues.push({ code: 'custom', message, path: [...path], input: value });
     return;
   }
-  const result = ('sql' in value ? throttleQuery : throttleCheck).safeParse(value);
-  for (const issue of result.success ? [] : result.error.issues) context.issues.push({ ...issue, path: [...path, ...issue.path] } as never);
+  checkAs(context, 'sql' in value ? throttleQuery() : throttleCheck(), value, path);
 }
 
-const pool = strict({
-  driver: explained((value) => {
-    if (value === 'postgres-schema' || value === 'postgres-database') return null;
-    const isOther = DRIVER_NAMES.some((name) => name === value);
-    return `expected 'postgres-schema' or 'postgres-database'${isOther ? `: a home is made ahead under another name, and ${value} can't rename` : ''}`;
+const pool = later(() =>
+  strict({
+    driver: explained((value) => {
+      if (value === 'postgres-schema' || value === 'postgres-database') return null;
+      const isOther = DRIVER_NAMES.some((name) => name === value);
+      return `expected 'postgres-schema' or 'postgres-database'${isOther ? `: a home is made ahead under another name, and ${value} can't rename` : ''}`;
+    }),
+    size: z.int().check(z.nonnegative()),
   }),
-  size: z.int().check(z.nonnegative()),
-});
+);
 
 const isolation = z.optional(explained((value) => (value === 'none' || value === 'role' ? null : "expected 'none' or 'role'")));
 
 const argv = z.array(text).check(z.minLength(1));
 
-const secretsByFiles = strict({ directory: text });
-const secretsByCommand = strict({
-  command: argv,
-  // Each login's password has a place of its own: for a while two of a tenant's are good.
-  ref: explained((value) => {
-    if (typeof value !== 'string' || !/^(env|file|exec|vault):./.test(value))
-      return 'expected how it is read again: vault:…, exec:…, file:… or env:…';
-    return value.includes('{login}') ? null : 'expected {login} in it: while a credential is rotated, a tenant has two';
-  }),
-  remove: z.optional(argv),
-});
-const secretsByFunctions = strict({ store: hook, remove: z.optional(hook), resolve: z.optional(hook) });
+const secretsByFiles = (): z.ZodMiniType => strict({ directory: text });
+const secretsByCommand = (): z.ZodMiniType =>
+  strict({
+    command: argv,
+    // Each login's password has a place of its own: for a while two of a tenant's are good.
+    ref: explained((value) => {
+      if (typeof value !== 'string' || !/^(env|file|exec|vault):./.test(value))
+        return 'expected how it is read again: vault:…, exec:…, file:… or env:…';
+      return value.includes('{login}') ? null : 'expected {login} in it: while a credential is rotated, a tenant has two';
+    }),
+    remove: z.optional(argv),
+  });
+const secretsByFunctions = (): z.ZodMiniType => strict({ store: hook, remove: z.optional(hook), resolve: z.optional(hook) });
 
 const secrets = z.unknown().check((context) => {
   const { value } = context;
@@ -229,11 +244,11 @@ const secrets = z.unknown().check((context) => {
   const shape = !isObject
     ? null
     : 'directory' in value
-      ? secretsByFiles
+      ? secretsByFiles()
       : 'command' in value
-        ? secretsByCommand
+        ? secretsByCommand()
         : 'store' in value
-          ? secretsByFunctions
+          ? secretsByFunctions()
           : null;
   if (shape === null) {
     const message =
@@ -241,15 +256,14 @@ const secrets = z.unknown().check((context) => {
     context.issues.push({ code: 'custom', message, input: value });
     return;
   }
-  const result = shape.safeParse(value);
-  for (const issue of result.success ? [] : result.error.issues) context.issues.push(issue as never);
+  checkAs(context, shape, value);
 });
 
 const cluster = strict({
   url,
   concurrency: z.optional(positive),
   region: z.optional(text),
-  pool: z.optional(pool),
+  pool,
   isolation,
   throttle: z.optional(throttle),
 });
@@ -274,13 +288,13 @@ const configSchema = strict({
   placement,
   migrations: z.optional(strict(sqlMigrations)),
   seeds: z.optional(seeds),
-  hooks: z.optional(hooks),
-  extensions: z.optional(strict({ schema: z.optional(text) })),
+  hooks,
+  extensions: later(() => strict({ schema: z.optional(text) })),
   templates: z.optional(templates),
   isolation,
   secrets: z.optional(secrets),
   allowMixedCaseNames: z.optional(flag),
-  defaults: z.optional(
+  defaults: later(() =>
     strict({
       concurrency: z.optional(positive),
       retries: z.optional(z.int().check(z.nonnegative())),
@@ -296,7 +310,7 @@ const configSchema = strict({
     }),
   ),
   logs: z.optional(text),
-  backups: z.optional(
+  backups: later(() =>
     strict({
       directory: text,
       tools: z.optional(strict(Object.fromEntries(backupTools.map((tool) => [tool, z.optional(text)])))),
@@ -306,6 +320,6 @@ const configSchema = strict({
 
 /** Everything that is wrong with a config, in the order of its keys; empty where it is sound. */
 export function checkConfig(config: unknown, prefix: readonly string[] = []): readonly ConfigIssue[] {
-  const result = configSchema.safeParse(config);
+  const result = configSchema.safeParse(config, ONCE);
   return result.success ? [] : wordIssues(result.error.issues, config, prefix);
 }

@@ -1,7 +1,6 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { remember } from '../util/remember.js';
 
 /** One file of `migrations/registry/<engine>`, not yet read. */
 export interface RegistryMigration {
@@ -10,16 +9,21 @@ export interface RegistryMigration {
   readonly file: string;
 }
 
-const found = new Map<string, Promise<readonly RegistryMigration[]>>();
+const found = new Map<string, readonly RegistryMigration[]>();
 
-/** What this tenancy-cli knows of the registry's shape, oldest first. */
-export function listMigrationFiles(engine: 'postgres' | 'mysql' | 'mongodb'): Promise<readonly RegistryMigration[]> {
-  return remember(found, engine, () => readMigrations(engine));
+/**
+ * What this tenancy-cli knows of the registry's shape, oldest first. It reads at once: a few names of our own package, and the first
+ * promise of a file would start Node's four threads for files.
+ */
+export function listMigrationFiles(engine: 'postgres' | 'mysql' | 'mongodb'): readonly RegistryMigration[] {
+  const known = found.get(engine) ?? readMigrations(engine);
+  found.set(engine, known);
+  return known;
 }
 
-async function readMigrations(engine: string): Promise<readonly RegistryMigration[]> {
-  const directory = join(await findPackageRoot(), 'migrations', 'registry', engine);
-  return (await readdir(directory))
+function readMigrations(engine: string): readonly RegistryMigration[] {
+  const directory = join(findPackageRoot(), 'migrations', 'registry', engine);
+  return readdirSync(directory)
     .flatMap((entry) => {
       const [, number, name] = /^(\d{4})_(.+)\.(?:sql|json)$/.exec(entry) ?? [];
       return number === undefined || name === undefined ? [] : [{ version: Number(number), name, file: join(directory, entry) }];
@@ -28,16 +32,16 @@ async function readMigrations(engine: string): Promise<readonly RegistryMigratio
 }
 
 /** The code runs from `src`, `dist` or `dist/chunks`; the files are beside the package.json of ours above it. */
-async function findPackageRoot(): Promise<string> {
+function findPackageRoot(): string {
   for (let directory = dirname(fileURLToPath(import.meta.url)); ; directory = dirname(directory)) {
-    if ((await readPackageName(directory)) === 'tenancy-cli') return directory;
+    if (readPackageName(directory) === 'tenancy-cli') return directory;
     if (directory === dirname(directory)) throw new Error('the package.json of tenancy-cli is not above its own code');
   }
 }
 
-async function readPackageName(directory: string): Promise<string | null> {
-  const text = await readFile(join(directory, 'package.json'), 'utf8').catch(() => null);
-  if (text === null) return null;
-  const content = JSON.parse(text) as { name?: unknown };
+function readPackageName(directory: string): string | null {
+  const file = join(directory, 'package.json');
+  if (!existsSync(file)) return null;
+  const content = JSON.parse(readFileSync(file, 'utf8')) as { name?: unknown };
   return typeof content.name === 'string' ? content.name : null;
 }
