@@ -31,13 +31,18 @@ export function describeActor({ actor, env, command }: ActorOptions): {
   readonly command: string | null;
 } {
   const variable = ['TENANCY_ACTOR', ...CI_VARIABLES].find((name) => (env[name] ?? '') !== '');
-  const [user, knownBy] =
-    actor !== undefined && actor !== ''
-      ? [actor, 'program']
-      : variable === undefined
-        ? [systemUser(), 'os']
-        : [env[variable] ?? '', variable];
-  return { user: user.slice(0, LONGEST), knownBy, host: hostname(), pid: process.pid, command };
+  const [said, knownBy] =
+    actor !== undefined && actor !== '' ? [actor, 'program'] : variable === undefined ? [null, 'os'] : [env[variable] ?? '', variable];
+  return {
+    // Found when something is written: what only reads has no use for the users of this machine.
+    get user() {
+      return (said ?? systemUser()).slice(0, LONGEST);
+    },
+    knownBy,
+    host: hostname(),
+    pid: process.pid,
+    command,
+  };
 }
 
 /** A container may run as a number that has no name. */

@@ -94,9 +94,13 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
     return calls.repeat(() => lend((session) => session.send(statements)));
   }
 
+  let actor: string | undefined;
   return {
     place,
-    actor: options.actor === undefined ? null : toJson(options.actor),
+    get actor() {
+      actor ??= options.actor && toJson(options.actor);
+      return actor ?? null;
+    },
     isDatabaseNamed: given.database !== null,
     read: async <R extends Row>(sql: string, params: Statement['params'] = []) => {
       const [rows = []] = await send([{ sql, params }]);

@@ -83,9 +83,13 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
     return result;
   }
 
+  let actor: string | undefined;
   return {
     place,
-    actor: options.actor === undefined ? null : toJson(options.actor),
+    get actor() {
+      actor ??= options.actor && toJson(options.actor);
+      return actor ?? null;
+    },
     query: (sql, params) => calls.repeat(async () => (await pool.query(sql, [...params])).rows),
     withClient: (use) => calls.once(() => lend(use)),
     close: () => calls.close(),
