@@ -1,9 +1,16 @@
-import type { TenancyError } from '../errors.js';
-import type { AppliedMigration, LocalMigration, MigrationScript, TenantDb, TenantHistory } from '../migrations/migration.js';
-import type { DriverName, Placement } from '../tenant.js';
+import type { DriverName } from '../tenant.js';
 import type { BackupDriver } from './backup-driver.js';
+import type { HomeInspection, Mendable } from './home-inspection.js';
+import type { LoginDriver } from './login-driver.js';
+import type { SessionOptions, TenantSession } from './session.js';
+import type { BegunHome, Marker, Presence, TenantTarget } from './target.js';
 
 export type { BackupCheck, BackupDriver, BackupFormat, BackupSource, BackupTools, BackupWork } from './backup-driver.js';
+export type { ClusterEngine, ClusterFacts, ConnectionFacts, ErrorClass, OpenClusterOptions } from './cluster-engine.js';
+export type { HomeInspection, HomeRight, Mendable, StructureItem } from './home-inspection.js';
+export type { LoginCredential, LoginDriver } from './login-driver.js';
+export type { ApplyOptions, MirroredMigration, SessionOptions, TenantSession } from './session.js';
+export type { BegunHome, Marker, Presence, TenantTarget } from './target.js';
 
 /**
  * # Adding a driver
@@ -121,43 +128,6 @@ export interface TenantDriver {
   withSession<T>(target: TenantTarget, options: SessionOptions, use: (session: TenantSession) => Promise<T>): Promise<T>;
 }
 
-/**
- * Logins of one tenant, each with rights on its home only; the home and all in it stay the tool's. Their names are `loginNames` of the
- * target's marker, and only what carries our marker (in PostgreSQL a COMMENT on the role) is ever touched.
- */
-export interface LoginDriver {
-  /** What the engine is told of a password, for people: a verifier, a digest, the password itself. */
-  readonly sends: string;
-  /**
-   * Makes the login, or gives the one there is this password and lets it in; with the rights on what the home has and on what migrations will make in it.
-   * The server is never sent the password where it takes something else.
-   * @throws TenancyError `TENANCY_LOGIN_TAKEN` where something that isn't ours has the name.
-   */
-  ensure(target: TenantTarget, login: LoginCredential, signal: AbortSignal): Promise<'created' | 'changed'>;
-  /** Gives the rights once more that `ensure` gives, to logins that are there. */
-  grant(target: TenantTarget, signal: AbortSignal): Promise<void>;
-  /**
-   * Logs in, and looks at what can be seen.
-   * @throws TenancyError `TENANCY_LOGIN_UNVERIFIED`
-   */
-  check(target: TenantTarget, login: LoginCredential, signal: AbortSignal): Promise<void>;
-  /** Keeps these out, all where none are named, and ends their sessions. The answer names those that there are. */
-  lock(target: TenantTarget, names: readonly string[] | null, signal: AbortSignal): Promise<readonly string[]>;
-  /** Lets these in again. */
-  unlock(target: TenantTarget, names: readonly string[], signal: AbortSignal): Promise<void>;
-  /** Those that there are. Reads only. */
-  list(target: TenantTarget): Promise<readonly { readonly name: string; readonly isLocked: boolean }[]>;
-  /** Removes all of them, and every right that they have; the home may be gone already. */
-  drop(target: TenantTarget, signal: AbortSignal): Promise<readonly string[]>;
-  /** What the application connects by. Carries the password. */
-  connectionUrl(target: TenantTarget, login: LoginCredential): string;
-}
-
-export interface LoginCredential {
-  readonly name: string;
-  readonly password: string;
-}
-
 /** Complete homes that nobody can enter, to be copied. */
 export interface TemplateDriver {
   /** One that is complete, and ours; null for any other. Reads only. */
@@ -192,220 +162,8 @@ export interface DriverCapabilities {
 
 export type EngineName = 'postgres' | 'mysql' | 'mongodb';
 
-export interface TenantTarget extends Pick<Placement, 'name'> {
-  readonly marker: Marker;
-}
-
-/** Written on what we create (in PostgreSQL a COMMENT); only what carries it is adopted or dropped. */
-export interface Marker {
-  readonly tenant: string;
-  /** The registry's own id: two registries on one server never take each other's tenants. */
-  readonly registry: string;
-  /** The operation that created it; also tells incarnations apart. */
-  readonly operation: string;
-}
-
-/**
- * `ours`: tenant, registry and operation agree. `other`: a marker that differs. `unmarked`: somebody else's, or never adopted.
- * `partial`: our operation began to make or to drop it and was interrupted; `create` or `drop` finishes. `retained`: ours, and closed by `retain`.
- */
-export type Presence =
-  | { readonly status: 'absent' | 'retained' }
-  | { readonly status: 'ours' | 'partial'; readonly isEmpty: boolean }
-  | { readonly status: 'other'; readonly marker: Marker }
-  | { readonly status: 'unmarked'; readonly isEmpty: boolean };
-
-export interface BegunHome {
-  /** As it is on the server: a working name, or the home's own. */
-  readonly shown: string;
-  /** What a target has to be called for `drop` to take this away and nothing else. */
-  readonly name: string;
-  /** Null where only the operation is known. */
-  readonly tenant: string | null;
-  readonly operation: string;
-  /** It stands for the home itself, and not for something beside it. */
-  readonly isHome: boolean;
-}
-
-/** What of a home can be told from another's. */
-export interface HomeInspection {
-  /** Everything that migrations make, in a fixed order; null where it was not asked for. Comments, rows, owners and rights are left out. */
-  readonly structure: readonly StructureItem[] | null;
-  /** How the engine writes the home's own name in the definitions of `structure`. */
-  readonly nameInText: string;
-  /** The same between quotation marks, as a migration may have written it. */
-  readonly quotedName: string;
-  /** Those that the engine doesn't use, and that stand for a rebuild that was broken off. */
-  readonly invalidIndexes: readonly { readonly name: string; readonly table: string; readonly canMend: boolean }[];
-  /** On the home itself and not on what is in it; its owner's are left out. */
-  readonly rights: readonly HomeRight[];
-  /** What the tenant's own logins lack of what `logins.grant` gives, the first of it; empty where it has none. */
-  readonly lacking: readonly string[];
-}
-
-export interface StructureItem {
-  /** In the engine's words: `table`, `column`, `index`, `validator`. */
-  readonly kind: string;
-  readonly name: string;
-  /** What it is a part of: `table invoices`; what is said of that is said of it too. */
-  readonly of: string | null;
-  /** All that makes it different from another of its name. */
-  readonly definition: string;
-  /** The engine makes it by itself for whoever writes into it: one that the migrations don't make is no drift. @default false */
-  readonly isImplicit?: boolean;
-}
-
-export interface HomeRight {
-  /** Null: everybody. */
-  readonly grantee: string | null;
-  /** On what, and which: `USAGE on the schema`. Doesn't name the home. */
-  readonly right: string;
-  /** What takes it away: a statement, where `mend` can send it. */
-  readonly revoke: string;
-  /** Of a pattern that covers other homes too: one of them. */
-  readonly covers?: string;
-}
-
-export type Mendable = { readonly type: 'index'; readonly name: string } | { readonly type: 'right'; readonly right: HomeRight };
-
 export interface AccessChange {
   /** False: the tenant shares the application's login, so it was only marked in the registry. */
   readonly isEnforced: boolean;
   readonly detail: string;
-}
-
-export interface SessionOptions {
-  /** The lease's fence: a session whose fence is smaller than the tenant's newest writes nothing. */
-  readonly fence: number;
-  readonly runId: string | null;
-  readonly lockTimeoutMs: number;
-  /** Null: none. */
-  readonly statementTimeoutMs: number | null;
-  readonly signal: AbortSignal;
-}
-
-/** One connection, bound to one tenant, for as long as `withSession` lends it. */
-export interface TenantSession {
-  /** For engines that speak SQL; elsewhere it refuses with `TENANCY_QUERY_REFUSED`. */
-  readonly db: TenantDb;
-  /** Reads the history from the tenant itself; an absent history table is an empty history, and nothing is written. */
-  readHistory(): Promise<TenantHistory>;
-  /**
-   * Applies the steps in order, each with its history row (and the check of the fence) in a transaction of its own where the engine can,
-   * all of them in as few round trips as the protocol allows. Creates the history where it isn't.
-   * `expectedDigest`: `historyDigest` of what the caller planned on; where the tenant's differs nothing runs.
-   * On failure what was applied before stays applied and recorded.
-   * @throws MigrationFailure; TenancyError `TENANCY_HISTORY_MOVED`, `TENANCY_FENCE_LOST`, `TENANCY_MIGRATION_UNKNOWN`.
-   */
-  applyMigrations(steps: readonly LocalMigration[], options: ApplyOptions): Promise<readonly AppliedMigration[]>;
-  /** Runs the down script of each, in the order given, and removes its history row. */
-  revertMigrations(steps: readonly LocalMigration[], options: ApplyOptions): Promise<void>;
-  /** Runs a seed exactly once: its name is recorded in the same transaction. False: it had been run before. */
-  applySeed(
-    seed: { readonly name: string; readonly checksum: string; readonly script: MigrationScript },
-    options?: Partial<Pick<ApplyOptions, 'tenant' | 'publicTo' | 'log'>>,
-  ): Promise<boolean>;
-  /** Records migrations as applied without running them (`registry adopt --applied-up-to`), also in their mirror, where they have one and it lacks them. */
-  recordApplied(migrations: readonly Pick<LocalMigration, 'name' | 'checksum' | 'mirror'>[]): Promise<void>;
-  /** What the history of the tool that ran here before says (`_prisma_migrations`), in its order; without those that were rolled back. Reads only. */
-  readMirror?(): Promise<readonly MirroredMigration[]>;
-  /** Settles an interrupted statement: `applied` counts it as done, `rerun` sends it again with the next migrate. */
-  resolveProgress(answer: 'applied' | 'rerun'): Promise<void>;
-}
-
-export interface MirroredMigration {
-  /** As the tool has it. */
-  readonly name: string;
-  readonly checksum: string;
-  /** False: it failed half way, or is being run. */
-  readonly isFinished: boolean;
-}
-
-export interface ApplyOptions {
-  readonly expectedDigest: string | null;
-  readonly tenant: string;
-  /** `tenant`: scripts that name the schema `public` mean the tenant's. Schema tenants only. @default null, refused */
-  readonly publicTo?: 'tenant' | null;
-  readonly onMigration: (migration: { readonly name: string; readonly ms: number }) => void;
-  /** Told what the server says beside its answers too (notices, warnings), up to a thousand lines. */
-  readonly log: (text: string) => void;
-}
-
-/**
- * What the fleet does with an error:
- * `transaction`, `busy`, `catalog-race`, `connection`: tried again, with capped and jittered back-off.
- * `resources`: stop starting tenants. `timeout`: one of our own limits; fails. `denied`: the login lacks a right; like `exists` and `fatal` one attempt.
- */
-export type ErrorClass = 'transaction' | 'busy' | 'catalog-race' | 'exists' | 'connection' | 'resources' | 'timeout' | 'denied' | 'fatal';
-
-/** One server (or set of servers) that a config names, with its strict budget of connections. */
-export interface ClusterEngine {
-  readonly cluster: string;
-  /** Redacted, for messages. */
-  readonly where: string;
-  readonly engine: EngineName;
-  /**
-   * Tells this server from every other, also behind the same address: PostgreSQL's system_identifier and the database's name,
-   * MySQL's server_uuid (MariaDB: server_uid), MongoDB's replicaSetId.
-   */
-  readIdentity(): Promise<string>;
-  readFacts(): Promise<ClusterFacts>;
-  /** Only what a run has to know of the connections, in as few questions as it takes. */
-  readConnections(): Promise<ConnectionFacts>;
-  /**
-   * One question to the cluster itself, in the database that its URL names, on a connection of the budget.
-   * @throws TenancyError `TENANCY_QUERY_REFUSED` where the engine doesn't speak SQL
-   */
-  query(sql: string, params: readonly unknown[], signal: AbortSignal): Promise<readonly Readonly<Record<string, unknown>>[]>;
-  /** Where SQL isn't the engine's language: the client library's own handle on its administrative database. */
-  adminDatabase?(): unknown;
-  driver(name: DriverName): TenantDriver;
-  classify(error: unknown): ErrorClass;
-  /** The sentence for an error of the engine's that means that this cluster can't be talked to, or written to; null for any other. */
-  describeUnreachable(error: unknown): TenancyError<'TENANCY_CLUSTER_UNREACHABLE'> | TenancyError<'TENANCY_CLUSTER_READ_ONLY'> | null;
-  close(): Promise<void>;
-  /** Where the engine is worth keeping between two runs of one program: closes what is idle and bound to a tenant. */
-  rest?(): Promise<void>;
-}
-
-export interface ConnectionFacts {
-  /** Those that an ordinary login can have. */
-  readonly maxConnections: number;
-  readonly connectionsInUse: number;
-  /** Of those in use, how many are this engine's own, so that a run has them already. */
-  readonly ours: number;
-  /** A pooler stands between: how many connections the server has says nothing of how many the pooler gives. */
-  readonly isPooled: boolean;
-  /** Narrower bounds on the connections, where somebody has set them: of the login, or of the database that schema tenants live in. */
-  readonly connectionLimits: readonly {
-    /** Null: for tenants of every driver. */
-    readonly driver: DriverName | null;
-    readonly of: string;
-    readonly most: number;
-    readonly inUse: number;
-    /** The statement that takes the limit away. */
-    readonly hint: string;
-  }[];
-}
-
-export interface ClusterFacts extends ConnectionFacts {
-  readonly version: string;
-  /** Each thing that the tool needs to be allowed, for each driver asked for. */
-  readonly privileges: readonly {
-    readonly driver: DriverName;
-    readonly privilege: string;
-    readonly isGranted: boolean;
-    readonly hint: string;
-  }[];
-}
-
-export interface OpenClusterOptions {
-  readonly cluster: string;
-  readonly url: string;
-  /** Strict: never more connections than this at once, of all drivers together. */
-  readonly maxConnections: number;
-  /** Schema that holds the extensions that schema tenants share. @default 'extensions' */
-  readonly extensionsSchema: string;
-  /** Shown in pg_stat_activity. */
-  readonly applicationName: string;
 }

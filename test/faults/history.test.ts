@@ -11,8 +11,8 @@ import { findUnreachable, observe, type Row, readChanges } from './history-model
 import { type PlannedStep, planHistory, tenants } from './history-plan.js';
 import { isWholeSweep, seed } from './sweep.js';
 
-const HISTORIES = isWholeSweep ? 20 : 2;
-const STEPS = isWholeSweep ? 200 : 21;
+const HISTORIES = isWholeSweep ? 8 : 2;
+const STEPS = isWholeSweep ? 120 : 21;
 const LINES = 3;
 /** How long a process that was stopped stands still: others get on meanwhile, and its lease is over. */
 const STOPPED_MS = 2_000;
