@@ -44,7 +44,7 @@ const renaming: SweptCommand = {
 
 describeOn('postgresql-client', () => {
   describe('18 backup: killed anywhere in a backup or a restore, the same command once more ends as if nothing had happened', {
-    timeout: 300_000,
+    timeout: isWholeSweep ? 3_600_000 : 300_000,
   }, () => {
     let server: PrivateServer;
     let project: SandboxProject;

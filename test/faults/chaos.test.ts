@@ -35,7 +35,7 @@ const firstFile = (driver: SandboxDriver): Readonly<Record<string, string>> =>
 const configExtra = 'registry: { url: process.env.SANDBOX_REGISTRY ?? process.env.SANDBOX_URL },';
 
 function declare(driver: SandboxDriver, startServer: () => Promise<{ readonly url: string; stop(): Promise<void> }>): void {
-  describe(`10 connection chaos by ${driver}`, { timeout: 900_000, concurrent: true }, () => {
+  describe(`10 connection chaos by ${driver}`, { timeout: isWholeSweep ? 3_600_000 : 900_000, concurrent: true }, () => {
     let server: { readonly url: string; stop(): Promise<void> };
     let project: SandboxProject;
     let sandbox: Sandbox;

@@ -30,7 +30,7 @@ interface Engine {
 }
 
 function describeSkew({ name, driver, shifts, first, flag, count, startServer }: Engine): void {
-  describe(`16 clock skew on ${name}`, { timeout: 180_000 }, () => {
+  describe(`16 clock skew on ${name}`, { timeout: isWholeSweep ? 1_800_000 : 180_000 }, () => {
     let server: Awaited<ReturnType<Engine['startServer']>>;
     beforeAll(async () => {
       process.stdout.write(`clocks are shifted by ${clockShifter}\n`);
