@@ -4,6 +4,8 @@ import type { ErrorClass } from '../../src/drivers/driver.js';
 import { classifyMongodbError } from '../../src/drivers/mongodb/classify.js';
 import { describeUnreachable } from '../../src/drivers/mongodb/unreachable.js';
 import { TenancyError } from '../../src/errors.js';
+import { isTransient, toRegistryError } from '../../src/registry/mongodb/failures.js';
+import { locate } from '../../src/registry/mongodb/place.js';
 
 function serverError(code: number, message = 'no', ...labels: string[]): MongoServerError {
   const error = new MongoServerError({ message, code });
@@ -60,4 +62,11 @@ describe('an error of MongoDB', () => {
     for (const code of [13, 48, 11000, 50]) expect(describeUnreachable('main', 'mongodb://h', serverError(code))).toBeNull();
     expect(describeUnreachable('main', 'mongodb://h', new Error('no'))).toBeNull();
   });
+});
+
+test('a socket that was reset while it was written to is a registry out of reach, and worth another try', () => {
+  const error = Object.assign(new Error('write ECONNRESET'), { code: 'ECONNRESET', syscall: 'write', errno: -104 });
+  expect(isTransient(error)).toBe(true);
+  const told = toRegistryError(error, locate('mongodb://127.0.0.1/tenancy'));
+  expect(told).toMatchObject({ code: 'TENANCY_REGISTRY_UNREACHABLE', message: expect.stringContaining('write ECONNRESET') });
 });

@@ -1,5 +1,5 @@
 import { TenancyError } from '../../errors.js';
-import { isTlsCode, textCodeOf } from '../../util/network-errors.js';
+import { isNetworkError, isTlsCode, textCodeOf } from '../../util/network-errors.js';
 import { redact } from '../../util/redact.js';
 import { describeNetworkCode, isAbsentCode } from '../network-failures.js';
 import type { RegistryPlace } from './place.js';
@@ -44,7 +44,8 @@ const CLIENT_ERRORS =
 
 function isConnectionFailure(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return CLIENT_ERRORS.test(error.name) || SERVER_AWAY.has(codeOf(error) ?? 0) || isLostBatch(error);
+  // The client library lets through what a socket says that was reset while it was being written to.
+  return CLIENT_ERRORS.test(error.name) || SERVER_AWAY.has(codeOf(error) ?? 0) || isLostBatch(error) || isNetworkError(error);
 }
 
 /** Of a batch whose connection was lost only this is left: the server's own errors have a code. */
