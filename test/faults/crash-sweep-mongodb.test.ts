@@ -1,5 +1,5 @@
 import { startMongoDeployment } from '../rig/mongodb/deployment.js';
-import { deprovision, firstProvision, migrate, provision, withLogins } from './fixtures.js';
+import { deprovision, firstProvision, migrate, provision, purge, retain, undelete, withLogins } from './fixtures.js';
 import { completeMongodb, isolatedMongodb, pendingMongodb } from './fixtures-mongodb.js';
 import { describeCrashSweep } from './sweep-suite.js';
 
@@ -12,6 +12,7 @@ describeCrashSweep({
     { driver, command: provision, project: completeMongodb },
     { driver, command: migrate, project: pendingMongodb },
     { driver, command: deprovision, project: completeMongodb },
+    ...[retain, undelete, purge].map((command) => ({ driver, command, project: completeMongodb }) as const),
     ...withLogins('0001_accounts').map((command) => ({ driver, command, project: isolatedMongodb }) as const),
   ],
 });

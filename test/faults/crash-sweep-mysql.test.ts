@@ -1,6 +1,6 @@
 import { startPrivateMariadb } from '../rig/private-mariadb.js';
 import { describeOn } from '../rig/require.js';
-import { deprovision, firstProvision, migrate, provision, withLogins } from './fixtures.js';
+import { deprovision, firstProvision, migrate, provision, purge, retain, undelete, withLogins } from './fixtures.js';
 import { completeMysql, isolatedMysql, pendingMysql } from './fixtures-mysql.js';
 import { describeCrashSweep } from './sweep-suite.js';
 
@@ -14,6 +14,7 @@ describeOn('mariadb', () => {
       { driver, command: provision, project: completeMysql },
       { driver, command: migrate, project: pendingMysql },
       { driver, command: deprovision, project: completeMysql },
+      ...[retain, undelete, purge].map((command) => ({ driver, command, project: completeMysql }) as const),
       ...withLogins('0001_accounts').map((command) => ({ driver, command, project: isolatedMysql }) as const),
     ],
   });

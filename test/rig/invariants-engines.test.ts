@@ -101,6 +101,12 @@ describeOn('mariadb', () => {
         told: /acme: the operation .* is not over/,
       },
       {
+        what: 'a tenant that is retained in the registry alone',
+        act: () => [`UPDATE tenancy_tenants SET status = 'retained' WHERE id = 'acme'`],
+        undo: () => [`UPDATE tenancy_tenants SET status = 'active' WHERE id = 'acme'`],
+        told: /acme: the ledger says .*made[^]*acme is retained, and nobody knows by which operation/,
+      },
+      {
         what: 'a bystander that was changed',
         act: inOther('CREATE TABLE `@@`.more (id int)'),
         undo: inOther('DROP TABLE `@@`.more'),
@@ -156,6 +162,14 @@ describe('on MongoDB', () => {
         act: (home, registry) => registry.client.db(`${home.databaseName}_gone`).command({ createUser: 'app', pwd: 'x', roles: [] }),
         undo: (home, registry) => registry.client.db(`${home.databaseName}_gone`).command({ dropUser: 'app' }),
         told: /the user app of f_\w+_acme_gone is still there/,
+      },
+      {
+        what: 'a tenant that is retained in the registry alone',
+        act: (_, registry) =>
+          registry.collection<{ _id: string }>('tenancy.tenants').updateOne({ _id: 'acme' }, { $set: { status: 'retained' } }),
+        undo: (_, registry) =>
+          registry.collection<{ _id: string }>('tenancy.tenants').updateOne({ _id: 'acme' }, { $set: { status: 'active' } }),
+        told: /acme is retained, and nobody knows by which operation[^]*acme: its home is ready/,
       },
       {
         what: 'a bystander that was changed',

@@ -116,15 +116,17 @@ async function checkServer({ client, options, violate }: Scene, live: readonly T
 
 async function checkTenant({ client, options, violate }: Scene, tenant: TenantDocument): Promise<void> {
   const { _id: id, name, status, operation, schemaVersion } = tenant;
-  if (status !== 'active' && status !== 'suspended') violate(`${id} is ${status}`);
-  if (operation !== null) violate(`${id}: the operation ${JSON.stringify(operation)} is not over`);
+  const isRetained = status === 'retained';
+  if (!isRetained && status !== 'active' && status !== 'suspended') violate(`${id} is ${status}`);
+  if (isRetained && operation === null) violate(`${id} is retained, and nobody knows by which operation`);
+  if (!isRetained && operation !== null) violate(`${id}: the operation ${JSON.stringify(operation)} is not over`);
   const home = await client.db(name).collection<HomeDocument>('_tenancy').findOne({ _id: 'home' });
   if (home === null) return violate(`${id}: ${name} has no document of ours`);
   const registry = await collectionOf<{ _id: string; id: string }>(client, 'tenancy.registry').findOne();
   const marker = { tenant: home.tenant, registry: home.registry, operation: home.operation };
   const expected = { tenant: id, registry: registry?.id, operation: tenant.homeOperationId };
   if (JSON.stringify(marker) !== JSON.stringify(expected)) violate(`${id}: its marker is ${JSON.stringify(marker)}`);
-  if (home.status !== 'ready') violate(`${id}: its home is ${home.status}`);
+  if (home.status !== (isRetained ? 'retained' : 'ready')) violate(`${id}: its home is ${home.status}`);
   if (home.progress !== null) violate(`${id}: ${JSON.stringify(home.progress)} is still under way`);
   if (home.transaction !== null) violate(`${id}: a transaction was left`);
   const newest = home.migrations.at(-1)?.name ?? null;

@@ -110,7 +110,8 @@ async function checkServer(options: InvariantsOptions, live: readonly TenantRow[
   for (const tenant of live.filter((row) => !isUnfinished(options, row))) {
     if (!databases.some(({ name }) => name === tenant.name)) violate(`${tenant.id}: there is no database ${tenant.name}`);
     const row = ledger.find(({ name }) => name === tenant.name);
-    const expected = { name: tenant.name, tenant: tenant.id, operation: tenant.home_operation_id, state: 'made' };
+    const state = tenant.status === 'retained' ? 'retained' : 'made';
+    const expected = { name: tenant.name, tenant: tenant.id, operation: tenant.home_operation_id, state };
     if (JSON.stringify(row) !== JSON.stringify(expected)) violate(`${tenant.id}: the ledger says ${JSON.stringify(row)}`);
   }
   const isOwned = (name: string): boolean => live.some((tenant) => tenant.name === name);
@@ -137,8 +138,10 @@ async function checkTenant(
   violate: Violate,
 ): Promise<void> {
   const { id, name, status, operation, schema_version } = tenant;
-  if (status !== 'active' && status !== 'suspended') violate(`${id} is ${status}`);
-  if (operation !== null) violate(`${id}: the operation ${JSON.stringify(operation)} is not over`);
+  const isRetained = status === 'retained';
+  if (!isRetained && status !== 'active' && status !== 'suspended') violate(`${id} is ${status}`);
+  if (isRetained && operation === null) violate(`${id} is retained, and nobody knows by which operation`);
+  if (!isRetained && operation !== null) violate(`${id}: the operation ${JSON.stringify(operation)} is not over`);
   const tables = await queryMysql<{ name: string }>(
     adminUrl,
     'SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = ?',
