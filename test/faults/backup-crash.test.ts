@@ -1,83 +1,134 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { startMongoDeployment } from '../rig/mongodb/deployment.js';
+import { queryMysql } from '../rig/mysql.js';
 import { query } from '../rig/postgres.js';
-import { type PrivateServer, startPrivateServer } from '../rig/private-server.js';
+import { startPrivateMariadb } from '../rig/private-mariadb.js';
+import { startPrivateServer } from '../rig/private-server.js';
 import { describeOn } from '../rig/require.js';
-import { createSandboxProject, type SandboxDriver, type SandboxProject } from '../rig/sandbox.js';
+import type { SandboxDriver, SandboxProjectOptions } from '../rig/sandbox.js';
+import { completeMongodb } from './fixtures-mongodb.js';
+import { completeMysql } from './fixtures-mysql.js';
 import { isWholeSweep, type SweptCommand, sweep } from './sweep.js';
+import { type FaultSuite, usePlace } from './use-place.js';
 
-const migrations = {
-  '0001_accounts.sql': `CREATE EXTENSION IF NOT EXISTS citext;
+const configExtra = `backups: { directory: './backups' },`;
+
+const onPostgres: SandboxProjectOptions = {
+  configExtra,
+  migrations: {
+    '0001_accounts.sql': `CREATE EXTENSION IF NOT EXISTS citext;
 CREATE TABLE counts (name text NOT NULL);
 CREATE TABLE accounts (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name citext NOT NULL UNIQUE);
 INSERT INTO accounts (name) SELECT 'account ' || n FROM generate_series(1, 100) n;
 INSERT INTO counts VALUES ('0001_accounts');
 `,
+  },
 };
 
-const ends = { status: 'active', schema_version: '0001_accounts' };
-const removal = ['tenant', 'deprovision', 'acme', '--confirm', 'acme'];
+/** Commands for tenants of whom `version` is the newest. */
+function commandsAt(version: string): Readonly<Record<'backup' | 'restore' | 'copy' | 'renaming', SweptCommand>> {
+  const ends = { status: 'active', schema_version: version };
+  const removal = (id: string): readonly string[] => ['tenant', 'deprovision', id, '--confirm', id];
+  const copy: SweptCommand = {
+    name: 'restore beside the one that was backed up',
+    args: ['tenant', 'restore', 'original', '--as', 'acme'],
+    prepared: ['bystander', 'original'],
+    arranged: [['tenant', 'backup', 'original']],
+    isRefusedWhenDone: true,
+    ends,
+  };
+  return {
+    backup: { name: 'backup', args: ['tenant', 'backup', 'acme'], prepared: ['bystander', 'acme'], ends },
+    restore: {
+      name: 'restore',
+      args: ['tenant', 'restore', 'acme'],
+      prepared: ['bystander', 'acme'],
+      arranged: [removal('acme')],
+      isRefusedWhenDone: true,
+      ends,
+    },
+    // The one that was backed up has its name: on PostgreSQL by way of a database of its own.
+    copy,
+    // Under the name that was dumped, which is free, and renamed.
+    renaming: { ...copy, name: 'restore under another name', arranged: [removal('original')] },
+  };
+}
 
-const backup: SweptCommand = { name: 'backup', args: ['tenant', 'backup', 'acme'], prepared: ['bystander', 'acme'], ends };
-const restore: SweptCommand = {
-  name: 'restore',
-  args: ['tenant', 'restore', 'acme'],
-  prepared: ['bystander', 'acme'],
-  arranged: [removal],
-  ends,
-};
-/** The one that was backed up has its name: by way of a database of its own. */
-const copy: SweptCommand = {
-  name: 'restore beside the one that was backed up',
-  args: ['tenant', 'restore', 'original', '--as', 'acme'],
-  prepared: ['bystander', 'original'],
-  arranged: [['tenant', 'backup', 'original']],
-  ends,
-};
-/** Under the name that was dumped, which is free, and renamed. */
-const renaming: SweptCommand = {
-  ...copy,
-  name: 'restore under another name',
-  arranged: [['tenant', 'deprovision', 'original', '--confirm', 'original']],
-};
+interface BackupSuite extends FaultSuite {
+  /** What a tool or we have left on the server, in a few words. */
+  findLeft(serverUrl: string): Promise<readonly string[]>;
+}
 
-describeOn('postgresql-client', () => {
+function describeBackups({ findLeft, ...suite }: BackupSuite): void {
   describe('18 backup: killed anywhere in a backup or a restore, the same command once more ends as if nothing had happened', {
     timeout: isWholeSweep ? 3_600_000 : 300_000,
   }, () => {
-    let server: PrivateServer;
-    let project: SandboxProject;
+    const place = usePlace(suite);
 
-    beforeAll(async () => {
-      [server, project] = await Promise.all([
-        startPrivateServer('15'),
-        createSandboxProject({ migrations, configExtra: `backups: { directory: './backups' },` }),
-      ]);
-    });
-    afterAll(() => Promise.all([project?.remove(), server?.stop()]));
-
-    const swept: { readonly driver: SandboxDriver; readonly command: SweptCommand }[] = [
-      { driver: 'postgres-schema', command: backup },
-      { driver: 'postgres-schema', command: restore },
-      { driver: 'postgres-schema', command: copy },
-      { driver: 'postgres-database', command: restore },
-      ...(isWholeSweep ? ([{ driver: 'postgres-schema', command: renaming }] as const) : []),
-    ];
-
-    it.concurrent.for(swept)('$command.name by $driver', async ({ driver, command }, { task }) => {
-      const result = await sweep(project, server.url, driver, command, { requests: 2 });
+    it.concurrent.for([...suite.swept])('$command.name by $driver', async (swept, { task }) => {
+      const result = await sweep(place.projectOf(swept), place.serverUrl, swept.driver, swept.command, { requests: 2 });
       task.meta.points = { tried: result.points, converged: result.converged };
       expect(result.failures).toEqual([]);
       expect(result.points).toBeGreaterThan(0);
     });
 
-    it('leaves no role, no database and no part of a file', async () => {
-      expect(await query(server.url, `SELECT rolname FROM pg_roles WHERE rolname LIKE 'tenancy\\_%'`)).toEqual([]);
-      expect(await query(server.url, `SELECT datname FROM pg_database WHERE datname LIKE 'tenancy\\_%'`)).toEqual([]);
-      const folder = path.join(project.project.directory, 'backups');
-      const files = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : [];
+    it('leaves nothing on the server, and no part of a file', async () => {
+      expect(await findLeft(place.serverUrl)).toEqual([]);
+      const folders = suite.swept.map((swept) => path.join(place.projectOf(swept).project.directory, 'backups'));
+      const files = folders.filter(existsSync).flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }));
       expect(files.filter((name) => /original|bystander/.test(name) && name.endsWith('.partial'))).toEqual([]);
     });
+  });
+}
+
+function sweptBy(driver: SandboxDriver, project: SandboxProjectOptions, commands: readonly SweptCommand[]): FaultSuite['swept'] {
+  return commands.map((command) => ({ driver, command, project }));
+}
+
+describeOn('postgresql-client', () => {
+  const { backup, restore, copy, renaming } = commandsAt('0001_accounts');
+  describeBackups({
+    startServer: () => startPrivateServer('15'),
+    swept: [
+      ...sweptBy('postgres-schema', onPostgres, [backup, restore, copy, ...(isWholeSweep ? [renaming] : [])]),
+      ...sweptBy('postgres-database', onPostgres, [restore]),
+    ],
+    findLeft: async (url) => {
+      const left = await query<{ name: string }>(
+        url,
+        `SELECT rolname AS name FROM pg_roles WHERE rolname LIKE 'tenancy\\_%' UNION ALL SELECT datname FROM pg_database WHERE datname LIKE 'tenancy\\_%'`,
+      );
+      return left.map(({ name }) => name);
+    },
+  });
+});
+
+describeOn('mariadb', () => {
+  describeOn('mariadb-client', () => {
+    const project = { ...completeMysql, configExtra };
+    const { backup, restore, copy } = commandsAt('0006_notes');
+    describeBackups({
+      startServer: () => startPrivateMariadb(),
+      swept: sweptBy('mysql-database', project, isWholeSweep ? [backup, restore, copy] : [restore]),
+      findLeft: async (url) => {
+        const users = await queryMysql<{ name: string }>(
+          url,
+          `SELECT User AS name FROM mysql.user WHERE User NOT IN ('root', 'mysql', 'mariadb.sys', 'PUBLIC', '')`,
+        );
+        return users.map(({ name }) => name);
+      },
+    });
+  });
+});
+
+describe('on MongoDB', () => {
+  const project = { ...completeMongodb, configExtra };
+  const { backup, restore, copy } = commandsAt('0006_notes');
+  describeBackups({
+    startServer: () => startMongoDeployment(),
+    swept: sweptBy('mongodb-database', project, isWholeSweep ? [backup, restore, copy] : [restore]),
+    findLeft: async () => [],
   });
 });

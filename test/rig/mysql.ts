@@ -55,6 +55,8 @@ export async function createTestMysql(): Promise<TestMysql> {
   };
 }
 
+const DROP_ATTEMPTS = 10;
+
 /** Opens a connection for one query. */
 export async function queryMysql<Row = Record<string, unknown>>(url: string, sql: string, params: readonly unknown[] = []): Promise<Row[]> {
   const connection = await createConnection({ uri: url, timezone: 'Z' });
@@ -89,13 +91,24 @@ export async function dropMysqlNames(admin: string, name: string): Promise<void>
   }
   const owned = 'SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name = ? OR schema_name LIKE ?';
   for (const database of await queryMysql<{ name: string }>(admin, owned, [name, below])) {
-    const drop = `DROP DATABASE IF EXISTS ${escapeId(database.name, true)}`;
-    // A statement of a client that was killed may just have made another table in it.
-    await queryMysql(admin, drop).catch(() => queryMysql(admin, drop));
+    await dropUntilGone(admin, `DROP DATABASE IF EXISTS ${escapeId(database.name, true)}`);
   }
   const users = 'SELECT user AS name, host AS host FROM mysql.user WHERE user LIKE ?';
   for (const user of await queryMysql<{ name: string; host: string }>(admin, users, [below])) {
     await queryMysql(admin, 'DROP USER ?@?', [user.name, user.host]);
+  }
+}
+
+/** A statement of a client that was killed may just make another table in it. */
+async function dropUntilGone(admin: string, drop: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await queryMysql(admin, drop);
+      return;
+    } catch (error) {
+      if (attempt === DROP_ATTEMPTS) throw error;
+      await delay(500);
+    }
   }
 }
 

@@ -116,8 +116,8 @@ async function dropWhole(context: EngineContext, connection: ServerConnection, n
       await connection.send(`DROP DATABASE IF EXISTS ${quoteName(name)}`);
       return;
     } catch (error) {
-      // Somebody came in again and holds a table.
-      if (![1205, 1213].includes(numberOf(error)) || attempt >= ATTEMPTS) throw error;
+      // Somebody came in again, and holds a table or has made one: ER_DB_DROP_RMDIR, ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK.
+      if (![1010, 1205, 1213].includes(numberOf(error)) || attempt >= ATTEMPTS) throw error;
     }
   }
 }
