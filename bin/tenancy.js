@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 const [major, minor] = process.versions.node.split('.').map(Number);
-if (major < 20 || (major === 20 && minor < 19)) {
-  stop(`tenancy needs Node.js 20.19 or newer, this is ${process.versions.node}`);
+// By this function Node 20.16 and 22.3 hand out modules of their own, and 21 and 22.0 don't.
+if (major < 20 || (major === 20 && minor < 19) || process.getBuiltinModule === undefined) {
+  stop(`tenancy needs Node.js 20.19, 22.3 or newer, this is ${process.versions.node}`);
 } else if (!process.getBuiltinModule('node:fs').existsSync(new URL('../dist/cli.js', import.meta.url))) {
   stop('tenancy is not built yet: npm run build');
 } else {

@@ -191,6 +191,9 @@ test('a database that does not exist, and migrations that are not there, are eac
 test.each([
   ['v20.18.3', 'failed'],
   ['v20.19.0', 'ok'],
+  ['v21.7.3', 'failed'],
+  ['v22.2.0', 'failed'],
+  ['v22.3.0', 'ok'],
   ['v24.1.0', 'ok'],
 ])('Node.js %s is %s', (version, status) => {
   expect(checkNode(version).status).toBe(status);
