@@ -32,7 +32,7 @@ export type {
   StoredSecret,
   StoreSecret,
 } from './isolation-types.js';
-export type { ResolvedCluster, ResolvedConfig, ResolvedThrottle } from './resolved-types.js';
+export type { ResolvedConfig, ResolvedThrottle } from './resolved-types.js';
 export type { Throttle, ThrottleContext, ThrottleHook } from './throttle-types.js';
 
 /** A URL, or a function that fetches one (from a secret store, say); it is called once a command. */
