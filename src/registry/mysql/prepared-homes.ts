@@ -37,6 +37,8 @@ export function createPreparedHomeBook(db: RegistryConnection): PreparedHomeBook
       const values = homes.map(() => `(?, ?, ?, ?, ?, 'making', ?, ?, ${ALIVE})`).join(', ');
       const ids = homes.map(({ id }) => id);
       const rows = await db.transact([
+        // One process at a time, up to its commit: whoever lists what was entered sees all that has a lower sequence.
+        { sql: 'SELECT id FROM tenancy_registry FOR UPDATE', params: [] },
         { sql: `SELECT COALESCE(JSON_ARRAYAGG(id), '[]') FROM tenancy_prepared_homes WHERE id IN (?) INTO @known`, params: [ids] },
         {
           // Not IGNORE, which would also cut short what is too long.

@@ -56,11 +56,16 @@ function log(relation: string, type: string, actor: string, rest = '', tenant = 
 }
 
 /** Sent again after a lost answer it finds its own. */
+/**
+ * One process at a time, up to its commit: whoever lists what was entered sees all that has a lower sequence. A sequence alone is no order of
+ * commits, and two who fill a pool at once would both keep all of theirs.
+ */
 const ENTER = `
   WITH wanted AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) AS w (id, type, cluster, driver, name)),
+  turn AS MATERIALIZED (SELECT id FROM tenancy.registry FOR UPDATE),
   entered AS (
     INSERT INTO tenancy.prepared_homes (id, type, cluster, driver, name, status, owner, host, alive_until)
-    SELECT id, type, cluster, driver, name, 'making', $6, $7, ${alive('$8')} FROM wanted
+    SELECT w.id, w.type, w.cluster, w.driver, w.name, 'making', $6, $7, ${alive('$8')} FROM wanted w CROSS JOIN turn
     ON CONFLICT DO NOTHING RETURNING *
   ), logged AS (${log('entered', `h.type || '.entered'`, '$9')})
   SELECT id FROM entered UNION SELECT id FROM tenancy.prepared_homes WHERE id = ANY ($1::text[])`;
