@@ -123,12 +123,15 @@ describeOn('mariadb', () => {
   });
 });
 
-describe('on MongoDB', () => {
-  const project = { ...completeMongodb, configExtra };
-  const { backup, restore, copy } = commandsAt('0006_notes');
-  describeBackups({
-    startServer: () => startMongoDeployment(),
-    swept: sweptBy('mongodb-database', project, isWholeSweep ? [backup, restore, copy] : [restore]),
-    findLeft: async () => [],
+// A sample has enough of the stand-in: the steps are the same, and the crash sweep of it is in `npm test`.
+if (isWholeSweep) {
+  describe('on MongoDB', () => {
+    const project = { ...completeMongodb, configExtra };
+    const { backup, restore, copy } = commandsAt('0006_notes');
+    describeBackups({
+      startServer: () => startMongoDeployment(),
+      swept: sweptBy('mongodb-database', project, [backup, restore, copy]),
+      findLeft: async () => [],
+    });
   });
-});
+}

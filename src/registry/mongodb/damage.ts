@@ -15,8 +15,13 @@ export async function checkCollections(db: RegistryConnection): Promise<void> {
   refuseMissing(db, await listCollections(db));
 }
 
+/** Whether one of the registry's own is not among these. */
+export function lacksAny(names: readonly string[]): boolean {
+  return listMissing(names).length > 0;
+}
+
 /** @throws TenancyError `TENANCY_REGISTRY_DAMAGED` */
-export function refuseMissing(db: RegistryConnection, names: readonly string[]): void {
+function refuseMissing(db: RegistryConnection, names: readonly string[]): void {
   const missing = listMissing(names);
   if (missing.length > 0) throw damaged(db, `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`);
 }

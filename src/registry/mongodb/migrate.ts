@@ -6,7 +6,7 @@ import { TenancyError } from '../../errors.js';
 import { listMigrationFiles, type RegistryMigration } from '../migration-files.js';
 import { anchorChains } from './audit-anchors.js';
 import type { RegistryConnection } from './connection.js';
-import { damaged, listCollections, refuseMissing, refuseRemains, refuseStrangers } from './damage.js';
+import { checkCollections, damaged, lacksAny, listCollections, refuseRemains, refuseStrangers } from './damage.js';
 import type { RegistryDocument } from './documents.js';
 import { codeOf } from './failures.js';
 import { withMigrationLock } from './migration-lock.js';
@@ -23,7 +23,8 @@ export async function ensureRegistry(db: RegistryConnection, create: boolean): P
   else if (state.version > knownVersion) {
     throw new TenancyError('TENANCY_REGISTRY_NEWER', { where: db.place.where, registryVersion: state.version, knownVersion });
   } else if (state.version === knownVersion) {
-    refuseMissing(db, names);
+    // The two were asked for at once: another process may have come to the end of making it between the answers.
+    if (lacksAny(names)) await checkCollections(db);
     return state.id;
   }
   await withMigrationLock(db, () => migrate(db, known));
