@@ -151,11 +151,13 @@ function promisedFiles(names) {
   ].join('\n');
 }
 
+/** Marks what this build asks itself, so that it isn't answered by itself. */
+const ownQuestion = Symbol('own question');
+
 /**
  * Code that different lazy imports share is split by who shares it, which comes to fifty small files for `tenant list`, each with its
  * own look-ups. What nearly every command needs stays in one piece where every lazy import is said to need it.
  */
-const shared = Symbol('shared');
 const sharedCore = (lazy) => ({
   name: 'shared-core',
   setup: (build) => {
@@ -178,8 +180,8 @@ const sharedCore = (lazy) => ({
     build.onResolve({ filter: /^\./, namespace: 'lazy' }, ({ path: file }) => ({ path: path.join(root, file), sideEffects: true }));
     // A library that imports another lazily would share what esbuild itself adds to a file in one more chunk.
     build.onResolve({ filter: /^[^.]/ }, async ({ path: specifier, kind, resolveDir, pluginData }) => {
-      if (kind !== 'dynamic-import' || pluginData === shared) return undefined;
-      const library = await build.resolve(specifier, { kind: 'import-statement', resolveDir, pluginData: shared });
+      if (kind !== 'dynamic-import' || pluginData === ownQuestion) return undefined;
+      const library = await build.resolve(specifier, { kind: 'import-statement', resolveDir, pluginData: ownQuestion });
       return library.external || library.namespace !== 'file' ? undefined : { path: library.path, namespace: 'lazy-library' };
     });
     build.onLoad({ filter: /.*/, namespace: 'lazy-library' }, ({ path: file }) => ({
