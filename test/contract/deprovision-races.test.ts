@@ -20,7 +20,7 @@ describe('a deprovision', { timeout: 60_000 }, () => {
   });
   afterEach(async () => {
     await Promise.all(opened.splice(0).map((tenancy) => tenancy.close()));
-    await Promise.all([database.drop(), rm(root, { recursive: true })]);
+    await Promise.all([database.drop(), rm(root, { recursive: true, maxRetries: 5 })]);
   });
 
   async function open(driver: DriverName, hooks: Hooks = {}): Promise<Tenancy> {

@@ -20,7 +20,7 @@ describe('a process whose lease is lost', { timeout: 60_000 }, () => {
   });
   afterEach(async () => {
     for (const close of closers.splice(0).reverse()) await close();
-    await Promise.all([database.drop(), rm(root, { recursive: true })]);
+    await Promise.all([database.drop(), rm(root, { recursive: true, maxRetries: 5 })]);
   });
 
   async function open(clusterUrl: string): Promise<Tenancy> {
@@ -114,7 +114,7 @@ describe('resume', () => {
       expect(home?.['comment']).not.toContain('"cut"');
     } finally {
       await tenancy.close();
-      await rm(root, { recursive: true });
+      await rm(root, { recursive: true, maxRetries: 5 });
       await database.drop();
     }
   });

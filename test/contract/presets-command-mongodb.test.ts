@@ -27,7 +27,7 @@ test('migrateMongo.command(), the program of migrate-mongo, migrates each tenant
   onTestFinished(async () => {
     await client.close();
     await mongo.drop();
-    await rm(root, { recursive: true });
+    await rm(root, { recursive: true, maxRetries: 5 });
   });
   await symlink(path.join(repositoryRoot, 'node_modules'), path.join(root, 'node_modules'), 'dir');
   await mkdir(path.join(root, 'migrations'));

@@ -121,7 +121,7 @@ describe.each(cases.map((one) => [one.name, one] as const))("%s.command(), the t
   afterEach(async () => {
     // Where drizzle-kit keeps what it has compiled.
     await rm(path.join(tmpdir(), `tsx-${process.getuid?.() ?? 0}`), { recursive: true, force: true });
-    await Promise.all([database.drop(), rm(root, { recursive: true })]);
+    await Promise.all([database.drop(), rm(root, { recursive: true, maxRetries: 5 })]);
   });
 
   it('migrates the second tenant as it does the first, each in its own schema, and knows that it did', async () => {
@@ -161,7 +161,7 @@ describe('a command of a tool whose program is not installed', () => {
         await expect(migrator.target(project)).rejects.toMatchObject({ code: 'TENANCY_BINARY_MISSING', exitCode: 2 });
       }
     } finally {
-      await rm(root, { recursive: true });
+      await rm(root, { recursive: true, maxRetries: 5 });
     }
   });
 });

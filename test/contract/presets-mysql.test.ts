@@ -24,7 +24,7 @@ describe.each(cases)('%s over mysql-database', { timeout: 60_000 }, (_name, pres
   });
   afterEach(async () => {
     await tenancy.close();
-    await Promise.all([server.drop(), rm(root, { recursive: true })]);
+    await Promise.all([server.drop(), rm(root, { recursive: true, maxRetries: 5 })]);
   });
 
   async function open(): Promise<Tenancy> {

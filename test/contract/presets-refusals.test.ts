@@ -27,7 +27,7 @@ describe('a preset', { timeout: 60_000 }, () => {
   });
   afterEach(async () => {
     await Promise.all(opened.splice(0).map((tenancy) => tenancy.close()));
-    await Promise.all([database.drop(), rm(root, { recursive: true })]);
+    await Promise.all([database.drop(), rm(root, { recursive: true, maxRetries: 5 })]);
   });
 
   async function open(migrate: Migrator, url = database.url): Promise<Tenancy> {

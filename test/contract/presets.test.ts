@@ -41,7 +41,7 @@ describe.each(runs)('%s', { timeout: 60_000 }, (_name, { preset, driver }) => {
   });
   afterEach(async () => {
     await tenancy.close();
-    await Promise.all([database.drop(), rm(root, { recursive: true })]);
+    await Promise.all([database.drop(), rm(root, { recursive: true, maxRetries: 5 })]);
   });
 
   /** As the next command does it: what was read of the files before is forgotten. */

@@ -20,7 +20,11 @@ const migrations: Readonly<Record<string, string>> = {
     `for (const name of ['a', 'b', 'c']) await db.collection('accounts').updateOne({ _id: name }, { $set: { name } }, { upsert: true });`,
   ),
   '0002_plans.mjs': together('0002_plans', `await db.collection('plans').insertOne({ _id: 'none' }, { session });`),
-  '0003_email.mjs': rerunnable('0003_email', `await db.collection('accounts').updateMany({}, { $set: { email: 'x@example.org' } });`),
+  '0003_email.mjs': rerunnable(
+    '0003_email',
+    // By their names: what may be run again may also be run late, by whoever stood still before this one statement.
+    `await db.collection('accounts').updateMany({ _id: { $in: ['a', 'b', 'c'] } }, { $set: { email: 'x@example.org' } });`,
+  ),
   '0004_index.mjs': rerunnable('0004_index', `await db.collection('accounts').createIndex({ name: 1 }, { unique: true });`),
   '0005_module.mjs': together(
     '0005_module',

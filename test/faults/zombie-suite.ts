@@ -25,7 +25,7 @@ interface Stopped {
 export interface ZombieOptions {
   /** A request of a deprovision by the first driver that is swept, from which on it takes things away. */
   readonly dropsBy: RegExp;
-  /** Of a whole sweep one point of so many. The crash sweep of the same engine tries each. @default 1 */
+  /** One point of so many, in a sample not more than every second. The crash sweep of the same engine tries each. @default 1 */
   readonly oneOf?: number;
 }
 
@@ -153,7 +153,7 @@ export function describeZombie(suite: FaultSuite, { dropsBy, oneOf = 1 }: Zombie
       const chosen = await choosePoints(place.projectOf(swept), place.serverUrl, swept.driver, swept.command);
       // Those that the server goes on with alone are always among them.
       const always = chosen.filter(({ phase }) => phase === 'during').map(({ request }) => ({ request, phase: 'before' as const }));
-      const sampled = chosen.filter(({ phase }, index) => phase !== 'during' && index % (isWholeSweep ? oneOf : 2) === 0);
+      const sampled = chosen.filter(({ phase }, index) => phase !== 'during' && index % (isWholeSweep ? oneOf : Math.max(2, oneOf)) === 0);
       const points = [...sampled, ...(isWholeSweep ? [] : always)];
       const middle = Math.floor(points.length / 2);
       const failures = await Promise.all(points.map((point, index) => limit(() => tryPoint(swept, point, index === middle))));

@@ -16,7 +16,7 @@ describe('migrations that are loaded again', () => {
     await write('0001_a.sql', 'CREATE TABLE a ();');
     await write('0002_b.sql', 'CREATE TABLE b ();');
   });
-  afterEach(() => rm(root, { recursive: true }));
+  afterEach(() => rm(root, { recursive: true, maxRetries: 5 }));
 
   it('are the same objects where nothing has changed', async () => {
     expect(await load()).toBe(await load());
