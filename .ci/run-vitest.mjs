@@ -27,6 +27,7 @@ export async function runVitest(args, env = {}) {
   rmSync(scratch, { recursive: true, force: true });
   const exitCode = code ?? 1;
   if (signal !== null) console.log(`the tests were ended by ${signal}`);
+  for (const failure of counts.failures) console.log(`failed: ${failure}`);
   // A run that broke, or left something behind, has failed although each of its tests passed.
   const failed = counts.failed === 0 && exitCode !== 0 ? 1 : counts.failed;
   return { ...counts, failed, exitCode: failed > 0 && exitCode === 0 ? 1 : exitCode };
@@ -36,6 +37,6 @@ function readCounts(file) {
   try {
     return JSON.parse(readFileSync(file, 'utf8'));
   } catch {
-    return { passed: 0, failed: 0, notRun: [], titles: {}, scorecard: [] };
+    return { passed: 0, failed: 0, notRun: [], failures: [], titles: {}, scorecard: [] };
   }
 }

@@ -62,6 +62,23 @@ export function describePreparedHomes(scene: Scene): void {
       expect(await registry.listPreparedHomes({ cluster })).toHaveLength(2);
     });
 
+    test('are seen, by whoever has entered some, with all that stand before them', async () => {
+      const { registry, subject } = scene();
+      for (let round = 0; round < 4; round += 1) {
+        const cluster = uniqueId('cluster');
+        const results = await race(subject, 4, async (client, index) => {
+          await client.enterPreparedHomes(spares(cluster, 3), lease(`filler-${index}`));
+          return (await client.listPreparedHomes({ cluster })).map(({ id }) => id);
+        });
+        const seen = fulfilled(results);
+        expect(seen).toHaveLength(4);
+        const all = (await registry.listPreparedHomes({ cluster })).map(({ id }) => id);
+        expect(all).toHaveLength(12);
+        // Each sees a beginning of what there is at the end: who keeps the first few keeps the same ones as everybody.
+        for (const ids of seen) expect(ids).toEqual(all.slice(0, ids.length));
+      }
+    });
+
     test('of an owner who has gone are taken over by one, and then the old owner changes nothing any more', async () => {
       const { registry, subject } = scene();
       const cluster = uniqueId('cluster');

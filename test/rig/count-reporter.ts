@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import process from 'node:process';
+import { stripVTControlCharacters } from 'node:util';
 import type { Reporter, SerializedError, TestCase, TestModule, TestSuite } from 'vitest/node';
 import { SCORECARD, scoreTest } from './scorecard.js';
 
@@ -16,10 +17,28 @@ export default class CountReporter implements Reporter {
       passed: count('passed'),
       failed: count('failed') + suites.filter((suite) => suite.errors().length > 0).length + errors.length,
       notRun: [...new Set(tests.flatMap(describeSkip))],
+      failures: [
+        ...[...tests, ...suites].flatMap(describeFailures),
+        ...errors.map((error) => `outside of the tests: ${describeError(error)}`),
+      ],
       scorecard: tests.map(scoreTest).filter((entry) => entry !== null),
     };
     writeFileSync(file, JSON.stringify(counts));
   }
+}
+
+/** Of a log, often only the end is kept: what failed and why is said once more there, as short as it can be and still be looked into. */
+const FAILURE_CHARS = 1_500;
+
+function describeFailures(entity: TestCase | TestSuite | TestModule): string[] {
+  const errors = entity.type === 'test' ? (entity.result().errors ?? []) : entity.errors();
+  const name = entity.type === 'module' ? entity.relativeModuleId : `${entity.module.relativeModuleId} > ${entity.fullName}`;
+  return errors.map((error) => `${name}: ${describeError(error)}`);
+}
+
+function describeError({ message, diff }: { readonly message: string; readonly diff?: string }): string {
+  const text = stripVTControlCharacters(diff === undefined ? message : `${message}\n${diff}`);
+  return text.length > FAILURE_CHARS ? `${text.slice(0, FAILURE_CHARS)}…` : text;
 }
 
 /** Tests whose suite could not be set up are part of that failure, and those that a filter left out were not asked for. */

@@ -42,15 +42,17 @@ export function createPreparedHomeBook(db: RegistryConnection): PreparedHomeBook
   return {
     enterPreparedHomes: async (homes, { owner, host, ttlMs }) => {
       if (homes.length === 0) return [];
-      const { now, first } = await db.send(() => tick(db, homes.length));
       const rest = { status: 'making', schemaVersion: null, migrationsHash: null, tenant: null, owner, host } as const;
-      for (const [index, { id, type, cluster, driver, name }] of homes.entries()) {
-        const times = { aliveUntil: new Date(now.getTime() + ttlMs), createdAt: now, readyAt: null };
-        const document = { _id: id, sequence: first + index, type, cluster, driver, name, ...rest, ...times };
+      for (const { id, type, cluster, driver, name } of homes) {
         await db.transact(async (session) => {
           if ((await preparedHomes.findOne({ $or: [{ _id: id }, { cluster, driver, name }] }, { session })) !== null) return;
+          // Within the transaction: all that enter write the head of one audit chain, so that who is later has read the other's and has the greater
+          // number. Whoever lists what was entered sees all that has a lower one; else two who fill a pool at once would both keep all of theirs.
+          const ticked = await tick(db, 1);
+          const times = { aliveUntil: new Date(ticked.now.getTime() + ttlMs), createdAt: ticked.now, readyAt: null };
+          const document = { _id: id, sequence: ticked.first, type, cluster, driver, name, ...rest, ...times };
           await preparedHomes.insertOne(document, { session });
-          await recordEvents(db, session, await tick(db, 1), [{ type: `${type}.entered`, data: dataOf(document) }]);
+          await recordEvents(db, session, ticked, [{ type: `${type}.entered`, data: dataOf(document) }]);
         });
       }
       return (await find({ _id: { $in: homes.map(({ id }) => id) } })).map(({ id }) => id);

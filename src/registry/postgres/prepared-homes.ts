@@ -55,8 +55,9 @@ function log(relation: string, type: string, actor: string, rest = '', tenant = 
       FROM ${relation} h ${rest}`;
 }
 
-/** Sent again after a lost answer it finds its own. */
 /**
+ * Sent again after a lost answer it finds its own.
+ *
  * One process at a time, up to its commit: whoever lists what was entered sees all that has a lower sequence. A sequence alone is no order of
  * commits, and two who fill a pool at once would both keep all of theirs.
  */
