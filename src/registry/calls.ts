@@ -86,7 +86,7 @@ export class Calls {
   }
 
   async #attempt<T>(call: () => Promise<T>): Promise<T> {
-    const result = await untilAborted(call(), this.#patience.signal);
+    const result = await untilAborted(call, this.#patience.signal);
     this.#wasReached = true;
     return result;
   }

@@ -72,8 +72,7 @@ async function letThrough({ runId, draining, soakMs, gate }: WaveLoop, { number,
   if (soakMs > 0) await sleep(soakMs, signal).catch(() => undefined);
   if (!gate || signal.aborted) return;
   const facts = { wave: number, waves: of, counts: tally.counts, failed: tally.failed, runId, signal };
-  const asking = (async () => gate(facts))();
-  await untilAborted(asking, signal).then(
+  await untilAborted(() => gate(facts), signal).then(
     (answer) => {
       if (answer === false) draining.drain('gate', 'hooks.gate answered false');
     },

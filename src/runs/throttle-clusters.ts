@@ -83,8 +83,8 @@ async function askOne(
     () => undefined,
   );
   try {
-    const asking = (async () =>
-      sql === null ? check?.(createContext(run, engine, asked)) : readFirst(await engine.query(sql, [], asked)))();
+    const asking = async (): Promise<unknown> =>
+      sql === null ? check?.(createContext(run, engine, asked)) : readFirst(await engine.query(sql, [], asked));
     return toReason(await untilAborted(asking, asked), sql);
   } finally {
     waited.abort();

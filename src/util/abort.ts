@@ -21,15 +21,18 @@ export async function untilOverdue<T>(promise: Promise<T>, signal: AbortSignal, 
   if (signal.aborted) onAbort();
   else signal.addEventListener('abort', onAbort, { once: true });
   try {
-    return await untilAborted(promise, overdue.signal);
+    return await untilAborted(() => promise, overdue.signal);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);
   }
 }
 
-/** Settles with the promise, or rejects with the signal's reason, whichever is first. */
-export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+/**
+ * Settles with what it begins, or rejects with the signal's reason, whichever is first; once the signal has aborted it begins nothing. What
+ * was begun may fail later, which is nobody's any more.
+ */
+export async function untilAborted<T>(begin: () => T | Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   let stop = (): void => {};
   const aborted = new Promise<never>((_, reject) => {
@@ -38,7 +41,7 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal):
     stop = () => signal.removeEventListener('abort', onAbort);
   });
   try {
-    return await Promise.race([promise, aborted]);
+    return await Promise.race([begin(), aborted]);
   } finally {
     stop();
   }

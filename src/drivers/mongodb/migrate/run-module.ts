@@ -25,10 +25,7 @@ export async function runModule(migrate: MigrateContext, { script }: ModuleStep,
   migrate.scope.loneWrites.length = 0;
   const lent = lendClient(migrate, { tenant, signal, log });
   try {
-    await untilAborted(
-      Promise.resolve().then(() => script.run(lent.db, lent.client)),
-      signal,
-    );
+    await untilAborted(() => script.run(lent.db, lent.client), signal);
   } finally {
     lent.takeBack();
   }

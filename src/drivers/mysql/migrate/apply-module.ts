@@ -96,10 +96,7 @@ async function runModule(
   { tenant, log }: Pick<ApplyOptions, 'tenant' | 'log'>,
 ): Promise<void> {
   const { signal } = deps.options;
-  await untilAborted(
-    Promise.resolve().then(() => script.run(db, { tenant, signal, log })),
-    signal,
-  );
+  await untilAborted(() => script.run(db, { tenant, signal, log }), signal);
 }
 
 /** JavaScript lets anything be thrown. */

@@ -57,10 +57,7 @@ export async function runModule(
   { tenant, log }: ApplyOptions,
 ): Promise<void> {
   const { signal } = deps.options;
-  await untilAborted(
-    Promise.resolve().then(() => script.run(db, { tenant, signal, log })),
-    signal,
-  );
+  await untilAborted(() => script.run(db, { tenant, signal, log }), signal);
 }
 
 export function moduleFailure({
