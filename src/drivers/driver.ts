@@ -3,14 +3,14 @@ import type { BackupDriver } from './backup-driver.js';
 import type { HomeInspection, Mendable } from './home-inspection.js';
 import type { LoginDriver } from './login-driver.js';
 import type { SessionOptions, TenantSession } from './session.js';
-import type { BegunHome, Marker, Presence, TenantTarget } from './target.js';
+import type { BegunHome, ListedHome, Marker, Presence, TenantTarget } from './target.js';
 
 export type { BackupCheck, BackupDriver, BackupFormat, BackupSource, BackupTools, BackupWork } from './backup-driver.js';
 export type { ClusterEngine, ClusterFacts, ConnectionFacts, ErrorClass, OpenClusterOptions } from './cluster-engine.js';
 export type { HomeInspection, HomeRight, Mendable, StructureItem } from './home-inspection.js';
 export type { LoginCredential, LoginDriver } from './login-driver.js';
 export type { ApplyOptions, MirroredMigration, SessionOptions, TenantSession } from './session.js';
-export type { BegunHome, Marker, Presence, TenantTarget } from './target.js';
+export type { BegunHome, ListedHome, Marker, Presence, TenantTarget } from './target.js';
 
 /**
  * # Adding a driver
@@ -95,10 +95,7 @@ export interface TenantDriver {
   /** What takes any marker off. */
   unmarkCommand(name: string): string;
   /** Homes on the cluster in the order of their names, bytewise, the engine's own left out. Keyset: start after `after`. */
-  list(page: {
-    readonly after: string | null;
-    readonly limit: number;
-  }): Promise<readonly { readonly name: string; readonly marker: Marker | null }[]>;
+  list(page: { readonly after: string | null; readonly limit: number }): Promise<readonly ListedHome[]>;
   /**
    * Names of those of these homes that carry their marker and have exactly the history of this digest, with nothing interrupted in it: all of
    * them in a question or two. Left out where an engine can only be asked home by home. Reads only.

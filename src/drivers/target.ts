@@ -23,6 +23,13 @@ export type Presence =
   | { readonly status: 'other'; readonly marker: Marker }
   | { readonly status: 'unmarked'; readonly isEmpty: boolean };
 
+export interface ListedHome {
+  readonly name: string;
+  readonly marker: Marker | null;
+  /** Under a name that no tenant's home is made under: it is retained, or on its way out. @default false */
+  readonly isSetAside?: boolean;
+}
+
 export interface BegunHome {
   /** As it is on the server: a working name, or the home's own. */
   readonly shown: string;

@@ -117,9 +117,9 @@ async function findCandidates(workspace: Workspace, registry: Registry, options:
   let after: string | null = null;
   for (;;) {
     const page: Awaited<ReturnType<typeof driver.list>> = await driver.list({ after, limit: PAGE });
-    const fitting = page.flatMap(({ name, marker }) => {
+    const fitting = page.flatMap(({ name, marker, isSetAside = false }) => {
       const id = pattern.idOf(name);
-      return id === null || name.toLowerCase() === own ? [] : [{ id, name, marker }];
+      return id === null || isSetAside || name.toLowerCase() === own ? [] : [{ id, name, marker }];
     });
     const known = new Map<string, Tenant>();
     const ids = fitting.map(({ id }) => id);

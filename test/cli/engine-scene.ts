@@ -20,6 +20,8 @@ export interface EngineScene {
   clear(home: string): Promise<void>;
   /** Drops the home by hand. */
   dropHome(home: string): Promise<void>;
+  /** Takes the tenant's row out of the registry, as one that was put back from before the tenant's time lacks it. */
+  forget(id: string): Promise<void>;
   /** Puts another registry's mark on it. */
   markForeign(home: string): Promise<void>;
   /** Sets the checksum that its history has of a migration; what it was. */
@@ -55,6 +57,7 @@ export async function createPostgresScene(): Promise<EngineScene> {
     obstruct: async (home) => void (await inHome(home, 'CREATE TABLE projects (id int)')),
     clear: async (home) => void (await inHome(home, 'DROP TABLE projects')),
     dropHome: async (home) => void (await database.query(`DROP DATABASE "${home}" WITH (FORCE)`)),
+    forget: async (id) => void (await database.query(`DELETE FROM tenancy.tenants WHERE id = '${id}'`)),
     markForeign: async (home) =>
       void (await database.query(`COMMENT ON DATABASE "${home}" IS 'tenancy:{"tenant":"x","registry":"another","operation":"o"}'`)),
     setChecksum: async (home, migration, checksum) =>
@@ -86,6 +89,7 @@ export async function createMysqlScene(): Promise<EngineScene> {
     obstruct: async (home) => void (await inHome(home, 'CREATE TABLE projects (id int)')),
     clear: async (home) => void (await inHome(home, 'DROP TABLE projects')),
     dropHome: async (home) => void (await database.query(`DROP DATABASE \`${home}\``)),
+    forget: async (id) => void (await database.query(`DELETE FROM tenants WHERE id = '${id}'`)),
     markForeign: async (home) =>
       void (await inHome(
         home,
@@ -128,6 +132,8 @@ export async function createMongoScene(): Promise<EngineScene> {
     obstruct: async (home) => void (await client.db(home).createCollection('projects', { validator: { name: { $type: 'string' } } })),
     clear: async (home) => void (await client.db(home).dropCollection('projects')),
     dropHome: async (home) => void (await client.db(home).dropDatabase()),
+    forget: async (id) =>
+      void (await client.db(`${mongo.namePrefix}_registry`).collection<{ _id: string }>('tenancy.tenants').deleteOne({ _id: id })),
     markForeign: async (home) =>
       void (await client
         .db(home)

@@ -81,6 +81,19 @@ function describeVerify(createScene: () => Promise<EngineScene>): void {
     const clean = await project.verify('--all');
     expect([clean.exitCode, listFindings(clean)]).toEqual([0, []]);
   });
+
+  test('finds a home that is retained and that the registry has forgotten, and leaves it', { timeout: 60_000 }, async () => {
+    const scene = await createScene();
+    const project = await openProject(scene);
+    expect((await project.json(['tenant', 'provision', 'kept'])).exitCode).toBe(0);
+    const retain = ['tenant', 'deprovision', 'kept', '--retain', '30d', '--skip-backup', '--confirm', 'kept'];
+    expect((await project.json(retain)).exitCode).toBe(0);
+    expect(listFindings(await project.verify('--all'))).toEqual([]);
+    await scene.forget('kept');
+    const found = await project.verify('--all', '--fix');
+    expect([found.exitCode, listFindings(found)]).toEqual([3, [`orphan-home ${scene.prefix}kept found`]]);
+    expect(await scene.listHomes()).toHaveLength(1);
+  });
 }
 
 /** On the tenant `a_b`, beside `axb`; and a login that is called as another tenant's would be. */

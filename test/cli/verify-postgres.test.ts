@@ -211,6 +211,32 @@ describe.concurrent('what verify sees of PostgreSQL', () => {
     expect(await scene.db.query('SELECT count(*)::int AS n FROM tenant_acme.accounts')).toEqual([{ n: 0 }]);
   });
 
+  test('what is retained, or on its way out, under a name of ours is found where the registry has forgotten it', async (scope) => {
+    const scene = await createScene(scope);
+    const { db } = scene;
+    await scene.ok(['tenant', 'provision', 'acme']);
+    const [registry] = await db.query<{ id: string }>('SELECT id FROM tenancy.registry');
+    await scene.ok(['tenant', 'deprovision', 'acme', '--retain', '30d', '--skip-backup', '--confirm', 'acme']);
+    expect(listFindings(await verify(scene, '--all'))).toEqual([]);
+    const [kept] = await db.query<{ name: string }>(
+      `SELECT nspname AS name FROM pg_namespace WHERE starts_with(nspname, 'tenancy_retained_')`,
+    );
+    await db.query(`DELETE FROM tenancy.tenants WHERE id = 'acme'`);
+    const leaving = `tenancy_drop_${db.name}`;
+    await db.query(`CREATE DATABASE ${leaving} ALLOW_CONNECTIONS false`);
+    await db.query(`COMMENT ON DATABASE ${leaving} IS 'tenancy:{"tenant":"zed","registry":"${registry?.id}","operation":"o"}'`);
+    try {
+      const found = await verify(scene, '--all', '--fix');
+      expect([found.exitCode, listFindings(found)]).toEqual([3, [`orphan-home ${leaving} found`, `orphan-home ${kept?.name} found`]]);
+      expect(await db.query(`SELECT count(*)::int AS n FROM "${kept?.name}".accounts`)).toEqual([{ n: 0 }]);
+      // A pattern that takes everything doesn't make tenants of them.
+      const adopted = await scene.ok(['registry', 'adopt', '--cluster', 'main', '--pattern', '{id}', '--dry-run', '--json']);
+      expect(adopted.stdout).not.toContain('tenancy_retained_');
+    } finally {
+      await db.query(`DROP DATABASE ${leaving}`);
+    }
+  });
+
   test.for(['postgres-schema', 'postgres-database'] as const)(
     'nothing of a killed verify over a %s but what the next one clears',
     { timeout: 60_000 },

@@ -18,6 +18,7 @@ import { formatMarker } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
 import { runSession } from './run-session.js';
 import { createDatabaseDb } from './tenant-db.js';
+import { DROPPED } from './working-names.js';
 
 /** Our history in a tenant's database has a schema of its own, out of the way of the application's. */
 const HISTORY_SCHEMA = '_tenancy';
@@ -95,7 +96,7 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
     unmarkCommand: (name) => `COMMENT ON DATABASE ${quoteName(name)} IS NULL`,
     list: async (page) => {
       const databases = await withClient(context, null, undefined, (client) => listDatabases(client, page));
-      return databases.map(({ name, marker }) => ({ name, marker: marker && bareMarker(marker) }));
+      return databases.map(({ name, marker }) => ({ name, marker: marker && bareMarker(marker), isSetAside: name.startsWith(DROPPED) }));
     },
     inspect: (target, what, signal) => inspectHome(context, target, inspectedAs(target), what, signal),
     mend: (target, what, limits) => mendHome(context, inspectedAs(target), what, limits),

@@ -3,7 +3,7 @@ import { NOBODY } from '../../tenant.js';
 import type { BegunHome, TenantTarget } from '../driver.js';
 import { assertComment, type MarkerComment, parseMarker } from './marker.js';
 import { quoteText } from './quote.js';
-import { DRAFT, draftName, droppedName } from './working-names.js';
+import { DRAFT, DROPPED, draftName, droppedName } from './working-names.js';
 
 export interface DatabaseState {
   readonly marker: MarkerComment | null;
@@ -92,10 +92,11 @@ export const READ_IS_EMPTY = `
      AND NOT EXISTS (SELECT FROM pg_depend WHERE refclassid = 'pg_namespace'::regclass AND refobjid = to_regnamespace('public')
                         AND classid <> 'pg_default_acl'::regclass) AS is_empty`;
 
-/** In the order of bytes. Templates, `postgres`, half-made databases and the one that the cluster's URL names are left out. */
+/** In the order of bytes. Templates, `postgres`, half-made databases and the one that the cluster's URL names are left out, but not what is on its way out. */
 const LIST = `
   SELECT datname AS name, shobj_description(oid, 'pg_database') AS comment FROM pg_database
-   WHERE datname > $1::text COLLATE "C" AND NOT datistemplate AND datname !~ '^_?tenancy' AND datname NOT IN ('postgres', current_database())
+   WHERE datname > $1::text COLLATE "C" AND NOT datistemplate AND (datname !~ '^_?tenancy' OR starts_with(datname, '${DROPPED}'))
+     AND datname NOT IN ('postgres', current_database())
    ORDER BY datname LIMIT $2`;
 
 export async function listDatabases(

@@ -17,6 +17,7 @@ import { retainSchema, unretainSchema } from './schema-retain.js';
 import { isOurs, listSchemas, readSchema, readSchemaHome } from './schema-state.js';
 import { findSchemasAt } from './schemas-at.js';
 import { createSchemaDb } from './tenant-db.js';
+import { RETAINED } from './working-names.js';
 
 const SHARED_LOGIN = {
   isEnforced: false,
@@ -66,7 +67,7 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
     unmarkCommand: (name) => `COMMENT ON SCHEMA ${quoteName(name)} IS NULL`,
     list: async (page) => {
       const schemas = await withClient(context, null, undefined, (client) => listSchemas(client, page, context.extensionsSchema));
-      return schemas.map(({ name, marker }) => ({ name, marker: marker && bareMarker(marker) }));
+      return schemas.map(({ name, marker }) => ({ name, marker: marker && bareMarker(marker), isSetAside: name.startsWith(RETAINED) }));
     },
     findAt: (targets, digest) => withClient(context, null, undefined, (client) => findSchemasAt(client, targets, digest)),
     inspect: (target, what, signal) => inspectHome(context, target, inspectedAs(target), what, signal),

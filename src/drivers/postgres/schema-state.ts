@@ -3,7 +3,7 @@ import type { TenantTarget } from '../driver.js';
 import { isSameMarker } from '../marker.js';
 import { assertComment, type MarkerComment, parseMarker } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
-import { retainedName } from './working-names.js';
+import { RETAINED, retainedName } from './working-names.js';
 
 export interface SchemaState {
   readonly marker: MarkerComment | null;
@@ -58,10 +58,11 @@ export function assertSchemaMarker(schema: string, { comment }: SchemaState): st
   return assertComment(found, comment);
 }
 
-/** In the order of bytes, which the type name sorts by since PostgreSQL 12. PostgreSQL's, ours and the shared schemas are left out. */
+/** In the order of bytes, which the type name sorts by since PostgreSQL 12. PostgreSQL's, ours and the shared schemas are left out, but not what is retained. */
 const LIST = `
   SELECT nspname AS name, obj_description(oid, 'pg_namespace') AS comment FROM pg_namespace
-   WHERE nspname > $1::text COLLATE "C" AND nspname !~ '^(pg_|_?tenancy)' AND nspname NOT IN ('information_schema', 'public', $2)
+   WHERE nspname > $1::text COLLATE "C" AND (nspname !~ '^(pg_|_?tenancy)' OR starts_with(nspname, '${RETAINED}'))
+     AND nspname NOT IN ('information_schema', 'public', $2)
    ORDER BY nspname LIMIT $3`;
 
 export async function listSchemas(

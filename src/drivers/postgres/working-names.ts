@@ -8,14 +8,20 @@ export function draftName(operation: string): string {
   return `${DRAFT}${shorten(operation)}`;
 }
 
+/** Begins the name of a database that is being dropped. */
+export const DROPPED = 'tenancy_drop_';
+
+/** Begins the name of a schema that is retained. */
+export const RETAINED = 'tenancy_retained_';
+
 /** The name that a database is given for the drop: so that the drop, which can't be made conditional, reaches this life of the tenant and no other. */
 export function droppedName(operation: string): string {
-  return `tenancy_drop_${shorten(operation)}`;
+  return `${DROPPED}${shorten(operation)}`;
 }
 
 /** The name that a schema has while it is retained. Each life of a tenant has its own, which no tenant may be given. */
 export function retainedName(operation: string): string {
-  return `tenancy_retained_${shorten(operation)}`;
+  return `${RETAINED}${shorten(operation)}`;
 }
 
 /** With the longest of what stands before it, it has to be a name of at most 63 bytes. */

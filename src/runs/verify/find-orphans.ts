@@ -1,4 +1,4 @@
-import type { Marker, TenantDriver } from '../../drivers/driver.js';
+import type { ListedHome, Marker, TenantDriver } from '../../drivers/driver.js';
 import type { Tenant, TenantId } from '../../tenant.js';
 import type { StrayScope } from './find-strays.js';
 
@@ -14,17 +14,17 @@ export async function findOrphans(scope: StrayScope): Promise<void> {
   for (let after: string | null = null; ; ) {
     // The server before the registry: what is entered and made meanwhile is known there by then.
     const page: Awaited<ReturnType<TenantDriver['list']>> = await driver.list({ after, limit: PAGE });
-    const ours = page.flatMap(({ name, marker }) => (marker?.registry === run.registry.id ? [{ name, marker }] : []));
+    const ours = page.flatMap(({ marker, ...home }) => (marker?.registry === run.registry.id ? [{ ...home, marker }] : []));
     const known = await findTenants(
       scope,
       ours.map(({ marker }) => marker.tenant),
     );
-    for (const { name, marker } of ours) {
-      const owner = known.get(marker.tenant) ?? null;
-      if (owner === null || !isHomeOf(owner, scope, name)) await tellOrphan(scope, name, marker, owner);
+    for (const home of ours) {
+      const owner = known.get(home.marker.tenant) ?? null;
+      if (owner === null || !isHomeOf(owner, scope, home)) await tellOrphan(scope, home, owner);
     }
-    for (const { name, marker } of page) {
-      if (marker !== null || !looksLikeHome(name) || name === scope.registryDatabase || lookalikes >= LOOKALIKES) continue;
+    for (const { name, marker, isSetAside = false } of page) {
+      if (marker !== null || isSetAside || !looksLikeHome(name) || name === scope.registryDatabase || lookalikes >= LOOKALIKES) continue;
       if (await tellLookalike(scope, name)) lookalikes += 1;
     }
     after = page.at(-1)?.name ?? null;
@@ -38,30 +38,35 @@ async function findTenants({ run: { registry } }: StrayScope, ids: readonly stri
   return new Map(found.map((tenant) => [tenant.id, tenant]));
 }
 
-/** A marker that differs only in its operation is for the tenant's own check to tell. */
-function isHomeOf(tenant: Tenant, { cluster, driver }: StrayScope, name: string): boolean {
-  return tenant.status !== 'deprovisioned' && tenant.cluster === cluster && tenant.driver === driver.name && tenant.name === name;
+type MarkedHome = ListedHome & { readonly marker: Marker };
+
+/** A marker that differs only in its operation is for the tenant's own check to tell; what is set aside is of one life of the tenant alone. */
+function isHomeOf(tenant: Tenant, { cluster, driver }: StrayScope, { name, marker, isSetAside = false }: MarkedHome): boolean {
+  if (tenant.status === 'deprovisioned' || tenant.cluster !== cluster || tenant.driver !== driver.name) return false;
+  return isSetAside ? tenant.homeOperationId === marker.operation : tenant.name === name;
 }
 
 async function tellOrphan(
   { cluster, driver, book, run, signal }: StrayScope,
-  name: string,
-  marker: Marker,
+  { name, marker, isSetAside = false }: MarkedHome,
   owner: Tenant | null,
 ): Promise<void> {
   const target = { name, marker };
-  const presence = await driver.probe(target);
+  // What is set aside is closed, perhaps, and stays so: it isn't entered.
+  const presence = await driver.probe(target, { isFromOutside: isSetAside });
   // It may have been on its way out as the server was asked.
-  if (presence.status !== 'ours' && presence.status !== 'partial') return;
+  if (presence.status !== 'ours' && presence.status !== 'partial' && presence.status !== 'retained') return;
   const kind = driver.capabilities.isSharedDatabase ? 'schema' : 'database';
   await book.add(
     { tenant: owner?.id ?? null, cluster, driver: driver.name, name },
     {
       code: 'orphan-home',
       message: `the ${kind} ${name} on cluster ${cluster} carries the mark of tenant ${marker.tenant}, ${describeOwner(owner)}`,
-      repair: `look into it, then drop it by hand; or take its mark off (${driver.unmarkCommand(name)}) and bring it in with \`tenancy registry adopt\``,
+      repair: isSetAside
+        ? 'look into it, then drop it by hand; or give it the name of a home again, and run the same command again'
+        : `look into it, then drop it by hand; or take its mark off (${driver.unmarkCommand(name)}) and bring it in with \`tenancy registry adopt\``,
       // Nothing is lost with one that nothing was ever put into.
-      ...(presence.isEmpty
+      ...('isEmpty' in presence && presence.isEmpty
         ? {
             fix: async () => {
               const again = await driver.probe(target);
