@@ -89,7 +89,7 @@ export async function createMysqlScene(): Promise<EngineScene> {
     obstruct: async (home) => void (await inHome(home, 'CREATE TABLE projects (id int)')),
     clear: async (home) => void (await inHome(home, 'DROP TABLE projects')),
     dropHome: async (home) => void (await database.query(`DROP DATABASE \`${home}\``)),
-    forget: async (id) => void (await database.query(`DELETE FROM tenants WHERE id = '${id}'`)),
+    forget: async (id) => void (await database.query(`DELETE FROM tenancy_tenants WHERE id = '${id}'`)),
     markForeign: async (home) =>
       void (await inHome(
         home,
