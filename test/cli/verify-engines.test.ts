@@ -100,6 +100,19 @@ function describeVerify(createScene: () => Promise<EngineScene>): void {
 const STRANGER = `t_${'0123456789abcdef'.repeat(2).slice(0, 24)}_a`;
 
 describeOn('mariadb', () => {
+  test('takes nothing away, of a drop that was begun, that the registry does not know and that has something in it', {
+    timeout: 60_000,
+  }, async () => {
+    const scene = await createMysqlScene();
+    const project = await openProject(scene);
+    expect((await project.json(['tenant', 'provision', 'kept'])).exitCode).toBe(0);
+    await scene.type('', `UPDATE _tenancy.homes SET state = 'dropping' WHERE name = '${scene.prefix}kept'`);
+    await scene.forget('kept');
+    const found = await project.verify('--all', '--fix');
+    expect([found.exitCode, listFindings(found)]).toEqual([3, ['draft-left kept found', `orphan-home ${scene.prefix}kept found`]]);
+    expect(await scene.countAccounts(`${scene.prefix}kept`)).toBe(1);
+  });
+
   test('finds grants whose pattern covers another tenant, and what the ledger has kept of operations that are over', {
     timeout: 60_000,
   }, async () => {

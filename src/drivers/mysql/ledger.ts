@@ -97,7 +97,7 @@ export async function listBegun(connection: ServerConnection, registry: string):
   try {
     const rows = await readRows<{ name: string; tenant: string; operation: string }>(
       connection,
-      `SELECT h.name, h.tenant, h.operation FROM ${LEDGER}.homes h WHERE h.registry = ? AND (h.state <> 'made' ` +
+      `SELECT h.name, h.tenant, h.operation FROM ${LEDGER}.homes h WHERE h.registry = ? AND (h.state IN ('creating', 'dropping') ` +
         `OR NOT EXISTS (SELECT 1 FROM information_schema.SCHEMATA s WHERE BINARY s.SCHEMA_NAME = BINARY h.name)) ORDER BY 1`,
       [registry],
     );

@@ -1,3 +1,4 @@
+import type { TenantTarget } from '../../drivers/driver.js';
 import type { Tenant } from '../../tenant.js';
 import type { StrayScope } from './find-strays.js';
 
@@ -15,25 +16,39 @@ export async function findDrafts(scope: StrayScope): Promise<void> {
     const tenant = await run.registry.findTenant(id);
     if (tenant !== null && isUnderWay(tenant, operation, known.isHome)) continue;
     const target = { name, marker: { tenant: id, registry: run.registry.id, operation } };
-    await book.add(
-      { tenant: id, cluster, driver: driver.name, name: shown },
-      {
-        code: 'draft-left',
-        message: `${shown} on cluster ${cluster} was left by an operation of tenant ${id} that is over`,
-        repair: '`tenancy tenant verify --all --fix` takes it away',
-        fix: async () => {
-          const granted = tenant === null ? null : await run.leases.acquire(id, run.limits.leaseWaitMs, signal);
-          try {
-            if (granted !== null && isUnderWay(granted.tenant, operation, known.isHome)) throw new Error('somebody goes on with it');
-            await driver.drop(target, signal);
-            return 'taken away';
-          } finally {
-            if (granted !== null) await run.leases.release([id]);
-          }
-        },
+    const finding = {
+      code: 'draft-left',
+      message: `${shown} on cluster ${cluster} was left by an operation of tenant ${id} that is over`,
+    } as const;
+    const place = { tenant: id, cluster, driver: driver.name, name: shown };
+    // A registry that was put back from before the tenant's time knows nothing of it, nor that anybody wanted it gone.
+    if (tenant === null && !(await isEmptyOrGone(scope, target))) {
+      await book.add(place, {
+        ...finding,
+        repair: 'the registry does not know the tenant, and something is in it: look into it, then drop it by hand',
+      });
+      continue;
+    }
+    await book.add(place, {
+      ...finding,
+      repair: '`tenancy tenant verify --all --fix` takes it away',
+      fix: async () => {
+        const granted = tenant === null ? null : await run.leases.acquire(id, run.limits.leaseWaitMs, signal);
+        try {
+          if (granted !== null && isUnderWay(granted.tenant, operation, known.isHome)) throw new Error('somebody goes on with it');
+          await driver.drop(target, signal);
+          return 'taken away';
+        } finally {
+          if (granted !== null) await run.leases.release([id]);
+        }
       },
-    );
+    });
   }
+}
+
+async function isEmptyOrGone({ driver }: StrayScope, target: TenantTarget): Promise<boolean> {
+  const presence = await driver.probe(target);
+  return presence.status === 'absent' || ('isEmpty' in presence && presence.isEmpty);
 }
 
 /** A working name tells the operation alone; whose that was the journal knows. */
