@@ -70,6 +70,8 @@ const OUTLIVES: Readonly<Record<SandboxDriver, RegExp>> = {
 };
 
 export interface SweepOptions {
+  /** Looks at what there is before the command; what it resolves to looks at what the recovery has left, and throws where that isn't right. */
+  readonly watch?: (sandbox: Sandbox) => Promise<() => Promise<void>>;
   /** Before it looks at what a recovery has left. */
   readonly settle?: (sandbox: Sandbox) => Promise<void>;
   /** One of so many requests, where the sweep isn't whole. @default 5 */
@@ -102,6 +104,7 @@ export async function sweep(
           await arrange(sandbox, command);
           const proxy = await sandbox.openProxy();
           const bystanders = await checksumBystanders(sandbox, command);
+          const watched = await options.watch?.(sandbox);
           const killed = await proxy.crash(() => sandbox.startThrough(proxy, command.args), point);
           if (!killed.isKilled) return;
           reached += 1;
@@ -115,6 +118,7 @@ export async function sweep(
             throw new Error(`the recovery ended with ${again.exitCode}:\n${again.stderr}${again.stdout}`);
           await options.settle?.(sandbox);
           await assertEnd(sandbox, command, bystanders);
+          await watched?.();
         } catch (error) {
           failures.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
         } finally {
