@@ -12,6 +12,7 @@ export interface Row {
   readonly operation: { readonly id: string; readonly type: string } | null;
   readonly lease_owner: string | null;
   readonly lease_expires_at: string | null;
+  readonly retained_until: string | null;
 }
 
 export interface Change {
@@ -28,7 +29,8 @@ const REACHABLE: Readonly<Record<string, readonly string[]>> = {
   active: ['suspended', 'deprovisioning'],
   suspended: ['active', 'deprovisioning'],
   failed: ['provisioning', 'deprovisioning'],
-  deprovisioning: ['deprovisioned', 'failed', 'active', 'suspended'],
+  deprovisioning: ['deprovisioned', 'failed', 'active', 'suspended', 'retained'],
+  retained: ['active', 'suspended', 'deprovisioning'],
   deprovisioned: ['pending', 'provisioning'],
 };
 
@@ -76,6 +78,12 @@ export function findUnreachable(changes: readonly Change[]): string[] {
       violate('it was protected, and is deprovisioned');
     if (['active', 'suspended', 'deprovisioned'].includes(after.status) && after.operation !== null)
       violate(`it is ${after.status}, and ${after.operation.type} is under way`);
+    if (after.status === 'retained' && (after.operation?.type !== 'deprovision' || after.retained_until === null))
+      violate(`it is retained until ${after.retained_until}, by ${after.operation?.type ?? 'nothing'}`);
+    if (after.status === 'retained' && after.schema_version !== before?.schema_version)
+      violate(`it came from ${before?.schema_version} to ${after.schema_version} while it was retained`);
+    if (['active', 'suspended'].includes(after.status) && after.retained_until !== null)
+      violate(`it is ${after.status}, and retained until ${after.retained_until}`);
     const isTaken = after.lease_owner !== null && before?.lease_owner != null && after.lease_owner !== before.lease_owner;
     if (isTaken && Date.parse(before.lease_expires_at ?? '') > Date.parse(at))
       violate(`${after.lease_owner} took the lease of ${before.lease_owner} while it held`);

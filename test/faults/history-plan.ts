@@ -25,6 +25,10 @@ const commands: readonly [weight: number, (id: string) => readonly string[]][] =
   [2, (id) => ['tenant', 'suspend', id]],
   [2, (id) => ['tenant', 'resume', id]],
   [4, (id) => ['tenant', 'deprovision', id, '--skip-backup', '--confirm', id]],
+  // Its time is over at once, so that whoever comes first may bring it back or purge it.
+  [3, (id) => ['tenant', 'deprovision', id, '--retain', '1ms', '--skip-backup', '--confirm', id]],
+  [3, (id) => ['tenant', 'undelete', id]],
+  [2, (id) => ['tenant', 'purge', id, '--confirm', id]],
   [1, (id) => ['tenant', 'repair', id]],
   [1, (id) => ['tenant', 'protect', id]],
   [2, (id) => ['tenant', 'unprotect', id]],

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkInvariants } from '../rig/check-invariants.js';
+import { checkInvariants, checksumTenants } from '../rig/check-invariants.js';
 import { query } from '../rig/postgres.js';
 import { type PrivateServer, startPrivateServer } from '../rig/private-server.js';
 import { createSandboxProject, type Sandbox, type SandboxDriver, type SandboxProject } from '../rig/sandbox.js';
@@ -25,6 +25,14 @@ const migrations = {
 
 /** What a command may end with: done, failed, usage, refused, locked, unreachable; 137 where it was killed. Never a bug. */
 const EXITS = [0, 1, 2, 4, 5, 6, 137];
+
+/** What the registry says of a tenant that nobody is at work on any more. */
+interface HalfWay {
+  readonly status: string;
+  readonly type: string | null;
+  /** Its retention is over, or what ends it has begun. */
+  readonly isPurged: boolean;
+}
 
 describe('23 history checker: random commands by several processes, killed, cut off and stopped', {
   timeout: isWholeSweep ? 7_200_000 : 480_000,
@@ -85,21 +93,26 @@ describe('23 history checker: random commands by several processes, killed, cut 
     await sandbox.expireLeases();
     const failures: string[] = [];
     for (const id of tenants) {
-      const [row] = await sandbox.query<{ status: string; type: string | null }>(
-        `SELECT status, operation ->> 'type' AS type FROM tenancy.tenants WHERE id = $1`,
+      const [row] = await sandbox.query<HalfWay>(
+        `SELECT status, operation ->> 'type' AS type, retained_until IS NOT NULL AS "isPurged" FROM tenancy.tenants WHERE id = $1`,
         [id],
       );
       if (row === undefined || row.status === 'deprovisioned') continue;
-      const isLeaving = row.status === 'deprovisioning' || (row.status === 'failed' && row.type === 'deprovision');
-      const isThere = row.status === 'active' || row.status === 'suspended';
-      if (isLeaving) await sandbox.run(['tenant', 'unprotect', id]);
-      const args = isLeaving
-        ? ['tenant', 'deprovision', id, '--skip-backup', '--confirm', id]
-        : ['tenant', isThere ? 'migrate' : 'provision', id];
+      const args = finish(id, row);
+      if (args[1] === 'deprovision' || args[1] === 'purge') await sandbox.run(['tenant', 'unprotect', id]);
       const { exitCode, stderr } = await sandbox.run(args, { timeoutMs: 120_000 });
       if (exitCode !== 0) failures.push(`${JSON.stringify(row)}: ${args.join(' ')} ended with ${exitCode}: ${stderr}`);
     }
     return failures;
+  }
+
+  function finish(id: string, { status, type, isPurged }: HalfWay): readonly string[] {
+    if (status === 'retained') return ['tenant', 'undelete', id];
+    if (status === 'active' || status === 'suspended') return ['tenant', 'migrate', id];
+    if (status !== 'deprovisioning' && type !== 'deprovision') return ['tenant', 'provision', id];
+    return isPurged
+      ? ['tenant', 'purge', id, '--confirm', id]
+      : ['tenant', 'deprovision', id, '--skip-backup', '--retain', 'none', '--confirm', id];
   }
 
   async function live(
@@ -109,6 +122,7 @@ describe('23 history checker: random commands by several processes, killed, cut 
     const sandbox = await project.open(server.url, driver);
     try {
       await sandbox.prepare(['acme', 'bystander']);
+      const bystanders = await checksumTenants(sandbox.url, sandbox.url, ['bystander']);
       await observe(sandbox);
       const plan = planHistory(from, LINES, STEPS);
       const failures: string[] = [];
@@ -125,7 +139,9 @@ describe('23 history checker: random commands by several processes, killed, cut 
       failures.push(...findUnreachable(changes));
       const audit = await sandbox.run(['audit', 'verify', '--all']);
       if (audit.exitCode !== 0) failures.push(`the audit's chains are broken: ${audit.stdout}${audit.stderr}`);
-      await checkInvariants({ adminUrl: sandbox.url, registryUrl: sandbox.url }).catch((error: Error) => failures.push(error.message));
+      await checkInvariants({ adminUrl: sandbox.url, registryUrl: sandbox.url, bystanders }).catch((error: Error) =>
+        failures.push(error.message),
+      );
       return {
         steps: plan.flat().length,
         changes: changes.length,
@@ -148,9 +164,19 @@ describe('23 history checker: random commands by several processes, killed, cut 
       operation: null,
       lease_owner: 'a',
       lease_expires_at: '2030-01-01T00:00:00Z',
+      retained_until: null,
     };
+    const operation = { id: 'o', type: 'deprovision' };
+    const retained: Row = { ...row, status: 'retained', operation, retained_until: '2030-01-01T00:00:00Z' };
+    const deprovisioning: Row = { ...row, status: 'deprovisioning', operation };
     const at = '2029-12-31T00:00:00Z';
-    expect(findUnreachable([{ before: row, after: { ...row, status: 'suspended' }, at }])).toEqual([]);
+    const right: readonly [Row, Row][] = [
+      [row, { ...row, status: 'suspended' }],
+      [deprovisioning, retained],
+      [retained, row],
+      [retained, { ...retained, status: 'deprovisioning' }],
+    ];
+    for (const [before, after] of right) expect(findUnreachable([{ before, after, at }])).toEqual([]);
     const wrong: readonly [Partial<Row>, Partial<Row> | null][] = [
       [{}, null],
       [{}, { status: 'provisioning' }],
@@ -163,6 +189,17 @@ describe('23 history checker: random commands by several processes, killed, cut 
       [{ is_protected: true }, { status: 'deprovisioning' }],
       [{}, { operation: { id: 'o', type: 'provision' } }],
       [{}, { lease_owner: 'b', fence: 6 }],
+      [{}, retained],
+      [retained, { ...retained, status: 'provisioning' }],
+      [retained, { ...retained, status: 'deprovisioned' }],
+      [retained, { ...retained, schema_version: '0002_orders' }],
+      [retained, { operation: null, retained_until: retained.retained_until }],
+      [
+        { ...retained, is_protected: true },
+        { ...retained, is_protected: true, status: 'deprovisioning' },
+      ],
+      [deprovisioning, { ...retained, operation: null }],
+      [deprovisioning, { ...retained, retained_until: null }],
     ];
     for (const [before, after] of wrong) {
       const change = { before: { ...row, ...before }, after: after && { ...row, ...after }, at };
