@@ -37,6 +37,6 @@ function readCounts(file) {
   try {
     return JSON.parse(readFileSync(file, 'utf8'));
   } catch {
-    return { passed: 0, failed: 0, notRun: [], failures: [], titles: {}, scorecard: [] };
+    return { passed: 0, failed: 0, notRun: [], missing: [], failures: [], titles: {}, scorecard: [] };
   }
 }

@@ -2,9 +2,10 @@ import { writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { stripVTControlCharacters } from 'node:util';
 import type { Reporter, SerializedError, TestCase, TestModule, TestSuite } from 'vitest/node';
+import { NOTE } from './note.js';
 import { SCORECARD, scoreTest } from './scorecard.js';
 
-/** Leaves the numbers of a run, what was not run and why, and how the tests of the scorecard came out, in the file that TENANCY_TEST_COUNTS names. */
+/** Leaves the numbers of a run, what was not run and why, which files lacked what, and how the tests of the scorecard came out, in the file that TENANCY_TEST_COUNTS names. */
 export default class CountReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly SerializedError[]): void {
     const file = process.env.TENANCY_TEST_COUNTS;
@@ -17,6 +18,7 @@ export default class CountReporter implements Reporter {
       passed: count('passed'),
       failed: count('failed') + suites.filter((suite) => suite.errors().length > 0).length + errors.length,
       notRun: [...new Set(tests.flatMap(describeSkip))],
+      missing: tests.flatMap(findMissing),
       failures: [
         ...[...tests, ...suites].flatMap(describeFailures),
         ...errors.map((error) => `outside of the tests: ${describeError(error)}`),
@@ -47,8 +49,14 @@ function describeSkip(test: TestCase): string[] {
   if (result.state !== 'skipped' || hasBrokenSuite(test.parent)) return [];
   if (result.note === undefined && test.options.mode !== 'skip') return [];
   // Stands for suites of a server that isn't here: that is said once, however many they are.
-  if (result.note?.startsWith('needs ')) return [result.note.slice('needs '.length)];
+  if (result.note?.startsWith(NOTE)) return [result.note.slice(NOTE.length)];
   return [`${test.fullName} (${result.note ?? 'skipped'})`];
+}
+
+/** The file whose suites were not run for want of something: which numbers they have nobody knows, as they were not declared. */
+function findMissing(test: TestCase): { readonly file: string; readonly words: string }[] {
+  const { note } = { note: undefined, ...test.result() };
+  return note?.startsWith(NOTE) ? [{ file: test.module.relativeModuleId, words: note.slice(NOTE.length) }] : [];
 }
 
 function hasBrokenSuite(suite: TestSuite | TestModule): boolean {

@@ -6,7 +6,7 @@ import { repositoryRoot } from './cli.js';
 const DEBIAN = '/usr/lib';
 
 /** The library of Debian's `faketime`. */
-function findFaketime(): string | null {
+export function findFaketime(): string | null {
   if (!existsSync(DEBIAN)) return null;
   const folders = readdirSync(DEBIAN).filter((name) => name.includes('-linux-'));
   return folders.map((name) => path.join(DEBIAN, name, 'faketime/libfaketime.so.1')).find((file) => existsSync(file)) ?? null;
