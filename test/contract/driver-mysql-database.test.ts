@@ -6,11 +6,12 @@ import { lockName } from '../../src/drivers/mysql/engine-context.js';
 import { createTestMysql, queryMysql } from '../rig/mysql.js';
 import { createMysqlProxy } from '../rig/mysql-proxy.js';
 import { startPrivateMariadb } from '../rig/private-mariadb.js';
+import { suiteOn } from '../rig/require.js';
 import { useMysqlTenants } from './migrate-mysql-rig.js';
 
 const never = new AbortController().signal;
 
-describe('databases of MariaDB as homes', () => {
+suiteOn('mariadb')('databases of MariaDB as homes', {}, () => {
   const tenants = useMysqlTenants();
   const { newTenant } = tenants;
   const sql = <Row = Record<string, unknown>>(text: string): Promise<Row[]> => tenants.database.query<Row>(text);

@@ -2,6 +2,7 @@ import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { expect } from 'vitest';
 import { openClusterEngine } from '../../src/drivers/index.js';
 import { createTestMysql } from '../rig/mysql.js';
+import { describeOn } from '../rig/require.js';
 import { type DriverUnderTest, describeDriver, type HomeWords } from './driver-suite.js';
 
 const MAX_CONNECTIONS = 3;
@@ -94,4 +95,4 @@ async function open(): Promise<DriverUnderTest> {
   };
 }
 
-describeDriver('the driver for databases of MariaDB', open);
+describeOn('mariadb', () => describeDriver('the driver for databases of MariaDB', open));

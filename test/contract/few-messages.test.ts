@@ -7,6 +7,7 @@ import type { DriverName } from '../../src/tenant.js';
 import { createTestMysql } from '../rig/mysql.js';
 import { createMysqlProxy } from '../rig/mysql-proxy.js';
 import { createTestDatabase } from '../rig/postgres.js';
+import { isHere, skipWithout } from '../rig/require.js';
 import { createTcpProxy } from '../rig/tcp-proxy.js';
 
 const MIGRATIONS = 200;
@@ -59,7 +60,8 @@ describe('the migrations of a new tenant', { timeout: 60_000 }, () => {
     await database.drop();
   });
 
-  it('are one message each to MySQL, which commits at every definition, and a few for the tenant', async () => {
+  it('are one message each to MySQL, which commits at every definition, and a few for the tenant', async ({ skip }) => {
+    if (!isHere('mariadb')) skipWithout('mariadb', skip);
     const database = await createTestMysql();
     const bare = new URL(database.url);
     bare.pathname = '/';

@@ -2,6 +2,7 @@ import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { openClusterEngine } from '../../src/drivers/index.js';
 import { createTestMysql } from '../rig/mysql.js';
 import { withDatabase } from '../rig/postgres.js';
+import { describeOn } from '../rig/require.js';
 import { sessionOptions } from './driver-suite.js';
 import { describeLogins, type LoggedIn, type LoginsUnderTest } from './logins-suite.js';
 
@@ -49,4 +50,4 @@ async function logIn(url: string): Promise<LoggedIn> {
   };
 }
 
-describeLogins('logins of mysql-database', open);
+describeOn('mariadb', () => describeLogins('logins of mysql-database', open));

@@ -1,6 +1,6 @@
 import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { ClusterEngine, SessionOptions, TenantSession, TenantTarget } from '../../src/drivers/driver.js';
 import { openClusterEngine } from '../../src/drivers/index.js';
 import { openConnection, type ServerConnection } from '../../src/drivers/mysql/connection.js';
@@ -9,6 +9,7 @@ import { historyDigest } from '../../src/migrations/history-digest.js';
 import type { LocalMigration } from '../../src/migrations/migration.js';
 import { parseMysqlScript } from '../../src/migrations/sql/mysql/script.js';
 import { parseMysqlUrl } from '../../src/util/mysql-url.js';
+import { suiteOn } from '../rig/require.js';
 import { countedRows, useMysqlTenants } from './migrate-mysql-rig.js';
 import { applyOptions, moduleMigration, sqlMigration } from './migrate-rig.js';
 
@@ -43,7 +44,7 @@ async function createRelay(url: string): Promise<{ url: string; cut(): void; clo
   };
 }
 
-describe('a migration of MySQL that is interrupted', () => {
+suiteOn('mariadb')('a migration of MySQL that is interrupted', {}, () => {
   const tenants = useMysqlTenants();
   const { withSession, query, newTenant } = tenants;
   let relay: Awaited<ReturnType<typeof createRelay>>;

@@ -1,8 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { TenantSession, TenantTarget } from '../../src/drivers/driver.js';
 import { TenancyError } from '../../src/errors.js';
 import { historyDigest } from '../../src/migrations/history-digest.js';
 import type { TenantDb } from '../../src/migrations/migration.js';
+import { suiteOn } from '../rig/require.js';
 import { countedRows, useMysqlTenants } from './migrate-mysql-rig.js';
 import { applyOptions, moduleMigration, sqlMigration } from './migrate-rig.js';
 
@@ -10,7 +11,7 @@ const afterA = (overrides = {}): ReturnType<typeof applyOptions> =>
   applyOptions({ expectedDigest: historyDigest([countedRows('a')]), ...overrides });
 const names = async (session: TenantSession): Promise<string[]> => (await session.readHistory()).applied.map(({ name }) => name);
 
-describe('migrations of MySQL', () => {
+suiteOn('mariadb')('migrations of MySQL', {}, () => {
   const tenants = useMysqlTenants();
   const { withSession, query, newTenant } = tenants;
   const counts = async (target: TenantTarget): Promise<string[]> =>

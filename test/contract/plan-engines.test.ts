@@ -8,6 +8,7 @@ import type { Tenancy } from '../../src/tenancy.js';
 import type { DriverName } from '../../src/tenant.js';
 import { createTestMongo, mongoUrl } from '../rig/mongodb.js';
 import { createTestMysql, queryMysql } from '../rig/mysql.js';
+import { describeOn } from '../rig/require.js';
 
 /** A server, and a login on it that may only read. */
 interface Subject {
@@ -93,52 +94,54 @@ async function createMongoSubject(): Promise<Subject> {
   };
 }
 
-describe.each([
-  ['MySQL', createMysqlSubject],
-  ['MongoDB', createMongoSubject],
-] as const)('on %s', (_, createSubject) => {
-  let subject: Subject;
-  let directory: string;
-  const opened: Tenancy[] = [];
+describeOn('mariadb', () => describePlans('MySQL', createMysqlSubject));
+describeOn('mongodb', () => describePlans('MongoDB', createMongoSubject));
 
-  beforeEach(async () => {
-    [subject, directory] = await Promise.all([createSubject(), mkdtemp(path.join(tmpdir(), 'tenancy-'))]);
-  });
-  afterEach(async () => {
-    await Promise.all(opened.splice(0).map((tenancy) => tenancy.close()));
-    await Promise.all([subject.drop(), rm(directory, { recursive: true })]);
-  });
+function describePlans(name: string, createSubject: () => Promise<Subject>): void {
+  describe(`on ${name}`, () => {
+    let subject: Subject;
+    let directory: string;
+    const opened: Tenancy[] = [];
 
-  async function open({ registry, cluster }: Subject['writer']): Promise<Tenancy> {
-    const { driver, prefix } = subject;
-    const tenancy = await createTenancy(
-      {
-        registry: { url: registry },
-        clusters: { main: { url: cluster } },
-        placement: ({ id }) => ({ cluster: 'main', driver, name: `${prefix}${id}` }),
-        migrations: { directory: '.' },
-      },
-      { root: directory },
-    );
-    opened.push(tenancy);
-    return tenancy;
-  }
+    beforeEach(async () => {
+      [subject, directory] = await Promise.all([createSubject(), mkdtemp(path.join(tmpdir(), 'tenancy-'))]);
+    });
+    afterEach(async () => {
+      await Promise.all(opened.splice(0).map((tenancy) => tenancy.close()));
+      await Promise.all([subject.drop(), rm(directory, { recursive: true })]);
+    });
 
-  test('a dry run needs no right to write, and a saved plan is carried out', async () => {
-    for (const [file, text] of Object.entries(subject.migrations)) await writeFile(path.join(directory, file), text);
-    const writer = await open(subject.writer);
-    await writer.provision(['acme', 'globex']);
-    await writer.rollback({ all: true }, { to: '1' });
-    const before = await subject.dump();
-    const reader = await open(subject.reader);
-    const save = path.join(directory, 'plan.json');
-    for (const forceVerify of [false, true]) {
-      expect(await reader.migrate({ all: true }, { dryRun: true, forceVerify, save })).toMatchObject({ exitCode: 0, pending: 2 });
-      expect(await reader.carryOut('migrate', save, { dryRun: true, forceVerify })).toMatchObject({ exitCode: 0, pending: 2 });
-      expect(await reader.rollback({ all: true }, { to: 'none', dryRun: true, forceVerify })).toMatchObject({ exitCode: 0, pending: 2 });
+    async function open({ registry, cluster }: Subject['writer']): Promise<Tenancy> {
+      const { driver, prefix } = subject;
+      const tenancy = await createTenancy(
+        {
+          registry: { url: registry },
+          clusters: { main: { url: cluster } },
+          placement: ({ id }) => ({ cluster: 'main', driver, name: `${prefix}${id}` }),
+          migrations: { directory: '.' },
+        },
+        { root: directory },
+      );
+      opened.push(tenancy);
+      return tenancy;
     }
-    expect(await subject.dump()).toEqual(before);
-    expect(await writer.carryOut('migrate', save)).toMatchObject({ exitCode: 0, counts: { applied: 2 } });
-    expect((await writer.find('acme')).schemaVersion).toBe('0002');
+
+    test('a dry run needs no right to write, and a saved plan is carried out', async () => {
+      for (const [file, text] of Object.entries(subject.migrations)) await writeFile(path.join(directory, file), text);
+      const writer = await open(subject.writer);
+      await writer.provision(['acme', 'globex']);
+      await writer.rollback({ all: true }, { to: '1' });
+      const before = await subject.dump();
+      const reader = await open(subject.reader);
+      const save = path.join(directory, 'plan.json');
+      for (const forceVerify of [false, true]) {
+        expect(await reader.migrate({ all: true }, { dryRun: true, forceVerify, save })).toMatchObject({ exitCode: 0, pending: 2 });
+        expect(await reader.carryOut('migrate', save, { dryRun: true, forceVerify })).toMatchObject({ exitCode: 0, pending: 2 });
+        expect(await reader.rollback({ all: true }, { to: 'none', dryRun: true, forceVerify })).toMatchObject({ exitCode: 0, pending: 2 });
+      }
+      expect(await subject.dump()).toEqual(before);
+      expect(await writer.carryOut('migrate', save)).toMatchObject({ exitCode: 0, counts: { applied: 2 } });
+      expect((await writer.find('acme')).schemaVersion).toBe('0002');
+    });
   });
-});
+}
