@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
+import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { LEASE_MS } from '../../src/lifecycle/leases.js';
 import { checkInvariants } from '../rig/check-invariants.js';
 import { createProcessGate, until } from '../rig/gate.js';
@@ -161,4 +163,12 @@ describeSkew({
   },
   count: `await db.collection('counts').updateOne({ _id: '0002_gate' }, { $set: { name: '0002_gate' } }, { upsert: true });`,
   startServer: () => startMongoDeployment(),
+});
+
+// Without it the suites above shift what JavaScript calls the time, and nothing that isn't JavaScript notices.
+describeOn('faketime', () => {
+  test.each([HOURS, -HOURS])('16 clock skew: %i hours are those of all that a command starts', (hours) => {
+    const seconds = Number(execFileSync('date', ['+%s'], { env: { ...process.env, ...skewClock(hours) }, encoding: 'utf8' }));
+    expect(Math.abs(seconds - Date.now() / 1000 - hours * 3_600)).toBeLessThan(60);
+  });
 });
