@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { chmod, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { queryMysql } from '../rig/mysql.js';
 import { query, withDatabase } from '../rig/postgres.js';
-import { findMariadbd, startPrivateMariadb } from '../rig/private-mariadb.js';
+import { startPrivateMariadb } from '../rig/private-mariadb.js';
 import { startPrivateServer } from '../rig/private-server.js';
 import { createProject, type TestProject } from '../rig/project.js';
+import { findProgram, isHere, skipWithout } from '../rig/require.js';
 
 const TOKEN = 'canary-of-the-vault-token';
 
@@ -39,12 +40,22 @@ function watchProcesses(): { stop(): Promise<string> } {
 /** What a sink of the user's does wrong: it fails, and says what it was given. */
 const INDISCREET = `let p = ''; process.stdin.on('data', (d) => p += d).on('end', () => { console.log('got ' + p); console.error('cannot store ' + p); process.exit(1); })`;
 
-const configOf = (driver: string, prefix: string): string => `
+/** In front of the engine's own tools: each writes down what it was started with, where a look at all processes may come too late. */
+async function recordTools(project: TestProject, tools: readonly string[]): Promise<void> {
+  for (const tool of tools) {
+    const recorder = `#!/bin/sh\necho "${tool} $*" >> '${project.directory}/tools/calls'\nexec '${findProgram(tool)}' "$@"\n`;
+    await project.write(`tools/${tool}`, recorder);
+    await chmod(path.join(project.directory, 'tools', tool), 0o755);
+  }
+}
+
+const configOf = (driver: string, prefix: string, tools: readonly string[]): string => `
 export default {
   registry: { url: process.env.REGISTRY_URL },
   clusters: { main: { url: process.env.CLUSTER_URL } },
   placement: ({ id }) => ({ cluster: 'main', driver: '${driver}', name: '${prefix}' + id }),
   migrations: { directory: './migrations' },
+  backups: { directory: './backups', tools: {${tools.map((tool) => ` '${tool}': './tools/${tool}'`)} } },
   isolation: 'role',
   secrets: process.env.INDISCREET
     ? { command: [process.execPath, '-e', process.env.INDISCREET], ref: 'vault:secret/data/{login}#password' }
@@ -86,6 +97,11 @@ async function live(
   await run(['tenant', 'rotate', 'acme', '--finish', '--json']);
   await run(['tenant', 'suspend', 'acme', '-v']);
   await run(['tenant', 'resume', 'acme', '--json']);
+  // The engine's own tools get the password of the cluster's login.
+  await run(['tenant', 'backup', 'acme', '-v']);
+  await run(['tenant', 'deprovision', 'acme', '--confirm', 'acme', '--json']);
+  await run(['tenant', 'restore', 'acme', '-v']);
+  await run(['tenant', 'restore', 'acme', '--as', 'copy', '--json']);
   await run(['tenant', 'show', 'acme', '--json']);
   await run(['config', 'print', '--json']);
   await run(['doctor', '--json'], {}, 0);
@@ -96,12 +112,18 @@ async function live(
   await run(['tenant', 'provision', 'forbidden', '--json'], forbidden, 1);
   await run(['run', 'show', 'last', '--json']);
   await run(['tenant', 'show', 'forbidden', '--json']);
-  for (const id of ['acme', 'globex', 'broken', 'indiscreet', 'forbidden'])
+  for (const id of ['acme', 'copy', 'globex', 'broken', 'indiscreet', 'forbidden'])
     await run(['tenant', 'deprovision', id, '--skip-backup', '--confirm', id, '-v']);
   seen.set('the process list', await processes.stop());
-  for (const entry of await readdir(path.join(project.directory, '.tenancy'), { recursive: true, withFileTypes: true })) {
-    if (entry.isFile()) seen.set(`the log ${entry.name}`, await readFile(path.join(entry.parentPath, entry.name), 'utf8'));
+  for (const folder of ['.tenancy', 'backups']) {
+    for (const entry of await readdir(path.join(project.directory, folder), { recursive: true, withFileTypes: true }))
+      if (entry.isFile()) seen.set(`${entry.name} in ${folder}`, await readFile(path.join(entry.parentPath, entry.name), 'latin1'));
   }
+  expect([...seen.keys()].filter((where) => where.endsWith('in backups')).length).toBeGreaterThanOrEqual(4);
+  const calls = await readFile(path.join(project.directory, 'tools/calls'), 'utf8');
+  for (const tool of await readdir(path.join(project.directory, 'tools')))
+    if (tool !== 'calls') expect(calls).toMatch(new RegExp(`^${tool} .*-`, 'm'));
+  seen.set("the tools' command lines", calls);
   return { seen, secrets };
 }
 
@@ -117,9 +139,14 @@ function expectNone(seen: Seen, secrets: ReadonlySet<string>): void {
   }
 }
 
+const PG_TOOLS = ['pg_dump', 'pg_restore'];
+const MARIADB_TOOLS = ['mariadb-dump', 'mariadb'];
+
 describe('22 secrets: no password is in what is printed, logged, kept or listed', { timeout: 240_000 }, () => {
-  it('on PostgreSQL, whose log has the statements that failed', async ({ task }) => {
-    const server = await startPrivateServer('18');
+  it('on PostgreSQL, whose log has the statements that failed', async ({ task, skip }) => {
+    if (!isHere('postgresql-client')) skipWithout('postgresql-client', skip);
+    // Debian's pg_dump is of this major, and none newer may be here.
+    const server = await startPrivateServer('15');
     const password = 'canary/of@the#cluster';
     const narrow = 'canary-of-the-narrow-login';
     try {
@@ -135,9 +162,10 @@ describe('22 secrets: no password is in what is printed, logged, kept or listed'
         return url.href;
       };
       const project = await createProject({
-        config: configOf('postgres-schema', 'tenant_'),
+        config: configOf('postgres-schema', 'tenant_', PG_TOOLS),
         migrations: { '0001_things.sql': 'CREATE TABLE things (id int);\n' },
       });
+      await recordTools(project, PG_TOOLS);
       try {
         const boss = urlOf('boss', password);
         const { seen, secrets } = await live(project, { REGISTRY_URL: boss, CLUSTER_URL: boss }, { CLUSTER_URL: urlOf('narrow', narrow) });
@@ -161,7 +189,9 @@ describe('22 secrets: no password is in what is printed, logged, kept or listed'
     }
   });
 
-  it.skipIf(findMariadbd() === null)('on MariaDB, whose log has every statement', async ({ task }) => {
+  it('on MariaDB, whose log has every statement', async ({ task, skip }) => {
+    if (!isHere('mariadb')) skipWithout('mariadb', skip);
+    if (!isHere('mariadb-client')) skipWithout('mariadb-client', skip);
     const server = await startPrivateMariadb({ general_log: '1' });
     const password = 'canary/of@the#cluster';
     const narrow = 'canary-of-the-narrow-login';
@@ -185,9 +215,10 @@ describe('22 secrets: no password is in what is printed, logged, kept or listed'
         return url.href;
       };
       const project = await createProject({
-        config: configOf('mysql-database', 'tenant_'),
+        config: configOf('mysql-database', 'tenant_', MARIADB_TOOLS),
         migrations: { '0001_things.sql': 'CREATE TABLE things (id int);\n' },
       });
+      await recordTools(project, MARIADB_TOOLS);
       try {
         const boss = urlOf('boss', password);
         const { seen, secrets } = await live(project, { REGISTRY_URL: boss, CLUSTER_URL: boss }, { CLUSTER_URL: urlOf('narrow', narrow) });
