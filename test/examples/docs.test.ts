@@ -56,6 +56,7 @@ async function runPage({ file, blocks }: (typeof runnable)[number], version: Pos
     PATH: `${path.join(repositoryRoot, 'test/rig/docs-path')}${path.delimiter}${process.env.PATH}`,
     DOCS_NODE: process.execPath,
     DOCS_REPOSITORY: repositoryRoot,
+    DOCS_PROJECT: project,
     ...(database && { DATABASE_URL: database.url }),
   };
   let cwd = project;
