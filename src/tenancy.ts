@@ -159,7 +159,10 @@ export function openTenancy(config: ResolvedConfig, options: OpenTenancyOptions 
       }),
     backup: async (selection, asked = {}) => (await import('./runs/backup-run.js')).backUpTenants(workspace, selection, withSignals(asked)),
     restore: async (id, asked = {}) => (await import('./runs/restore-run.js')).restoreOne(workspace, id, withSignals(asked)),
-    listBackups: async (id, { limit = 100 } = {}) => (await workspace.registry()).listBackups(parseTenantId(id), { limit }),
+    listBackups: async (id, { limit = 100 } = {}) => {
+      const tenant = parseTenantId(id);
+      return (await workspace.registry()).listBackups(tenant, { limit });
+    },
     undelete: async (id, asked = {}) => (await import('./runs/undelete-run.js')).undeleteOne(workspace, id, withSignals(asked)),
     purge: async (id, { confirm, ...asked }) =>
       (await import('./runs/purge-run.js')).purgeOne(workspace, [id], {

@@ -5,8 +5,9 @@ import type { Workspace } from './workspace.js';
 
 /** A URL for one tenant: by its own login, or by the cluster's where it has none. */
 export async function connectionUrlOf(workspace: Workspace, rawId: string): Promise<string> {
+  const id = parseTenantId(rawId);
   const registry = await workspace.registry();
-  const tenant = await requireTenant(registry, parseTenantId(rawId));
+  const tenant = await requireTenant(registry, id);
   const clusters = workspace.clusters(registry);
   try {
     const driver = (await clusters.engine(tenant.cluster, tenant.id)).driver(tenant.driver);

@@ -39,9 +39,10 @@ export interface RotateOptions extends TenantRunOptions, Partial<RotateAnswers> 
 /** A new credential, besides the one in use; see `RotateAnswers`. */
 export async function rotateOne(workspace: Workspace, rawId: string, options: RotateOptions): Promise<RunReport> {
   const { isFinish = false, overlapMs = null } = options;
-  const tenant = await requireTenant(await workspace.registry(), parseTenantId(rawId));
+  const id = parseTenantId(rawId);
+  const tenant = await requireTenant(await workspace.registry(), id);
   const steps = listRotateSteps({ isFinish, overlapMs }, tenant.login?.previous != null);
-  return runOn(workspace, 'rotate', rawId, steps, (scope) => rotateTenant(scope, { isFinish, overlapMs }), options);
+  return runOn(workspace, 'rotate', id, steps, (scope) => rotateTenant(scope, { isFinish, overlapMs }), options);
 }
 
 /** Settles what was interrupted and can't be probed, and brings the registry's record in line with the tenant. */

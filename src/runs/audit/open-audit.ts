@@ -23,9 +23,9 @@ export function openAudit(workspace: Workspace): AuditReader {
   return {
     list: (tenant, options = {}) => listEvents(workspace, tenant, options.since ?? null),
     verify: async (options = {}) => {
-      const { tenant = null } = options;
+      const tenant = options.tenant == null ? null : parseTenantId(options.tenant);
       const registry = await workspace.registry();
-      if (tenant !== null) await requireTrail(registry, parseTenantId(tenant));
+      if (tenant !== null) await requireTrail(registry, tenant);
       return (await import('./verify-audit.js')).verifyAudit(registry, options);
     },
     heads: () => listHeads(workspace),
