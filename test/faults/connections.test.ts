@@ -6,15 +6,18 @@ import { postgresUrl } from '../rig/postgres.js';
 import { createSandboxProject, type Sandbox, type SandboxDriver, type SandboxProject } from '../rig/sandbox.js';
 import { nameTenants, plain } from './fixtures.js';
 import { readRun } from './read-run.js';
+import { isWholeSweep } from './sweep.js';
 
-const TENANTS = 60;
+const TENANTS = isWholeSweep ? 200 : 60;
 const CAP = 6;
+/** Of one run over all of them. */
+const COMMAND_MS = isWholeSweep ? 180_000 : 60_000;
 /** Long enough for what a test does meanwhile. */
 const slow = { ...plain, '0002_orders.sql': `SELECT pg_sleep(0.3);\n${plain['0002_orders.sql']}` };
 /** The registry's and the clusters', of this sandbox alone. */
 const OURS = `datname ~ ('^' || current_database() || '(_|$)') AND starts_with(application_name, 'tenancy')`;
 
-describe('the connections of a fan-out', { timeout: 120_000 }, () => {
+describe('the connections of a fan-out', { timeout: isWholeSweep ? 600_000 : 120_000 }, () => {
   let project: SandboxProject;
   let sandbox: Sandbox;
   let watcher: Client;
@@ -53,7 +56,8 @@ describe('the connections of a fan-out', { timeout: 120_000 }, () => {
   ] as const)('are never more than the cap and two, and none is left, by $driver', async ({ driver, tenants }) => {
     await open(driver, tenants);
     const seen: number[] = [];
-    const result = await meanwhile(sandbox.run(['tenant', 'migrate', '--all', '--json', '--concurrency', '50']), 20, async () => {
+    const command = sandbox.run(['tenant', 'migrate', '--all', '--json', '--concurrency', '50'], { timeoutMs: COMMAND_MS });
+    const result = await meanwhile(command, 20, async () => {
       const { rows } = await watcher.query<{ open: number }>(`SELECT count(*)::integer AS open FROM pg_stat_activity WHERE ${OURS}`);
       seen.push(rows[0]?.open ?? 0);
     });
@@ -69,7 +73,7 @@ describe('the connections of a fan-out', { timeout: 120_000 }, () => {
     let exitCode = -1;
     const told: string[] = [];
     for (let run = 0; exitCode !== 0 && run < 3; run++) {
-      const command = sandbox.run(['tenant', 'migrate', '--all', '--json']);
+      const command = sandbox.run(['tenant', 'migrate', '--all', '--json'], { timeoutMs: COMMAND_MS });
       const result = await meanwhile(command, 200, async () => {
         // The last run is left in peace.
         if (run === 2) return;
