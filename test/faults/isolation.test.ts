@@ -8,10 +8,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTenancy } from '../../src/create-tenancy.js';
 import type { Tenancy } from '../../src/tenancy.js';
 import type { DriverName } from '../../src/tenant.js';
+import { checkInvariants } from '../rig/check-invariants.js';
 import { createTestMongo } from '../rig/mongodb.js';
 import { createTestMysql, queryMysql } from '../rig/mysql.js';
 import { createTestDatabase, query, withDatabase } from '../rig/postgres.js';
 import { createProject, type TestProject } from '../rig/project.js';
+import { suiteOn } from '../rig/require.js';
 import { type Attack, mysqlAttacks, postgresAttacks, postgresDatabaseAttacks } from './isolation-attacks.js';
 
 /** Names that a pattern, a comparison without case or a prefix would take for one another. */
@@ -218,7 +220,7 @@ describe.sequential.each(['postgres-schema', 'postgres-database'] as const)('21 
   });
 });
 
-describe('21 isolation: mysql-database', { timeout: 120_000 }, () => {
+suiteOn('mariadb')('21 isolation: mysql-database', { timeout: 120_000 }, () => {
   let fleet: Fleet;
   let server: Awaited<ReturnType<typeof createTestMysql>>;
   beforeAll(async () => {
@@ -422,6 +424,8 @@ describe('13 fan-out grants: 200 tenants with logins of their own at 20 in a sha
       task.meta.points = { tried: 200, converged: report.counts.applied };
       // The registry has two besides.
       expect(most).toBeLessThanOrEqual(cap + 2);
+      await tenancy.close();
+      await checkInvariants({ adminUrl: database.url, registryUrl: database.url });
     } finally {
       isOver = true;
       await watching;

@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { Client } from 'pg';
 import { describe, expect, test } from 'vitest';
 import { createScene, type Scene } from '../cli/scene.js';
+import { checkInvariants } from '../rig/check-invariants.js';
 import { checksumContents } from '../rig/home-checksum.js';
 import { withDatabase } from '../rig/postgres.js';
 
@@ -114,5 +115,6 @@ describe('19 soft delete: what is open gets errors, and all comes back', { timeo
       const anew = await openSession(await urlOf(scene, variant, 'acme'), [], sql);
       await anew.close();
     }
+    await checkInvariants({ adminUrl: scene.db.url, registryUrl: scene.db.url });
   });
 });
