@@ -16,7 +16,7 @@ export const SCORECARD: Readonly<Record<number, string>> = {
   9: 'retry table: each code by its class, bounded, jittered',
   10: 'connection chaos: ends by its deadline',
   11: 'sessions terminated every 200 ms: right after two more runs',
-  12: 'lock queue: readers wait no longer than the lock timeout',
+  12: 'lock queue: readers wait no longer than the lock timeout, each time',
   13: 'fan-out grants: no race of the catalogue reaches the user',
   14: 'partial failure: exactly the broken ones are named and run again',
   15: 'disk full, lock table full: no false success',
