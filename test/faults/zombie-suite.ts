@@ -36,6 +36,7 @@ export interface ZombieOptions {
 export function describeZombie(suite: FaultSuite, { dropsBy, oneOf = 1 }: ZombieOptions): void {
   describe('6 zombie: a process that wakes after another has taken over', { timeout: isWholeSweep ? 3_600_000 : 300_000 }, () => {
     const place = usePlace(suite);
+    const takeovers: number[] = [];
     beforeAll(() => void process.stdout.write(`zombies, seed ${seed}\n`));
 
     async function stopAt(
@@ -85,16 +86,18 @@ export function describeZombie(suite: FaultSuite, { dropsBy, oneOf = 1 }: Zombie
     }
 
     /** `isReal`: the second process waits until the lease has run out by itself. */
-    async function tryPoint(swept: Swept, point: KillPoint, isReal: boolean): Promise<string | null> {
+    async function tryPoint(swept: Swept, point: KillPoint, isReal: boolean): Promise<Tried> {
       const { driver, command } = swept;
       const sandbox = await place.projectOf(swept).open(place.serverUrl, driver);
       let what = `${command.name} by ${driver}, stopped ${point.phase} request ${point.request}`;
       let stopped: Stopped | null = null;
+      let isTakenOver = false;
       try {
         await sandbox.prepare(command.prepared);
         const bystanders = await checksumTenants(sandbox.url, sandbox.url, ['bystander']);
         stopped = await stopAt(sandbox, command.args, point);
-        if (stopped === null) return null;
+        if (stopped === null) return { isTakenOver, failure: null };
+        const isLeased = await sandbox.isLeased('acme');
         what += ` (${stopped.sql.replace(/\s+/g, ' ').trim().slice(0, 100)})`;
         if (!isReal) await sandbox.expireLeases();
         const second = readRun(await sandbox.run([...command.args, '--json']));
@@ -102,6 +105,7 @@ export function describeZombie(suite: FaultSuite, { dropsBy, oneOf = 1 }: Zombie
         const isBusy = second.finished.exitCode !== 0 && second.finished.failed[0]?.error?.code === 'TENANCY_TENANT_BUSY';
         if (second.finished.exitCode !== 0 && !isBusy) throw new Error(`the second run failed: ${JSON.stringify(second.finished)}`);
         const hasTakenOver = second.finished.counts.applied === 1;
+        isTakenOver = isLeased && hasTakenOver;
         const before = hasTakenOver ? await readAcme(sandbox) : null;
         const woken = readRun(await stopped.wake());
         if (woken.finished.counts.applied + second.finished.counts.applied > 1) {
@@ -121,9 +125,9 @@ export function describeZombie(suite: FaultSuite, { dropsBy, oneOf = 1 }: Zombie
           if (after !== before && !isConfirmed) throw new Error(`it changed something: ${before} became ${after}`);
         }
         await checkInvariants({ adminUrl: sandbox.url, registryUrl: sandbox.url, bystanders });
-        return null;
+        return { isTakenOver, failure: null };
       } catch (error) {
-        return `${what}: ${error instanceof Error ? error.message : String(error)}`;
+        return { isTakenOver, failure: `${what}: ${error instanceof Error ? error.message : String(error)}` };
       } finally {
         stopped?.zombie.kill('SIGKILL');
         await sandbox.drop();
@@ -156,12 +160,28 @@ export function describeZombie(suite: FaultSuite, { dropsBy, oneOf = 1 }: Zombie
       const sampled = chosen.filter(({ phase }, index) => phase !== 'during' && index % (isWholeSweep ? oneOf : Math.max(2, oneOf)) === 0);
       const points = [...sampled, ...(isWholeSweep ? [] : always)];
       const middle = Math.floor(points.length / 2);
-      const failures = await Promise.all(points.map((point, index) => limit(() => tryPoint(swept, point, index === middle))));
-      const failed = failures.filter((failure) => failure !== null);
-      task.meta.points = { tried: failures.length, converged: failures.length - failed.length };
+      const tried = await Promise.all(points.map((point, index) => limit(() => tryPoint(swept, point, index === middle))));
+      const failed = tried.flatMap(({ failure }) => failure ?? []);
+      const takenOver = tried.filter(({ isTakenOver }) => isTakenOver).length;
+      takeovers.push(takenOver);
+      process.stdout.write(`zombies: ${swept.command.name} by ${swept.driver}: ${takenOver} of ${tried.length} were taken over\n`);
+      task.meta.points = { tried: tried.length, converged: tried.length - failed.length };
       expect(failed).toEqual([]);
     });
+
+    // Stopped before it has the lease, or when all is done, it is no zombie: a sample has to have some that are.
+    describe('among these points', () => {
+      it('are some where another did what the one that was stopped had begun', () => {
+        expect(takeovers.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(0);
+      });
+    });
   });
+}
+
+interface Tried {
+  /** It had the lease when it was stopped, and another did the work. */
+  readonly isTakenOver: boolean;
+  readonly failure: string | null;
 }
 
 /** All that the registry says of the tenant, but for who holds it, and all that is in its home. */
