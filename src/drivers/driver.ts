@@ -74,6 +74,8 @@ export interface TenantDriver {
   leave?(target: TenantTarget): Promise<void>;
   /** Takes away rights and ends sessions, as far as the engine can for this tenant; the answer says how far. */
   cutAccess(target: TenantTarget, signal: AbortSignal): Promise<AccessChange>;
+  /** Whether `cutAccess` would shut anybody out, and why it wouldn't, without doing it. Reads only. */
+  planCutAccess(target: TenantTarget): Promise<AccessChange>;
   restoreAccess(target: TenantTarget, signal: AbortSignal): Promise<AccessChange>;
   /**
    * Closes the home of a tenant that is to be kept and not to be reached, with all that is in it. Where that is enforced, a session that is in it

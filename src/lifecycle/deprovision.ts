@@ -18,7 +18,7 @@ import { refuseRetained } from './guard-deprovision.js';
 import { refuseUnretainable, retainAgain, retainHome } from './retain.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { noJournal, runStep, runStepOnce, StepFailure } from './steps.js';
-import { cutTenantAccess, restoreTenantAccess } from './tenant-access.js';
+import { cutTenantAccess, restoreTenantAccess, warnStillOpen } from './tenant-access.js';
 import { TRANSITIONS } from './transitions.js';
 
 /** How long giving access back may take, after an abort too. */
@@ -87,20 +87,22 @@ export async function deprovisionTenant(scope: TenantScope, plan: DeprovisionPla
     await begin(scope, operation);
   });
 
+  // Repeated until the end begins: the one of an attempt that failed days ago would lack what was written since.
+  const isBackedUp = scope.steps.hasBegun('drop') || (isClosed && scope.steps.isDone('backup'));
   // What an earlier attempt has begun to drop is no tenant to go back to.
   const canCallOff = !isGone && !scope.steps.hasBegun('drop');
   try {
     await runStep(scope, 'cut-access', async () => {
       if (isGone) return { status: 'done-before' };
-      return { detail: (await cutTenantAccess(scope)).detail };
+      const cut = await cutTenantAccess(scope);
+      if (!cut.isEnforced && way !== null && !isBackedUp && retainForMs === null) warnStillOpen(run.emit, tenant, driver, cut);
+      return { detail: cut.detail };
     });
     // Narrowed anew: what a callback assigns the compiler doesn't see.
     const backupWay = way as BackupWay | null;
     if (backupWay !== null && !isGone) {
-      // Repeated until the end begins: the one of an attempt that failed days ago would lack what was written since.
-      const isFinal = scope.steps.hasBegun('drop') || (isClosed && scope.steps.isDone('backup'));
-      if (isClosed && !isFinal) await driver.unretain(target, { operation: operation.id, isOver: false }, signal);
-      const backUp = isFinal ? runStepOnce : runStep;
+      if (isClosed && !isBackedUp) await driver.unretain(target, { operation: operation.id, isOver: false }, signal);
+      const backUp = isBackedUp ? runStepOnce : runStep;
       await backUp(scope, 'backup', async () => {
         const made = await makeBackup(scope, backupWay);
         return made === null ? {} : { detail: made.path };

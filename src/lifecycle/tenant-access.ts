@@ -1,4 +1,6 @@
-import type { AccessChange } from '../drivers/driver.js';
+import type { AccessChange, TenantDriver } from '../drivers/driver.js';
+import type { EmitRunEvent } from '../events.js';
+import type { Tenant } from '../tenant.js';
 import type { TenantScope } from './run-context.js';
 
 /** Of one with logins of its own they are locked and their sessions ended, besides what the engine can do without. */
@@ -20,4 +22,14 @@ export async function restoreTenantAccess({ tenant, driver, target, signal }: Te
   if (names.length === 0) return restored;
   await driver.logins.unlock(target, names, signal);
   return { isEnforced: true, detail: `${names.join(', ')} can log in again` };
+}
+
+/**
+ * Of one that is about to be backed up and dropped, and that nobody can be kept out of: what is written between the two is in no backup.
+ * To retain it loses nothing, since then the home itself is kept.
+ */
+export function warnStillOpen(emit: EmitRunEvent, { id }: Tenant, { capabilities }: TenantDriver, { detail }: AccessChange): void {
+  const closes = capabilities.isSharedDatabase ? ', and closes the schema by renaming it' : '';
+  const advice = `stop the application for this tenant first, since what it writes after the backup is lost with the drop; or \`--retain 30d\` keeps everything${closes}`;
+  emit({ type: 'run.warned', code: 'TENANCY_ACCESS_NOT_ENFORCED', message: `${id}: ${detail}; ${advice}`, tenant: id });
 }

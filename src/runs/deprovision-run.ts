@@ -14,7 +14,7 @@ import type { Tenant } from '../tenant.js';
 import { monotonicMs } from '../util/clock.js';
 import { createOperationId } from '../util/names.js';
 import { parseRetention } from '../util/retention.js';
-import { describeBackup, describeObstacles } from './describe-obstacles.js';
+import { describeBackup, describeObstacles, warnWhereStaysOpen } from './describe-obstacles.js';
 import { dryReport } from './dry-report.js';
 import type { RunSignals } from './execute-run.js';
 import type { RunReport } from './report.js';
@@ -57,6 +57,7 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
       if (isGone || isRetainedAlready) return { pending: 0, refused: [] };
       const obstacles = await describeObstacles(workspace, registry, tenant);
       for (const message of obstacles) emit({ type: 'run.warned', code: 'TENANCY_DROP_REFUSED', message, tenant: id });
+      if (hasBackup && retainForMs === null) await warnWhereStaysOpen(workspace, registry, tenant, emit);
       const { cluster, driver, name, schemaVersion } = tenant;
       const to = retainForMs === null ? null : schemaVersion;
       const planned = { tenant: id, cluster, driver, name, from: schemaVersion, to, steps, migrations: [] };

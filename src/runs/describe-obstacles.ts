@@ -1,5 +1,7 @@
+import type { EmitRunEvent } from '../events.js';
 import { planBackup } from '../lifecycle/backups/back-up.js';
 import { folderOf } from '../lifecycle/backups/backup-folder.js';
+import { warnStillOpen } from '../lifecycle/tenant-access.js';
 import type { Registry } from '../registry/registry.js';
 import type { Tenant } from '../tenant.js';
 import type { Workspace } from './workspace.js';
@@ -9,6 +11,18 @@ export async function describeObstacles(workspace: Workspace, registry: Registry
   const engine = await workspace.clusters(registry, { dryRun: true }).engine(tenant.cluster, tenant.id);
   const marker = { tenant: tenant.id, registry: registry.id, operation: tenant.homeOperationId };
   return engine.driver(tenant.driver).planDrop({ name: tenant.name, marker });
+}
+
+/** Says of one that would be backed up and then dropped that nobody can be kept out of it meanwhile. Reads only. */
+export async function warnWhereStaysOpen(workspace: Workspace, registry: Registry, tenant: Tenant, emit: EmitRunEvent): Promise<void> {
+  const engine = await workspace.clusters(registry, { dryRun: true }).engine(tenant.cluster, tenant.id);
+  const driver = engine.driver(tenant.driver);
+  const target = { name: tenant.name, marker: { tenant: tenant.id, registry: registry.id, operation: tenant.homeOperationId } };
+  if (tenant.login !== null && driver.logins !== undefined) return;
+  const { status } = await driver.probe(target, { isFromOutside: true });
+  if (status !== 'ours') return;
+  const cut = await driver.planCutAccess(target);
+  if (!cut.isEnforced) warnStillOpen(emit, tenant, driver, cut);
 }
 
 /** Where the backup of this tenant would go, and what would make it; null where none of our own would be made. Reads only. */

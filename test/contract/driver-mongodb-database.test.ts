@@ -224,6 +224,8 @@ describe('the access to a MongoDB database', () => {
     const app = connectAs(target.name, 'app');
     await app.collection('x').insertOne({});
     const before = await usersOf(target.name);
+    expect(await homes.driver.planCutAccess(target)).toMatchObject({ isEnforced: true });
+    expect(await usersOf(target.name)).toEqual(before);
 
     expect(await homes.driver.cutAccess(target, never)).toEqual({
       isEnforced: true,

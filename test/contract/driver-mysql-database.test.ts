@@ -210,6 +210,8 @@ suiteOn('mariadb')('databases of MariaDB as homes', {}, () => {
       const before = await grantsOf(user);
       const session = await connect(user, target.name);
       session.on('error', () => {});
+      expect(await tenants.driver.planCutAccess(target)).toEqual({ isEnforced: true, detail: expect.stringContaining(`${user}@%`) });
+      expect(await grantsOf(user)).toEqual(before);
       for (let time = 0; time < 2; time++) {
         expect(await tenants.driver.cutAccess(target, never)).toEqual({ isEnforced: true, detail: expect.stringContaining(`${user}@%`) });
         await expect(session.query('SELECT * FROM _tenancy_state')).rejects.toThrow();

@@ -253,6 +253,8 @@ describe('postgres-database', () => {
       await database.query(`GRANT CONNECT, CREATE ON DATABASE ${home.name} TO ${app} WITH GRANT OPTION`);
       const before = await grantsOf(home);
       const session = await connectAs(home, app);
+      expect(await driver.planCutAccess(home)).toMatchObject({ isEnforced: true });
+      expect(await grantsOf(home)).toEqual(before);
 
       expect(await driver.cutAccess(home, never)).toMatchObject({
         isEnforced: true,

@@ -52,8 +52,7 @@ export async function cutDatabaseAccess(context: EngineContext, target: TenantTa
     await readOurs(context, target);
     const users = await readUsersOf(context, target.name);
     if (users === null) return FORBIDDEN;
-    if (users.length === 0)
-      return { isEnforced: false, detail: `no user is defined in ${target.name}: the tenant shares the application's login` };
+    if (users.length === 0) return sharesLogin(target);
     try {
       for (const user of users) await cutUser(context, target.name, user);
     } catch (error) {
@@ -67,6 +66,19 @@ export async function cutDatabaseAccess(context: EngineContext, target: TenantTa
       detail: `all roles were taken from ${names}${hasEnded ? ', and what they ran was ended' : '; what they run now may go on to its end'}`,
     };
   });
+}
+
+export async function planDatabaseCut(context: EngineContext, target: TenantTarget): Promise<AccessChange> {
+  return settleRetryable(context, new AbortController().signal, async () => {
+    const users = await readUsersOf(context, target.name);
+    if (users === null) return FORBIDDEN;
+    if (users.length === 0) return sharesLogin(target);
+    return { isEnforced: true, detail: `all roles of ${listNames(users.map(({ user }) => user))}` };
+  });
+}
+
+function sharesLogin({ name }: TenantTarget): AccessChange {
+  return { isEnforced: false, detail: `no user is defined in ${name}: the tenant shares the application's login` };
 }
 
 const FORBIDDEN: AccessChange = { isEnforced: false, detail: 'the login may not change users, so that nothing was taken away' };

@@ -3,7 +3,7 @@ import type { Presence, TenantDriver, TenantTarget } from '../driver.js';
 import { bareMarker, describeOwner, isSameMarker } from '../marker.js';
 import { createMongodbBackups } from './backups.js';
 import { codeOf, isConnectionError } from './classify.js';
-import { cutDatabaseAccess, restoreDatabaseAccess, retainDatabase, unretainDatabase } from './database-access.js';
+import { cutDatabaseAccess, planDatabaseCut, restoreDatabaseAccess, retainDatabase, unretainDatabase } from './database-access.js';
 import { createDatabase, markCommand, nameTaken, unmarkCommand } from './database-create.js';
 import { dropDatabase, findObstacles, sweepLeftUsers } from './database-drop.js';
 import { listDatabases } from './database-list.js';
@@ -59,6 +59,7 @@ export function createMongodbDatabaseDriver(context: EngineContext): TenantDrive
     },
     logins: createLoginDriver(context),
     cutAccess: (target, signal) => cutDatabaseAccess(context, target, signal),
+    planCutAccess: (target) => planDatabaseCut(context, target),
     restoreAccess: (target, signal) => restoreDatabaseAccess(context, target, signal),
     retain: (target, operation, signal) => retainDatabase(context, target, operation, signal),
     unretain: (target, by, signal) => unretainDatabase(context, target, by, signal),

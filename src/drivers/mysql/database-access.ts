@@ -2,7 +2,7 @@ import { TenancyError } from '../../errors.js';
 import type { AccessChange, TenantTarget } from '../driver.js';
 import { describeOwner } from '../marker.js';
 import type { ServerConnection } from './connection.js';
-import type { EngineContext } from './engine-context.js';
+import { type EngineContext, withConnection } from './engine-context.js';
 import { withHomeLock } from './home-lock.js';
 import { type HomeState, presenceOf, readHome } from './home-state.js';
 import { ensureLedger, ownRow, writeCut, writeLedger } from './ledger.js';
@@ -10,6 +10,11 @@ import { type DatabaseRights, isDedicated, readRights, revokeRights } from './ri
 import { endSessions } from './sessions.js';
 
 const NAMED = 5;
+
+const NOBODY_ALONE: AccessChange = {
+  isEnforced: false,
+  detail: 'nobody has rights on this database alone: who may use all of them may still use it',
+};
 
 /** Access cut, and the ledger says that it is kept: nothing else can be done to a home here, which has no other name to be put under. */
 export async function retainDatabase(
@@ -59,11 +64,18 @@ export async function cutDatabaseAccess(context: EngineContext, target: TenantTa
       await revokeRights(connection, rights);
     }
     const cut = mergeRights(known, rights);
-    if (cut.length === 0) {
-      return { isEnforced: false, detail: 'nobody has rights on this database alone: who may use all of them may still use it' };
-    }
+    if (cut.length === 0) return NOBODY_ALONE;
     await endSessions(context, connection, target.name, cut);
     return { isEnforced: true, detail: `the rights of ${await describeAccounts(connection, cut)} were taken away` };
+  });
+}
+
+export async function planDatabaseCut(context: EngineContext, target: TenantTarget): Promise<AccessChange> {
+  return withConnection(context, undefined, async (connection) => {
+    const home = await readHome(connection, target);
+    const known = readCut({ ...home, ledger: ownRow(home.ledger, target) });
+    const cut = mergeRights(known, await readRights(connection, home.key));
+    return cut.length === 0 ? NOBODY_ALONE : { isEnforced: true, detail: `the rights of ${await describeAccounts(connection, cut)}` };
   });
 }
 

@@ -1,7 +1,7 @@
 import { parseMysqlUrl, withMysqlDatabase } from '../../util/mysql-url.js';
 import type { TenantDriver } from '../driver.js';
 import { createMysqlBackups } from './backups.js';
-import { cutDatabaseAccess, restoreDatabaseAccess, retainDatabase, unretainDatabase } from './database-access.js';
+import { cutDatabaseAccess, planDatabaseCut, restoreDatabaseAccess, retainDatabase, unretainDatabase } from './database-access.js';
 import { createDatabase, markCommand, markDatabase, unmarkCommand } from './database-create.js';
 import { dropDatabase, planDrop, sweepLeftRights } from './database-drop.js';
 import { type EngineContext, withConnection } from './engine-context.js';
@@ -35,6 +35,7 @@ export function createMysqlDatabaseDriver(context: EngineContext): TenantDriver 
     planDrop: (target) => planDrop(context, target),
     logins: createLoginDriver(context),
     cutAccess: (target, signal) => cutDatabaseAccess(context, target, signal),
+    planCutAccess: (target) => planDatabaseCut(context, target),
     restoreAccess: (target, signal) => restoreDatabaseAccess(context, target, signal),
     retain: (target, operation, signal) => retainDatabase(context, target, operation, signal),
     unretain: (target, by, signal) => unretainDatabase(context, target, by, signal),

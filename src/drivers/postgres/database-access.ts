@@ -100,12 +100,28 @@ const READ_LOGINS = `
 async function describeAccess(client: Client, database: string): Promise<AccessChange> {
   const { rows } = await client.query<{ name: string; can_connect: boolean }>(READ_LOGINS, [database]);
   const left = rows.filter(({ can_connect }) => can_connect).map(({ name }) => name);
-  const isEnforced = left.length < rows.length;
+  return describeChange(left, left.length < rows.length);
+}
+
+function describeChange(left: readonly string[], isEnforced: boolean): AccessChange {
   const remaining = `${listNames(left)} can still connect, as its owner or a superuser`;
   return {
     isEnforced,
     detail: isEnforced ? `CONNECT was taken away; ${remaining}` : `every login of this server is its owner or a superuser: ${remaining}`,
   };
+}
+
+const READ_SHUT_OUT = `
+  SELECT rolname AS name, rolsuper OR pg_has_role(r.oid, d.datdba, 'USAGE') AS keeps_access
+    FROM pg_roles r, pg_database d WHERE datname = $1 AND rolcanlogin ORDER BY rolname`;
+
+/** Whom a cut would leave: superusers, and who is the owner or may act as it. */
+export async function planDatabaseCut(context: EngineContext, target: TenantTarget): Promise<AccessChange> {
+  return withClient(context, null, undefined, async (client) => {
+    const { rows } = await client.query<{ name: string; keeps_access: boolean }>(READ_SHUT_OUT, [target.name]);
+    const left = rows.filter(({ keeps_access }) => keeps_access).map(({ name }) => name);
+    return describeChange(left, left.length < rows.length);
+  });
 }
 
 async function readRoles(client: Client): Promise<ReadonlySet<string>> {

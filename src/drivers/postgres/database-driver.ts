@@ -3,7 +3,7 @@ import type { Presence, TenantDriver, TenantTarget } from '../driver.js';
 import { bareMarker, describeOwner, isSameMarker } from '../marker.js';
 import { createPostgresBackups } from './backups.js';
 import { psqlCommand, withDatabase } from './cluster-url.js';
-import { cutDatabaseAccess, restoreDatabaseAccess } from './database-access.js';
+import { cutDatabaseAccess, planDatabaseCut, restoreDatabaseAccess } from './database-access.js';
 import { createDatabase } from './database-create.js';
 import { dropDatabase, findObstacles } from './database-drop.js';
 import { handOverDatabase } from './database-hand-over.js';
@@ -74,6 +74,7 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
       }),
     logins: createLoginDriver(context, ({ name }) => ({ database: name, schema: null })),
     cutAccess: (target, signal) => cutDatabaseAccess(context, target, signal),
+    planCutAccess: (target) => planDatabaseCut(context, target),
     restoreAccess: (target, signal) => restoreDatabaseAccess(context, target, signal),
     retain: (target, operation, signal) => retainDatabase(context, target, operation, signal),
     unretain: (target, by, signal) => unretainDatabase(context, target, by, signal),

@@ -59,6 +59,7 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
     planDrop: (target) => withClient(context, null, undefined, (client) => planSchemaDrop(client, target)),
     logins: createLoginDriver(context, ({ name }) => ({ database: null, schema: name })),
     cutAccess: async () => SHARED_LOGIN,
+    planCutAccess: async () => SHARED_LOGIN,
     restoreAccess: async () => SHARED_LOGIN,
     retain: (target, operation, signal) => retainSchema(context, target, operation, signal),
     unretain: (target, by, signal) => unretainSchema(context, target, by, signal),
