@@ -9,6 +9,7 @@ interface Version {
   readonly flavour: Flavour;
   readonly text: string;
   readonly major: number;
+  readonly minor: number;
 }
 
 interface Tool extends Version {
@@ -24,13 +25,14 @@ const INSTALL: Readonly<Record<Flavour, string>> = {
 };
 
 /**
- * The dump and the client of the server's own make, which know all of its syntax; else the other's.
+ * The dump and the client of the server's own make, which know all of its syntax; where none of that make is here, the other's. One of its own that is older than
+ * the server isn't made up for by the other's, which knows even less of it.
  * @throws TenancyError `TENANCY_BACKUP_TOOL_MISSING`, `TENANCY_BACKUP_TOOL_REFUSED`
  */
 export async function checkTools(context: EngineContext, { purpose, paths, signal }: BackupCheck): Promise<BackupTools> {
   const server = await withConnection(context, signal, async (connection) => {
     const row = await readRow<{ version: string }>(connection, 'SELECT VERSION() AS version');
-    return parseVersion(row?.version ?? '') ?? { flavour: 'MySQL' as const, text: '', major: 0 };
+    return parseVersion(row?.version ?? '') ?? { flavour: 'MySQL' as const, text: '', major: 0, minor: 0 };
   });
   const { cluster } = context;
   const install = INSTALL[server.flavour];
@@ -40,10 +42,10 @@ export async function checkTools(context: EngineContext, { purpose, paths, signa
       const version = parseVersion(one.text);
       if (version !== null) found.push({ ...version, path: one.path });
     }
-    const [own] = found.filter(({ flavour, major }) => flavour === server.flavour && major >= server.major);
-    const chosen = own ?? found.find(({ flavour }) => flavour !== server.flavour);
+    const own = found.filter(({ flavour }) => flavour === server.flavour);
+    const chosen = own.length > 0 ? own.find((version) => knows(version, server)) : found[0];
     if (chosen !== undefined) return chosen;
-    const [old] = found;
+    const [old] = own;
     if (old !== undefined) {
       const reason = `${tool} ${old.text} (${old.path}) is too old for ${server.flavour} ${server.text}`;
       throw new TenancyError('TENANCY_BACKUP_TOOL_REFUSED', { cluster, tool, reason, install });
@@ -71,5 +73,14 @@ export async function checkTools(context: EngineContext, { purpose, paths, signa
 function parseVersion(text: string): Version | null {
   const [, version] = /(\d+\.\d+\.\d+)/.exec(text) ?? [];
   if (version === undefined) return null;
-  return { flavour: /mariadb/i.test(text) ? 'MariaDB' : 'MySQL', text: version, major: Number.parseInt(version, 10) };
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return { flavour: /mariadb/i.test(text) ? 'MariaDB' : 'MySQL', text: version, major, minor };
+}
+
+/**
+ * Both makers add kinds of objects in a second number (MariaDB 10.3 sequences, MySQL 9.2 libraries), and an older dump leaves out without a word what it
+ * hasn't heard of. Within one the third tells corrections apart.
+ */
+function knows(tool: Version, server: Version): boolean {
+  return tool.major > server.major || (tool.major === server.major && tool.minor >= server.minor);
 }
