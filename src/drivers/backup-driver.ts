@@ -29,6 +29,11 @@ export interface BackupDriver {
    * @throws TenancyError `TENANCY_BACKUP_TOOL_MISSING`, `TENANCY_BACKUP_TOOL_REFUSED`
    */
   check(options: BackupCheck): Promise<BackupTools>;
+  /**
+   * Whether these tools can dump everything that is in this home, where not all of them can. Reads only.
+   * @throws TenancyError `TENANCY_BACKUP_TOOL_MISSING`
+   */
+  checkHome?(target: TenantTarget, tools: BackupTools, signal: AbortSignal): Promise<void>;
   /** The path is that of an empty file (a folder isn't there yet). What is at the path after a failure is the caller's to remove. */
   dump(target: TenantTarget, path: string, work: BackupWork): Promise<void>;
   /**

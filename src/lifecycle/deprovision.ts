@@ -82,7 +82,7 @@ export async function deprovisionTenant(scope: TenantScope, plan: DeprovisionPla
       warnLeftAlone(scope);
     } else {
       await refuseObstacles(scope);
-      if (hasBackup && !isGone) way = await planBackup(run, driver, { signal });
+      if (hasBackup && !isGone) way = await planBackup(run, driver, { signal, target });
     }
     await begin(scope, operation);
   });

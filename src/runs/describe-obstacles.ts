@@ -1,3 +1,4 @@
+import type { TenantDriver, TenantTarget } from '../drivers/driver.js';
 import type { EmitRunEvent } from '../events.js';
 import { planBackup } from '../lifecycle/backups/back-up.js';
 import { folderOf } from '../lifecycle/backups/backup-folder.js';
@@ -8,16 +9,13 @@ import type { Workspace } from './workspace.js';
 
 /** What a drop of this tenant would refuse for. Reads only. */
 export async function describeObstacles(workspace: Workspace, registry: Registry, tenant: Tenant): Promise<readonly string[]> {
-  const engine = await workspace.clusters(registry, { dryRun: true }).engine(tenant.cluster, tenant.id);
-  const marker = { tenant: tenant.id, registry: registry.id, operation: tenant.homeOperationId };
-  return engine.driver(tenant.driver).planDrop({ name: tenant.name, marker });
+  const { driver, target } = await findHome(workspace, registry, tenant);
+  return driver.planDrop(target);
 }
 
 /** Says of one that would be backed up and then dropped that nobody can be kept out of it meanwhile. Reads only. */
 export async function warnWhereStaysOpen(workspace: Workspace, registry: Registry, tenant: Tenant, emit: EmitRunEvent): Promise<void> {
-  const engine = await workspace.clusters(registry, { dryRun: true }).engine(tenant.cluster, tenant.id);
-  const driver = engine.driver(tenant.driver);
-  const target = { name: tenant.name, marker: { tenant: tenant.id, registry: registry.id, operation: tenant.homeOperationId } };
+  const { driver, target } = await findHome(workspace, registry, tenant);
   if (tenant.login !== null && driver.logins !== undefined) return;
   const { status } = await driver.probe(target, { isFromOutside: true });
   if (status !== 'ours') return;
@@ -32,7 +30,17 @@ export async function describeBackup(
   tenant: Tenant,
   signal: AbortSignal,
 ): Promise<{ readonly directory: string; readonly tool: string } | null> {
-  const engine = await workspace.clusters(registry, { dryRun: true }).engine(tenant.cluster, tenant.id);
-  const way = await planBackup({ config: workspace.config, runId: '' }, engine.driver(tenant.driver), { signal, isDry: true });
+  const { driver, target } = await findHome(workspace, registry, tenant);
+  const way = await planBackup({ config: workspace.config, runId: '' }, driver, { signal, target, isDry: true });
   return way?.type === 'own' ? { directory: folderOf(way.directory, tenant.id), tool: way.tools.described } : null;
+}
+
+async function findHome(
+  workspace: Workspace,
+  registry: Registry,
+  tenant: Tenant,
+): Promise<{ readonly driver: TenantDriver; readonly target: TenantTarget }> {
+  const engine = await workspace.clusters(registry, { dryRun: true }).engine(tenant.cluster, tenant.id);
+  const marker = { tenant: tenant.id, registry: registry.id, operation: tenant.homeOperationId };
+  return { driver: engine.driver(tenant.driver), target: { name: tenant.name, marker } };
 }

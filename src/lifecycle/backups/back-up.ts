@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { BackupInfo } from '../../config/types.js';
-import type { BackupDriver, BackupTools, TenantDriver } from '../../drivers/driver.js';
+import type { BackupDriver, BackupTools, TenantDriver, TenantTarget } from '../../drivers/driver.js';
 import { TenancyError } from '../../errors.js';
 import { historyDigest } from '../../migrations/history-digest.js';
 import { wallClock } from '../../util/clock.js';
@@ -23,18 +23,20 @@ export function requireBackups({ backups, name }: TenantDriver): BackupDriver {
 }
 
 /**
- * Finds out, before anything is touched, how tenants of this driver are backed up, that there are tools for it, and that there is a place.
- * Null: the config says nothing of backups.
+ * Finds out, before anything is touched, how tenants of this driver are backed up, that there are tools for it (with `target`, also for what is in that home),
+ * and that there is a place. Null: the config says nothing of backups.
  */
 export async function planBackup(
   { config, runId }: Pick<RunContext, 'config' | 'runId'>,
   driver: TenantDriver,
-  { signal, isDry = false }: { readonly signal: AbortSignal; readonly isDry?: boolean },
+  { signal, target, isDry = false }: { readonly signal: AbortSignal; readonly target?: TenantTarget; readonly isDry?: boolean },
 ): Promise<BackupWay | null> {
   if (config.hooks.backup !== undefined) return { type: 'hook' };
   if (config.backups === null) return null;
   const { directory, tools: paths } = config.backups;
-  const tools = await requireBackups(driver).check({ purpose: 'dump', paths, signal });
+  const backups = requireBackups(driver);
+  const tools = await backups.check({ purpose: 'dump', paths, signal });
+  if (target !== undefined) await backups.checkHome?.(target, tools, signal);
   if (!isDry) await checkDirectory(directory, runId);
   return { type: 'own', directory, tools };
 }
@@ -47,6 +49,7 @@ export async function backUpTenant(scope: TenantScope, way: BackupWay): Promise<
     if (presence.status !== 'ours') {
       throw new TenancyError('TENANCY_HOME_MISSING', { tenant: tenant.id, name: tenant.name, cluster: tenant.cluster });
     }
+    if (way.type === 'own') await driver.backups?.checkHome?.(target, way.tools, scope.signal);
     const made = await makeBackup(scope, way);
     return made === null ? {} : { detail: made.path };
   });

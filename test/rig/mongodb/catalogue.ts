@@ -45,7 +45,7 @@ export class Catalogue {
   create(database: string, name: string, options: Document): Collection {
     checkCollectionName(database, name);
     if (this.find(database, name) !== undefined) throw new CommandError(48, `Collection ${database}.${name} already exists.`);
-    for (const option of ['viewOn', 'timeseries', 'clusteredIndex', 'capped']) {
+    for (const option of ['viewOn', 'clusteredIndex', 'capped']) {
       if (isTruthy(options[option])) throw new CommandError(238, `the option ${option} is not implemented`);
     }
     const collections = this.#databases.get(database) ?? this.#open(database);

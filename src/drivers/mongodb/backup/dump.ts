@@ -4,7 +4,6 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { finished } from 'node:stream/promises';
 import type { CollectionInfo, Document } from 'mongodb';
-import { TenancyError } from '../../../errors.js';
 import { loadMongodb } from '../../../util/load-mongodb.js';
 import { withMongodbDatabase } from '../../../util/mongodb-url.js';
 import type { BackupWork, TenantTarget } from '../../driver.js';
@@ -29,12 +28,7 @@ export async function dumpDatabase(context: EngineContext, target: TenantTarget,
   }
 }
 
-async function dumpByDriver(
-  { client, cluster }: EngineContext,
-  { name }: TenantTarget,
-  folder: string,
-  { signal }: BackupWork,
-): Promise<void> {
+async function dumpByDriver({ client }: EngineContext, { name }: TenantTarget, folder: string, { signal }: BackupWork): Promise<void> {
   const library = loadMongodb('backups');
   const db = client.db(name);
   await mkdir(folder, { mode: 0o700 });
@@ -42,7 +36,9 @@ async function dumpByDriver(
   for (const { name: collection, type = 'collection', options = {}, info } of collections) {
     signal.throwIfAborted();
     if (OF_THE_SERVER.test(collection)) continue;
-    if (type === 'timeseries') throw needsTools(cluster, collection);
+    // Looked for by `checkHome`, before anything was touched.
+    if (type === 'timeseries')
+      throw new Error(`${collection} is a time series, made since the backup was planned: mongodump alone can dump it`);
     const isView = type === 'view';
     const indexes = isView ? [] : await db.collection(collection).listIndexes().toArray();
     const uuid = isView ? '' : toHex(info?.['uuid']);
@@ -68,13 +64,4 @@ async function dumpByDriver(
 function toHex(uuid: unknown): string {
   const bytes = (uuid as { readonly buffer?: Uint8Array } | undefined)?.buffer;
   return bytes === undefined ? '' : Buffer.from(bytes).toString('hex');
-}
-
-function needsTools(cluster: string, collection: string): TenancyError {
-  return new TenancyError('TENANCY_BACKUP_TOOL_MISSING', {
-    cluster,
-    tool: 'mongodump',
-    where: `on PATH, and the time series ${collection} can be dumped by it alone`,
-    install: 'the MongoDB Database Tools (mongodb.com/try/download/database-tools)',
-  });
 }

@@ -1,7 +1,7 @@
 import { TenancyError } from '../../../errors.js';
-import type { BackupCheck, BackupTools } from '../../driver.js';
+import type { BackupCheck, BackupTools, TenantTarget } from '../../driver.js';
 import { type FoundTool, findTools } from '../../find-tool.js';
-import type { EngineContext } from '../engine-context.js';
+import { type EngineContext, settleRetryable } from '../engine-context.js';
 
 /** MongoDB's Database Tools have versions of their own since 100, each for all servers that are in support. */
 const OLDEST = 100;
@@ -39,4 +39,25 @@ export async function checkTools(context: EngineContext, { purpose, paths, signa
     version: main.version,
     paths: { mongodump: dump.path, mongorestore: restore.path },
   };
+}
+
+/**
+ * A time series is a view of buckets, in a format of the server's own that mongodump knows.
+ * @throws TenancyError `TENANCY_BACKUP_TOOL_MISSING`
+ */
+export async function checkHome(
+  context: EngineContext,
+  { name }: TenantTarget,
+  { paths }: BackupTools,
+  signal: AbortSignal,
+): Promise<void> {
+  if (paths['mongodump'] !== undefined) return;
+  await context.connect();
+  const [series] = await settleRetryable(context, signal, () =>
+    context.client.db(name).listCollections({ type: 'timeseries' }, { nameOnly: false }).toArray(),
+  );
+  if (series === undefined) return;
+  const where = `on PATH together with mongorestore, and the time series ${series.name} of ${name} can be dumped by it alone`;
+  const install = 'the MongoDB Database Tools (mongodb.com/try/download/database-tools)';
+  throw new TenancyError('TENANCY_BACKUP_TOOL_MISSING', { cluster: context.cluster, tool: 'mongodump', where, install });
 }

@@ -139,7 +139,8 @@ function listCollections(operation: Operation): Document {
   const listed = (isVisible ? server.catalogue.collections(db) : [])
     .map(({ name, options, uuid }) => ({
       name,
-      type: 'collection',
+      // A time series is listed as one, and kept as any other collection: there are no buckets behind it.
+      type: isTruthy(options['timeseries']) ? 'timeseries' : 'collection',
       options,
       info: { readOnly: false, uuid },
       idIndex: { v: 2, key: { _id: 1 }, name: '_id_' },
