@@ -1,4 +1,5 @@
 import { defineError, EXIT } from './define.js';
+import { describeWayBack } from './lost-home.js';
 
 export const lifecycleErrors = {
   TENANCY_ID_REJECTED: defineError<{ id: string; reason: string }>({
@@ -206,10 +207,10 @@ export const lifecycleErrors = {
     hint: ({ tenant, recorded }) =>
       `restore the tenant, or say what it has: \`tenancy tenant repair ${tenant} --applied-up-to ${recorded}\` (or none)`,
   }),
-  TENANCY_HOME_MISSING: defineError<{ tenant: string; name: string; cluster: string }>({
+  TENANCY_HOME_MISSING: defineError<{ tenant: string; name: string; cluster: string /** @default false */; isRetained?: boolean }>({
     exit: EXIT.tenantsFailed,
     message: ({ tenant, name, cluster }) => `${tenant} is registered, but ${name} is not on cluster ${cluster}`,
-    hint: () => 'restore it from a backup, or deprovision the tenant',
+    hint: ({ tenant, isRetained = false }) => describeWayBack(tenant, isRetained),
   }),
   TENANCY_PATTERN_REJECTED: defineError<{ pattern: string; reason: string }>({
     exit: EXIT.usage,

@@ -2,7 +2,7 @@ import { TenancyError } from '../errors.js';
 import type { RunCommand } from '../events.js';
 import type { Tenant } from '../tenant.js';
 import type { OnVersion } from './migrator.js';
-import { FINISH_RESTORE, nextOfLeaving } from './retained.js';
+import { nextOfUnfinished } from './retained.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { runStep } from './steps.js';
 import { MIGRATABLE } from './transitions.js';
@@ -24,11 +24,9 @@ export async function migrateTenant(scope: TenantScope, onVersion: OnVersion): P
 
 /** Why a tenant that isn't active (or suspended) can't be migrated. */
 export function refuseStatus(tenant: Tenant, command: RunCommand): TenancyError {
-  const { id, status, operation } = tenant;
-  const next =
-    nextOfLeaving(tenant) ?? (operation?.type === 'restore' ? FINISH_RESTORE : `finish it first: \`tenancy tenant provision ${id}\``);
+  const { id, status } = tenant;
   const done = command === 'rollback' ? 'rolled back' : 'migrated';
-  return new TenancyError('TENANCY_STATE_REFUSED', { tenant: id, status, command: done, next });
+  return new TenancyError('TENANCY_STATE_REFUSED', { tenant: id, status, command: done, next: nextOfUnfinished(tenant) });
 }
 
 /** An error of the engine's own may only mean that there is no such schema or database; then that is what is said. */

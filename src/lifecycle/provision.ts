@@ -7,7 +7,7 @@ import { locateTenant } from './locate.js';
 import { announceLogin, isIsolated, makeLogin, readCredential } from './logins.js';
 import { makeHome, ownCreateHook } from './make-home.js';
 import type { DriverMigrator, RecordedHistory } from './migrator.js';
-import { FINISH_RESTORE, nextOfLeaving } from './retained.js';
+import { FINISH_ADOPT, FINISH_RESTORE, nextOfLeaving } from './retained.js';
 import type { RunContext, TenantScope, WorkResult } from './run-context.js';
 import { sessionOptions } from './session-options.js';
 import { noJournal, runStep, runStepOnce } from './steps.js';
@@ -23,7 +23,7 @@ export function findProvisionObstacle(tenant: Tenant): TenancyError | null {
   const leaving = tenant.status === 'deprovisioned' ? null : nextOfLeaving(tenant);
   if (leaving !== null) return refuse(leaving);
   if (tenant.operation?.type === 'restore' && tenant.status !== 'active') return refuse(FINISH_RESTORE);
-  if (tenant.operation?.type === 'adopt') return refuse('finish it first: run `tenancy registry adopt` again');
+  if (tenant.operation?.type === 'adopt') return refuse(FINISH_ADOPT);
   return null;
 }
 

@@ -9,5 +9,21 @@ export function nextOfLeaving({ id, status, operation, retainedUntil }: Tenant):
   return `finish it first: \`tenancy tenant ${retainedUntil === null ? 'deprovision' : 'purge'} ${id}\``;
 }
 
+/** For a tenant that is neither in use nor gone: what finishes what was begun with it. */
+export function nextOfUnfinished(tenant: Tenant): string {
+  const leaving = nextOfLeaving(tenant);
+  if (leaving !== null) return leaving;
+  switch (tenant.operation?.type) {
+    case 'restore':
+      return FINISH_RESTORE;
+    case 'adopt':
+      return FINISH_ADOPT;
+    default:
+      return `finish it first: \`tenancy tenant provision ${tenant.id}\``;
+  }
+}
+
 /** It may have been begun under another tenant's id, with `--as`. */
 export const FINISH_RESTORE = 'finish it first: run the `tenancy tenant restore` that made it once more';
+
+export const FINISH_ADOPT = 'finish it first: run `tenancy registry adopt` again';

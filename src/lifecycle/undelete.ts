@@ -38,7 +38,7 @@ export async function undeleteTenant(scope: TenantScope): Promise<WorkResult> {
   await runStep(scope, 'unretain', async () => {
     const presence = await driver.probe(target);
     if (presence.status === 'absent') {
-      throw new TenancyError('TENANCY_HOME_MISSING', { tenant: tenant.id, name: tenant.name, cluster: tenant.cluster });
+      throw new TenancyError('TENANCY_HOME_MISSING', { tenant: tenant.id, name: tenant.name, cluster: tenant.cluster, isRetained: true });
     }
     await run.leases.confirm(tenant.id);
     return { detail: (await driver.unretain(target, { operation, isOver: true }, signal)).detail };
@@ -52,7 +52,7 @@ export async function undeleteTenant(scope: TenantScope): Promise<WorkResult> {
   await runStep(scope, 'verify', async () => {
     const presence = await driver.probe(target, { isFromOutside: true });
     if (presence.status !== 'ours') {
-      throw new TenancyError('TENANCY_HOME_MISSING', { tenant: tenant.id, name: tenant.name, cluster: tenant.cluster });
+      throw new TenancyError('TENANCY_HOME_MISSING', { tenant: tenant.id, name: tenant.name, cluster: tenant.cluster, isRetained: true });
     }
   });
   await runStep({ ...scope, steps: noJournal }, 'activate', async () => {

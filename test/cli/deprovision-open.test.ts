@@ -12,8 +12,7 @@ const warned = (run: JsonRun): string[] => run.of('run.warned').map(({ code }) =
 
 /** What is said of a tenant that nobody can be kept out of while it is backed up and dropped. */
 async function sees(project: TestProject): Promise<JsonRun> {
-  const json = async (args: readonly string[], env = {}): Promise<JsonRun> =>
-    readJsonRun(await project.run(['--json', ...args], { env }));
+  const json = async (args: readonly string[], env = {}): Promise<JsonRun> => readJsonRun(await project.run(['--json', ...args], { env }));
   expect((await json(['tenant', 'provision', 'acme', 'beta', 'gamma'])).exitCode).toBe(0);
   expect((await json(['tenant', 'provision', 'own'], { ISOLATION: 'role' })).exitCode).toBe(0);
 

@@ -3,6 +3,7 @@ import type { DriverName } from '../../src/tenant.js';
 import { createTestMongo, mongoUrl } from '../rig/mongodb.js';
 import { createTestMysql, queryMysql } from '../rig/mysql.js';
 import { createTestDatabase, query, withDatabase } from '../rig/postgres.js';
+import type { PostgresVersion } from '../rig/private-server.js';
 
 /** A server of one engine for one test: where its registry and tenants go, and what the test does behind the tool's back. */
 export interface EngineScene {
@@ -43,8 +44,8 @@ const sqlMigrations = (key: string): EngineScene['migrations'] => ({
   second: { '0002_projects.sql': `CREATE TABLE projects (${key});\n`, '0002_projects.down.sql': 'DROP TABLE projects;\n' },
 });
 
-export async function createPostgresScene(): Promise<EngineScene> {
-  const database = await createTestDatabase();
+export async function createPostgresScene(version?: PostgresVersion): Promise<EngineScene> {
+  const database = await createTestDatabase(version);
   const prefix = `${database.name}_`;
   const inHome = (home: string, sql: string) => query<{ n: number }>(withDatabase(database.url, home), sql);
   return {

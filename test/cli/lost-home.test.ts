@@ -43,6 +43,34 @@ describe.concurrent('a tenant that was changed behind the tool', () => {
   );
 });
 
+describe.concurrent('a tenant whose operation was interrupted', { timeout: 60_000 }, () => {
+  test.for([
+    ['provision', 'failed', null, '`tenancy tenant provision acme`'],
+    ['restore', 'provisioning', null, '`tenancy tenant restore` that made it'],
+    ['restore', 'failed', null, '`tenancy tenant restore` that made it'],
+    ['adopt', 'pending', null, '`tenancy registry adopt` again'],
+    ['deprovision', 'failed', null, '`tenancy tenant deprovision acme`'],
+    ['deprovision', 'failed', '2999-01-01', '`tenancy tenant purge acme`'],
+    ['deprovision', 'deprovisioning', '2999-01-01', '`tenancy tenant purge acme`'],
+  ] as const)(
+    '(%s, %s, retained until %s) is told by verify and migrate alike to finish it, by what is not refused',
+    async ([type, status, until, next], scope) => {
+      const scene = await createScene(scope);
+      await scene.ok(['tenant', 'provision', 'acme']);
+      await scene.db.query('UPDATE tenancy.tenants SET status = $1, retained_until = $2, operation = $3', [
+        status,
+        until,
+        JSON.stringify({ id: 'x', type, cameFrom: null }),
+      ]);
+      const [finding] = (await scene.json(['tenant', 'verify', 'acme'])).of('tenant.finding');
+      expect([finding?.code, finding?.repair]).toEqual(['operation-unfinished', expect.stringContaining(next)]);
+      await scene.write('migrations/0099_more.sql', 'CREATE TABLE more (id bigint);\n');
+      const refused = await scene.json(['tenant', 'migrate', 'acme']);
+      expect([refused.exitCode, refused.finished.failed[0]?.error?.hint ?? refused.finished.error?.hint]).toEqual([4, finding?.repair]);
+    },
+  );
+});
+
 describe.concurrent('what the code of the user leaves running', () => {
   test('ends with the tenant, where it is a child that nobody waits for', async (scope) => {
     const scene = await createScene(scope, (db) => ({

@@ -6,7 +6,7 @@ import type { Tenant } from '../../tenant.js';
 import { createHookContext, runHook, withHooks } from '../hook-context.js';
 import { locateTenant } from '../locate.js';
 import { announceLogin, isIsolated, makeLogin } from '../logins.js';
-import { nextOfLeaving } from '../retained.js';
+import { nextOfLeaving, nextOfUnfinished } from '../retained.js';
 import type { TenantScope, WorkResult } from '../run-context.js';
 import { sessionOptions } from '../session-options.js';
 import { noJournal, runStep } from '../steps.js';
@@ -27,15 +27,21 @@ export function findRestoreObstacle(tenant: Tenant, of: string): TenancyError | 
   if (status === 'deprovisioned') return null;
   if (operation?.type === 'restore' && status !== 'active') return null;
   const other = `restore it under another id beside it: \`tenancy tenant restore ${of} --as <other>\``;
-  if (status === 'retained') return refuse('it is retained, with its data in place', `${nextOfLeaving(tenant)}; or ${other}`);
+  if (status === 'retained')
+    return refuse('it is retained, and what is kept of it would be overwritten', `${nextOfLeaving(tenant)}; or ${other}`);
   if (status === 'active' || status === 'suspended') {
     return refuse(
-      `it is ${status}, and its data would be overwritten`,
-      `${other}; or remove it first: \`tenancy tenant deprovision ${id}\``,
+      `it is ${status}, and whatever is in its home would be overwritten`,
+      `${other}; or remove it first, also where its home is gone already: \`tenancy tenant deprovision ${id} --retain none\``,
     );
   }
-  const command = operation?.type === 'deprovision' ? 'deprovision' : 'provision';
-  return refuse(`it is ${status}, in the middle of a ${command}`, `finish that first: \`tenancy tenant ${command} ${id}\`; or ${other}`);
+  return refuse(`it is ${status}, in the middle of ${describeOperation(tenant)}`, `${nextOfUnfinished(tenant)}; or ${other}`);
+}
+
+function describeOperation({ operation, retainedUntil }: Tenant): string {
+  if (operation?.type === 'adopt') return 'an adopt';
+  if (operation?.type !== 'deprovision') return 'a provision';
+  return retainedUntil === null ? 'a deprovision' : 'a purge';
 }
 
 /**

@@ -1,6 +1,8 @@
 import type { HomeInspection, Presence } from '../../drivers/driver.js';
+import { describeWayBack } from '../../errors/lost-home.js';
 import { TenancyError } from '../../errors.js';
 import type { Lease, Tenant, TenantStatus } from '../../tenant.js';
+import { nextOfUnfinished } from '../retained.js';
 import type { TenantScope, TenantWork, WorkResult } from '../run-context.js';
 import { sessionOptions } from '../session-options.js';
 import { runStep } from '../steps.js';
@@ -91,7 +93,7 @@ function describePresence({ tenant, driver, target }: TenantScope, presence: Pre
       return {
         code: 'home-missing',
         message: `${id} is ${status}, but the ${kind} ${name} is not on cluster ${cluster}`,
-        repair: `restore it from a backup, or give the tenant up: \`tenancy tenant ${status === 'retained' ? 'purge' : 'deprovision'} ${id}\``,
+        repair: describeWayBack(id, status === 'retained'),
       };
     case 'other': {
       if (isGone) return null;
@@ -118,7 +120,7 @@ function describePresence({ tenant, driver, target }: TenantScope, presence: Pre
         message: `${id} is ${status}, but the ${kind} ${name} is half made, or half dropped`,
         repair: isGone
           ? `drop what is left of ${name} by hand`
-          : `restore it from a backup, or finish: \`tenancy tenant deprovision ${id}\``,
+          : `${describeWayBack(id, status === 'retained')}; where what is left can't be backed up any more, add --skip-backup`,
       };
     case 'retained':
       if (status === 'retained' || isUnderWay) return null;
@@ -152,16 +154,12 @@ function describeLeft(id: string, kind: string, name: string): NewFinding {
 }
 
 /** Its lease is held now, and so nobody else is at it. */
-function* describeOperation({ id, status, operation, lastError, retainedUntil }: Tenant): Generator<NewFinding> {
+function* describeOperation(tenant: Tenant): Generator<NewFinding> {
+  const { id, status, lastError } = tenant;
   if (status === 'deprovisioned' || status === 'retained' || MIGRATABLE.includes(status)) return;
-  const removing = retainedUntil === null ? 'deprovision' : 'purge';
-  const command =
-    operation?.type === 'deprovision' || status === 'deprovisioning' ? removing : operation?.type === 'adopt' ? 'adopt' : 'provision';
-  const repair =
-    command === 'adopt' ? 'run the same `tenancy registry adopt` again' : `\`tenancy tenant ${command} ${id}\` goes on where it was`;
   const why = lastError === null ? '' : `, after: ${lastError.message}`;
   const message = status === 'pending' ? `${id} was registered, and never begun` : `${id} is ${status}, and nobody is at it${why}`;
-  yield { code: 'operation-unfinished', message, repair };
+  yield { code: 'operation-unfinished', message, repair: nextOfUnfinished(tenant) };
 }
 
 function describeLease(tenant: Tenant, { host, since }: Lease): NewFinding {
