@@ -47,7 +47,7 @@ export function planContinued<Plan extends RunPlan>(plan: Plan, continued: Conti
 }
 
 /** Both come in the order of ids, so that neither has to be held in memory. */
-async function* leaveOutEnded(registry: Registry, runId: string, tenants: AsyncIterable<Tenant>): AsyncGenerator<Tenant> {
+export async function* leaveOutEnded(registry: Registry, runId: string, tenants: AsyncIterable<Tenant>): AsyncGenerator<Tenant> {
   const outcomes = readOutcomes(registry, runId, ENDED);
   let next = await outcomes.next();
   for await (const tenant of tenants) {

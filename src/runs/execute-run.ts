@@ -3,6 +3,7 @@ import type { OutcomeCounts, RunStop, StepName, TenantOutcome } from '../events.
 import { type FailureBudget, isBudgetSpent } from '../fleet/failure-budget.js';
 import { type FleetLane, runFleet } from '../fleet/run-fleet.js';
 import { isFailure, Tally } from '../fleet/tally.js';
+import type { Throttle } from '../fleet/throttle.js';
 import type { RunContext } from '../lifecycle/run-context.js';
 import type { Tenant } from '../tenant.js';
 import { elapsedMs, monotonicMs } from '../util/clock.js';
@@ -33,6 +34,11 @@ export interface RunSpec extends WorkSpec {
   steps(tenant: Tenant): readonly StepName[];
   /** Of a run that is gone on with: what became of its tenants before. */
   readonly before?: RunBefore;
+  /**
+   * Asked once all others have had their turn, and again after those that it names: who has come along meanwhile. Not of a run that is stopped.
+   * @param hadTheirTurn without having been brought any further
+   */
+  readonly findLatecomers?: (hadTheirTurn: ReadonlySet<string>) => Promise<readonly FleetLane<Tenant>[]>;
 }
 
 export interface RunBefore {
@@ -46,6 +52,9 @@ export interface RunSignals {
   readonly abort: AbortSignal;
 }
 
+/** As a rule the first pass finds nobody. In a fleet that somebody keeps adding to, a run has to end all the same. */
+const MOST_LATE_PASSES = 3;
+
 const ALL_AT_ONCE: WaveSpec = { sizes: [], soakMs: 0, gate: null };
 
 /** Carries a command out over its tenants, and keeps the record of it. */
@@ -56,6 +65,8 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
   else tally.count('up-to-date', spec.upToDate);
   let inFlight = 0;
   let started = 0;
+  let selected = spec.selected;
+  const hadTheirTurn = new Set<string>();
 
   const countProgress = () => ({ inFlight, notStarted: Math.max(0, spec.selected - spec.upToDate - started) });
   const draining = createDraining(spec.signals, ({ reason, wave, detail }) => {
@@ -63,8 +74,8 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     run.emit({ type: 'run.draining', reason, ...countProgress(), ...where });
   });
   /** By cluster, whose lease was taken and who was not started. */
-  const ahead = new Map(spec.lanes.map(({ name }) => [name, new Set<string>()]));
-  const aheadOn = (cluster: string): Set<string> => ahead.get(cluster) ?? new Set();
+  const ahead = new Map<string, Set<string>>();
+  const aheadOn = (cluster: string): Set<string> => getOrMake(ahead, cluster, () => new Set());
   let givingBack: Promise<unknown> = Promise.resolve();
   const giveBack = async (clusters: readonly string[]): Promise<void> => {
     const ids = clusters.flatMap((cluster) => [...aheadOn(cluster)]).filter((id) => run.leases.holds(id));
@@ -99,16 +110,16 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
 
   function settle(outcome: TenantOutcome): void {
     tally.add(outcome);
+    if (spec.findLatecomers && outcome.outcome !== 'applied' && outcome.outcome !== 'not-started') hadTheirTurn.add(outcome.tenant);
     run.emit({ type: 'tenant.finished', ...outcome });
     if (isFailure(outcome.outcome) && isBudgetSpent(spec.maxFailures, tally.failures, spec.selected)) draining.drain('max-failures');
   }
 
-  const throttles = new Map(
-    spec.lanes.map(({ name }) => {
-      const options = { draining: draining.signal, giveBack: (cluster: string) => giveBack([cluster]) };
-      return [name, spec.isThrottled ? throttleCluster(run, name, options) : undefined];
-    }),
-  );
+  const throttles = new Map<string, Throttle | undefined>();
+  const throttleOf = (name: string): Throttle | undefined => {
+    const options = { draining: draining.signal, giveBack: (cluster: string) => giveBack([cluster]) };
+    return getOrMake(throttles, name, () => (spec.isThrottled ? throttleCluster(run, name, options) : undefined));
+  };
 
   async function runLanes(lanes: readonly FleetLane<Tenant>[], onOutcome: (outcome: TenantOutcome) => void): Promise<void> {
     const settleBoth = (outcome: TenantOutcome): void => {
@@ -118,10 +129,10 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     await runFleet<LeasedTenant>({
       lanes: lanes.map((lane) => ({
         ...lane,
-        throttle: throttles.get(lane.name),
+        throttle: throttleOf(lane.name),
         tenants: leaseAhead(lane.tenants, run.leases, {
           handful: 2 * Math.min(lane.cap, spec.concurrency),
-          isIdle: () => draining.signal.aborted || control.isHeld || throttles.get(lane.name)?.isHeld === true,
+          isIdle: () => draining.signal.aborted || control.isHeld || throttleOf(lane.name)?.isHeld === true,
           ahead: aheadOn(lane.name),
         }),
       })),
@@ -137,24 +148,35 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     });
   }
 
+  async function runLatecomers(): Promise<void> {
+    for (let pass = 0; pass < MOST_LATE_PASSES && !draining.signal.aborted; pass += 1) {
+      // Who failed last, and who is where, the registry knows only then.
+      await writer.drain();
+      const lanes = (await spec.findLatecomers?.(hadTheirTurn)) ?? [];
+      if (lanes.length === 0) return;
+      await runLanes(lanes, () => {
+        selected += 1;
+      });
+    }
+  }
+
   try {
     const { runId, emit } = run;
     const { lanes, maxFailures, waves = ALL_AT_ONCE } = spec;
     await runWaves({ ...waves, runId, lanes, maxFailures, draining, emit, runLanes });
+    // Counted at the start, and not listed any more when their turn came: another process has brought them there meanwhile, or removed them.
+    tally.count('up-to-date', Math.max(0, selected - tally.total));
+    if (lanes.length > 0) await runLatecomers();
   } finally {
     draining.close();
     await control.close();
     await writer.drain();
   }
 
-  // Counted at the start, and not listed any more when their turn came: another process has brought them there meanwhile, or removed them.
-  tally.count('up-to-date', Math.max(0, spec.selected - tally.total));
   const { counts, failed } = tally;
   const { cause } = draining;
   const exitCode =
-    cause === null && spec.decideExit
-      ? spec.decideExit(spec.selected, failed)
-      : decideExitCode(spec.selected, failed, cause?.reason ?? null);
+    cause === null && spec.decideExit ? spec.decideExit(selected, failed) : decideExitCode(selected, failed, cause?.reason ?? null);
   const stopped = cause && describeStop(cause, counts['not-started']);
   if (spec.lanes.length > 0 || spec.before) {
     await run.registry.finishRun(run.runId, {
@@ -168,9 +190,17 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     });
   }
   const { runId, command } = run;
-  return { runId, command, selected: spec.selected, counts, failed, stopped, pending: 0, ms: elapsedMs(startedMs), exitCode };
+  return { runId, command, selected, counts, failed, stopped, pending: 0, ms: elapsedMs(startedMs), exitCode };
 }
 
 function describeStop({ reason, wave, waves, detail }: DrainCause, notStarted: number): RunStop {
   return { reason, wave, waves, detail, notStarted };
+}
+
+function getOrMake<Value>(values: Map<string, Value>, key: string, make: () => Value): Value {
+  const known = values.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  values.set(key, made);
+  return made;
 }

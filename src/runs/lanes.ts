@@ -107,7 +107,7 @@ export async function* leaveOut(tenants: AsyncIterable<Tenant>, isDone: (tenant:
   for await (const tenant of tenants) if (!isDone(tenant)) yield tenant;
 }
 
-async function* yieldAll<T>(items: readonly T[]): AsyncGenerator<T> {
+export async function* yieldAll<T>(items: readonly T[]): AsyncGenerator<T> {
   yield* items;
 }
 

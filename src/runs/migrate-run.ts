@@ -16,6 +16,7 @@ import { decideCaution, keepCaution, planCaution, sizeWaves } from './caution.js
 import { checkClusters } from './check-clusters.js';
 import { type ContinuedRun, planContinued } from './continued-run.js';
 import { executeRun, type RunSignals } from './execute-run.js';
+import { findLatecomers } from './find-latecomers.js';
 import { findMissing } from './find-missing.js';
 import { planRun } from './lanes.js';
 import { findLastFailed, narrowToFailed } from './last-failed.js';
@@ -138,6 +139,7 @@ export async function migrateFiltered(
       steps: () => [command],
       journal: async () => noJournal,
       work: migrateTenant,
+      findLatecomers: (hadTheirTurn) => findLatecomers(run, filter, hadTheirTurn),
       ...(continued ? { before: continued } : {}),
     });
   });
