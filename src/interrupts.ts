@@ -51,7 +51,7 @@ export function createInterrupts(host: InterruptHost): Interrupts {
     }
     if (count === 1) return drain.abort(reason);
     if (count > 2) return host.exit(code);
-    abort.abort(new TenancyError('TENANCY_RUN_ABORTED', {}));
+    abort.abort(new TenancyError('TENANCY_RUN_ABORTED', { by: 'interrupt' }));
     setTimeout(() => host.exit(code), GRACE_MS).unref();
   }
 

@@ -105,10 +105,11 @@ export const lifecycleErrors = {
     message: ({ tenant, timeoutMs }) => `${tenant} was not done within --timeout (${timeoutMs / 1000} s), and was stopped`,
     hint: () => 'run the same command again with a longer --timeout: it continues where it was',
   }),
-  TENANCY_RUN_ABORTED: defineError<Record<string, never>>({
+  TENANCY_RUN_ABORTED: defineError<{ by?: 'interrupt' | 'cancel' | 'take-over' }>({
     exit: EXIT.interrupted,
-    message: () => 'stopped in flight, by a second interrupt or `tenancy run cancel --now`',
-    hint: () => 'run the same command again: it continues where it was',
+    message: ({ by }) => `stopped in flight${by === undefined ? '' : `, ${ABORTED_BY[by]}`}`,
+    hint: ({ by }) =>
+      by === 'take-over' ? 'what is left is done there: see `tenancy run list`' : 'run the same command again: it continues where it was',
     isRetryable: true,
   }),
   TENANCY_RUN_LEFT: defineError<{ run: string }>({
@@ -178,6 +179,7 @@ export const lifecycleErrors = {
   TENANCY_CONFIRMATION_MISMATCHED: defineError<{ expected: string; given: string }>({
     exit: EXIT.refused,
     message: ({ expected, given }) => `the confirmation ${JSON.stringify(given)} is not ${JSON.stringify(expected)}; nothing was touched`,
+    hint: ({ expected }) => `run the same command again, and type ${expected}, or add --confirm ${expected}`,
   }),
   TENANCY_RUN_NOT_FOUND: defineError<{ run: string; suggestion: string | null }>({
     exit: EXIT.usage,
@@ -190,9 +192,10 @@ export const lifecycleErrors = {
     message: ({ run, done, reason }) => `run ${run} can't be ${done}: ${reason}`,
     hint: ({ next, run }) => next ?? `see \`tenancy run show ${run}\``,
   }),
-  TENANCY_RUN_NOT_RETRIABLE: defineError<{ run: string; reason: string }>({
+  TENANCY_RUN_NOT_RETRIABLE: defineError<{ run: string; reason: string; next: string }>({
     exit: EXIT.usage,
     message: ({ run, reason }) => `run ${run} can't be retried: ${reason}`,
+    hint: ({ next }) => next,
   }),
   TENANCY_REPAIR_UNDECIDED: defineError<{ tenant: string; migration: string; statement: number }>({
     exit: EXIT.refused,
@@ -223,6 +226,12 @@ export const lifecycleErrors = {
     hint: () => 'move it away, or run init in another directory',
   }),
 };
+
+const ABORTED_BY = {
+  interrupt: 'by a second interrupt',
+  cancel: 'by `tenancy run cancel --now`',
+  'take-over': 'as another process has gone on with this run',
+} as const;
 
 /** MongoDB's, as a login sees it that may read no better one: perhaps it isn't the server that has changed. */
 function isWeakIdentity(found: string): boolean {

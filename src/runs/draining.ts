@@ -1,4 +1,4 @@
-import { TenancyError } from '../errors.js';
+import { TenancyError, type TenancyErrorDetails } from '../errors.js';
 import type { DrainReason } from '../events.js';
 import type { RunSignals } from './execute-run.js';
 
@@ -42,7 +42,7 @@ export function createDraining(signals: RunSignals, onDrain: (cause: DrainCause)
   }
   function abort(reason: DrainReason): void {
     drain(reason);
-    aborting.abort(new TenancyError('TENANCY_RUN_ABORTED', {}, { cause: signals.abort.reason }));
+    aborting.abort(new TenancyError('TENANCY_RUN_ABORTED', describeAbort(reason), { cause: signals.abort.reason }));
   }
   const unlisten = [listen(signals.drain, () => drain(readDrainReason(signals.drain))), listen(signals.abort, () => abort('interrupted'))];
 
@@ -61,6 +61,12 @@ export function createDraining(signals: RunSignals, onDrain: (cause: DrainCause)
       for (const stop of unlisten) stop();
     },
   };
+}
+
+/** Not why the run drains: a run that drains for one reason may be stopped for another. */
+function describeAbort(reason: DrainReason): TenancyErrorDetails<'TENANCY_RUN_ABORTED'> {
+  if (reason === 'lease-lost') return { by: 'take-over' };
+  return { by: reason === 'cancelled' ? 'cancel' : 'interrupt' };
 }
 
 /** What a signal asked for. A program may abort one with any reason, or none: that is an interrupt. */

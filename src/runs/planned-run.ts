@@ -4,7 +4,7 @@ import { TenancyError } from '../errors.js';
 import type { PlannedGroup } from '../events.js';
 import { Tally } from '../fleet/tally.js';
 import { migrateTenant } from '../lifecycle/migrate.js';
-import { createRunMigrator, type MigrationOutline, type RunMigrator } from '../lifecycle/migrator.js';
+import { createRunMigrator, type MigrationOutline } from '../lifecycle/migrator.js';
 import type { RunContext } from '../lifecycle/run-context.js';
 import { noJournal } from '../lifecycle/steps.js';
 import type { TenantFilter } from '../registry/registry.js';
@@ -60,7 +60,7 @@ export async function migratePlanned(
     if (dryRun) return tellPlan(run, saved, plan, { ...options, startedMs });
     await tryThrottles(run, plan.lanes);
     await options.confirm?.(plan.selected);
-    await recordRun(run, plan, migrator.target, { ...describeAsked(saved, migrator), ...keepCaution(caution) });
+    await recordRun(run, plan, migrator.target, { ...describeAsked(run, saved, concurrency), ...keepCaution(caution) });
     return executeRun(run, {
       ...plan,
       ...planCaution(config, caution),
@@ -92,16 +92,22 @@ function createGate(saved: SavedPlan): (tenant: Tenant, outline: MigrationOutlin
   };
 }
 
-/** For `run retry`: the plan's tenants, and its target rather than what is newest by then, where the migrator can be told one. */
+/**
+ * For `run retry` and `run resume`: the plan's tenants, its target rather than what is newest by then, where the migrator can be told one, and
+ * how fast and how often.
+ */
 function describeAsked(
+  { limits, config, migrator: { type, target } }: RunContext,
   { groups, to, allowOutOfOrder, createdAt, selection }: SavedPlan,
-  { type, target }: RunMigrator,
+  concurrency: number | null,
 ): Readonly<Record<string, unknown>> {
   const ids = groups.flatMap(({ tenants }) => Object.keys(tenants));
   return {
     filter: describeFilter({ ids, ...readShard(selection) }),
     to: to ?? (type === 'built-in' ? target : null),
     allowOutOfOrder,
+    concurrency: concurrency ?? config.defaults.concurrency,
+    limits,
     plan: createdAt,
   };
 }

@@ -1,5 +1,5 @@
 import { TenancyError } from '../errors.js';
-import type { TenantOutcomeType } from '../events.js';
+import type { RunCommand, TenantOutcomeType } from '../events.js';
 import { FAILED_OUTCOMES } from '../fleet/tally.js';
 import { createRunMigrator } from '../lifecycle/migrator.js';
 import { MIGRATABLE } from '../lifecycle/transitions.js';
@@ -31,8 +31,7 @@ export async function retryRun(workspace: Workspace, runId: string, options: Ret
   const registry = await workspace.registry();
   const run = await findRun(registry, runId);
   if (run.status === 'running' || run.status === 'paused') {
-    const reason = run.status === 'running' ? 'it is still running' : `it is paused: \`tenancy run resume ${run.id}\` goes on with it`;
-    throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', { run: run.id, reason });
+    throw isNotOver(run);
   }
   switch (run.command) {
     case 'migrate':
@@ -45,7 +44,8 @@ export async function retryRun(workspace: Workspace, runId: string, options: Ret
     default:
       throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', {
         run: run.id,
-        reason: `it was a ${run.command}; run that command again, it continues where it was`,
+        reason: `it was a ${run.command}`,
+        next: 'run that command again: it continues where it was',
       });
   }
 }
@@ -76,7 +76,12 @@ function readRetried(run: Run): TenantFilter {
 async function listRetried(registry: Registry, run: Run): Promise<readonly string[]> {
   const ids: string[] = [];
   for await (const { id } of readTenants(registry, readProvisionFilter(run))) ids.push(id);
-  if (ids.length === 0) throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', { run: run.id, reason: 'nothing in it failed' });
+  if (ids.length === 0)
+    throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', {
+      run: run.id,
+      reason: 'nothing in it failed',
+      next: `see \`tenancy run show ${run.id}\``,
+    });
   return ids;
 }
 
@@ -84,8 +89,7 @@ function readProvisionFilter({ id, options, counts }: Run): TenantFilter {
   if (counts !== null) return { statuses: STANDING, ofRun: { runId: id, outcomes: RETRIED_OUTCOMES } };
   const ids = options['ids'];
   if (Array.isArray(ids)) return { statuses: STANDING, ids: ids.map(String) };
-  const reason = 'it was killed, and its list of ids was too long to keep: provision them again';
-  throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', { run: id, reason });
+  throw hasForgotten(id, 'provision them again: what is done is left as it is');
 }
 
 /** Placement may go by them. */
@@ -93,13 +97,32 @@ export function readLabels({ options }: Run): Readonly<Record<string, string>> {
   return (options['labels'] ?? {}) as Readonly<Record<string, string>>;
 }
 
-export function readFilter({ id, options }: Run): TenantFilter {
+export function readFilter({ id, command, options }: Run): TenantFilter {
   const asked = options['filter'] as (TenantFilter & { readonly ids?: readonly string[] | null }) | undefined;
   if (!asked || asked.ids === null) {
-    throw new TenancyError('TENANCY_RUN_NOT_RETRIABLE', {
-      run: id,
-      reason: 'it was killed, and its list of ids was too long to keep: migrate them again',
-    });
+    throw hasForgotten(
+      id,
+      typeof options['plan'] === 'string' ? planAnew(command) : `${command} them again: what is done is left as it is`,
+    );
   }
   return { statuses: MIGRATABLE, ...asked };
+}
+
+function isNotOver({ id, status }: Run): TenancyError {
+  const show = `\`tenancy run show ${id}\` says how far it is`;
+  const [reason, next] =
+    status === 'paused'
+      ? ['it is paused', `\`tenancy run resume ${id}\` goes on with it, and \`tenancy run cancel ${id}\` ends it`]
+      : ['it is still running', `${show}, \`tenancy run pause ${id}\` holds it, and \`tenancy run cancel ${id}\` ends it`];
+  return new TenancyError('TENANCY_RUN_NOT_RETRIABLE', { run: id, reason, next });
+}
+
+/** Of ids by the thousand a run that was killed has only those that had an outcome. */
+function hasForgotten(run: string, next: string): TenancyError {
+  return new TenancyError('TENANCY_RUN_NOT_RETRIABLE', { run, reason: 'it was killed, and its list of ids was too long to keep', next });
+}
+
+/** The old one holds no longer: some of its tenants have moved. */
+function planAnew(command: RunCommand): string {
+  return `plan what is left anew: \`tenancy tenant ${command} --all --dry-run --save FILE\` (or the plan's own selection), then \`--plan FILE\``;
 }

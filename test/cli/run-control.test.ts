@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import { describe, expect, test } from 'vitest';
 import type { CliResult, StartedCli } from '../rig/cli.js';
 import { assertDocument } from '../rig/events-schema.js';
@@ -48,16 +49,24 @@ function expectDone(run: JsonRun, counts: Partial<JsonRun['finished']['counts']>
 describe('a run that is paused from another process', { timeout: 120_000 }, () => {
   test('holds within two seconds, gives back what it has not started, and goes on when told', async (scope) => {
     const { scene, cli, gate, hasSaid } = await startGated(scope);
+    const early = await scene.run(['run', 'retry', 'last']);
+    expect([early.exitCode, early.stderr]).toEqual([2, expect.stringMatching(/it is still running\n.*run show.*run pause.*run cancel/)]);
     const paused = assertDocument<{ run: { status: string } }>('runControl', (await scene.ok(['run', 'pause', 'last', '--json'])).stdout);
     expect(paused).toMatchObject({ run: { status: 'paused', control: 'pause' }, changed: true, heard: true });
     expect((await scene.ok(['run', 'pause', 'last'])).stdout).toMatch(/is paused already/);
+    expect((await scene.run(['run', 'retry', 'last'])).stderr).toMatch(/it is paused\n.*run resume.*run cancel/);
     await gate.open();
     await hasSaid('"tenant.finished"', 2);
     await until(async () => (await countLeases(scene)) === 0, 'every lease to be given back');
     // Nobody is kept from what the run holds back.
     expectDone(await scene.json(['tenant', 'migrate', 't6', '--lease-wait', '1s']), { applied: 1 });
     expect((await scene.ok(['run', 'list'])).stdout).toMatch(/paused/);
-    expect((await scene.ok(['run', 'resume', (await readPausedId(scene)) ?? ''])).stdout).toMatch(/goes on|has ended meanwhile/);
+    // Those that are left are held, so that the run can't be over before it has said that it goes on.
+    const left = await createSceneGate(scope, scene);
+    const id = (await readPausedId(scene)) ?? '';
+    expect((await scene.ok(['run', 'resume', id])).stdout).toBe(`${id} goes on\n`);
+    await left.waiting(2);
+    await left.open();
     const run = readJsonRun(await cli.result);
     expectDone(run, { applied: 5, 'up-to-date': 1, failed: 0, 'not-started': 0 });
     expect(run.of('run.paused')).toMatchObject([{ inFlight: 2, notStarted: 4 }]);
@@ -123,15 +132,55 @@ describe('a run that is paused from another process', { timeout: 120_000 }, () =
     cli.kill('SIGKILL');
     await cli.result;
     await forgetProcess(scene);
+    // Both have read that it is interrupted by the time either may take it over.
+    const holder = new Client({ connectionString: scene.db.url });
+    await holder.connect();
+    await holder.query('BEGIN; LOCK TABLE tenancy.runs IN EXCLUSIVE MODE');
     const both = [await scene.start(['run', 'resume', 'last', '--json']), await scene.start(['run', 'resume', 'last', '--json'])];
-    await gate.waiting(2);
+    await until(
+      async () => (await scene.db.query(`SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'tenancy.runs'::regclass`)).length === 2,
+      'both to take it over',
+    );
+    await holder.query('COMMIT');
+    await holder.end();
+    const loser = await Promise.race(both.map(async ({ result }): Promise<CliResult> => result));
+    expect([loser.exitCode, readJsonRun(loser).finished.error]).toMatchObject([
+      2,
+      { code: 'TENANCY_RUN_NOT_CONTROLLED', message: expect.stringContaining('another process has gone on with it in this moment') },
+    ]);
+    expect((await scene.ok(['run', 'resume', 'last'])).stdout).toMatch(/is not paused: it goes on already/);
     await gate.open();
     const ended = await Promise.all(both.map(async ({ result }): Promise<CliResult> => result));
-    const winner = ended.find(({ stdout }) => stdout.includes('"tenant.finished"'));
-    expect(winner?.exitCode).toBe(0);
+    const winner = ended.find((result) => result !== loser) as CliResult;
+    expectDone(readJsonRun(winner), { applied: 6 });
     expect((await newestRun(scene))['exit_code']).toBe(0);
     expect(await scene.db.query(`SELECT count(*)::int AS count FROM pg_class WHERE relname = 'gated'`)).toEqual([{ count: 6 }]);
   });
+});
+
+test('a plan is gone on with as fast, and with the limits, that it was begun with', { timeout: 120_000 }, async (scope) => {
+  const scene = await createScene(scope);
+  const gate = await createSceneGate(scope, scene);
+  await scene.ok(['tenant', 'provision', 't1', 't2', 't3']);
+  await scene.write('migrations/0002_gated.sql', `${gate.sql}\nCREATE TABLE gated (id int);\n`);
+  await scene.ok(['tenant', 'migrate', '--all', '--dry-run', '--save', 'plan.json']);
+  const cli = await scene.start(['tenant', 'migrate', '--plan', 'plan.json', '--concurrency', '1', '--timeout', '2s']);
+  await gate.waiting(1);
+  cli.kill('SIGKILL');
+  await cli.result;
+  await forgetProcess(scene);
+  // The gate stays closed: only a limit ends them.
+  const resumed = await scene.json(['run', 'resume', 'last']);
+  expect(resumed.of('run.started')).toMatchObject([{ selected: 3, concurrency: 1, target: '0002_gated' }]);
+  expect(resumed.finished.failed.find(({ tenant }) => tenant === 't3')?.error?.code).toBe('TENANCY_TIMEOUT_REACHED');
+  // As it would be of more than a thousand tenants.
+  await scene.db.query(`UPDATE tenancy.runs SET status = 'running', finished_at = NULL, counts = NULL, options = jsonb_set(options, '{filter,ids}', 'null')
+    WHERE id = (SELECT id FROM tenancy.runs ORDER BY sequence DESC LIMIT 1)`);
+  await forgetProcess(scene);
+  for (const verb of ['resume', 'retry']) {
+    const { exitCode, stderr } = await scene.run(['run', verb, 'last']);
+    expect([exitCode, stderr]).toEqual([2, expect.stringMatching(/too long to keep\n.*plan what is left anew: .*--dry-run --save FILE/)]);
+  }
 });
 
 const readPausedId = async ({ db }: Scene): Promise<string | undefined> =>
