@@ -2,9 +2,12 @@ import path from 'node:path';
 import { resolveUrl } from '../config/resolve-url.js';
 import type { ResolvedConfig } from '../config/types.js';
 import type { ExitCode } from '../errors/define.js';
+import { createRunMigrator } from '../lifecycle/migrator.js';
 import type { Registry } from '../registry/registry.js';
 import { printDoctor, toDoctorDocument } from '../reporters/documents/doctor-document.js';
 import { writeDocument } from '../reporters/documents/write-document.js';
+import { countConnections } from '../runs/check-clusters.js';
+import { capTenants } from '../runs/lanes.js';
 import type { Workspace } from '../runs/workspace.js';
 import type { DriverName } from '../tenant.js';
 import type { CommandContext } from './context.js';
@@ -50,14 +53,27 @@ async function checkProject(context: CommandContext): Promise<readonly Finding[]
 
 async function checkOneCluster(workspace: Workspace, name: string, registry: Registry | null): Promise<readonly Finding[]> {
   const { config } = workspace;
-  const concurrency = config.clusters[name]?.concurrency ?? 1;
   try {
     // Without a registry: one would remember the server, and refuse to open another behind the same name.
     const engine = await workspace.clusters(null).engine(name, 'doctor');
-    return await checkCluster({ name, engine, concurrency, registry, drivers: await findDrivers(name, config, registry) });
+    const drivers = await findDrivers(name, config, registry);
+    return await checkCluster({ name, engine, registry, drivers, ...(await countInFlight(config, name, drivers)) });
   } catch (error) {
     return [failedBy(`clusters.${name}`, error)];
   }
+}
+
+/** As a run would have it; where the migrations can't be read, which is a finding of its own, by what the config says of the cluster. */
+async function countInFlight(
+  config: ResolvedConfig,
+  name: string,
+  drivers: ReadonlySet<DriverName>,
+): Promise<{ concurrency: number; each: number }> {
+  const cluster = config.clusters[name];
+  const options = { direction: 'up', to: null, allowOutOfOrder: false, forceVerify: false } as const;
+  const migrator = await createRunMigrator(config, options).catch(() => null);
+  if (!cluster || !migrator) return { concurrency: cluster?.concurrency ?? 1, each: 1 };
+  return { concurrency: capTenants(cluster, drivers, migrator), each: countConnections(migrator) };
 }
 
 /** Each embedded server once, however many clusters share it; a URL that can't be had is the registry's or the cluster's own failure. */

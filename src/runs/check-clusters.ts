@@ -1,6 +1,7 @@
 import type { ConnectionFacts } from '../drivers/driver.js';
 import { isTenancyError, TenancyError } from '../errors.js';
 import { countFree, findFullest, listBounds } from '../lifecycle/connection-bounds.js';
+import type { RunMigrator } from '../lifecycle/migrator.js';
 import type { RunContext } from '../lifecycle/run-context.js';
 import type { RunLane, RunPlan } from './lanes.js';
 
@@ -37,7 +38,7 @@ export async function checkClusters(run: RunContext, plan: ClusterPlan): Promise
 async function checkConnections(run: RunContext, plan: ClusterPlan, { name: cluster, drivers }: RunLane): Promise<void> {
   const { tenants = 0, cap = 1 } = plan.clusters[cluster] ?? {};
   const most = Math.min(tenants, cap, plan.concurrency);
-  const each = 1 + run.migrator.connections;
+  const each = countConnections(run.migrator);
   if (most * each <= FEW) return;
   // Where it can't be known nothing is refused; `doctor` says why it can't.
   const facts = await run.clusters.readConnections(cluster, run.command).catch(() => null);
@@ -45,6 +46,11 @@ async function checkConnections(run: RunContext, plan: ClusterPlan, { name: clus
   if (!short) return;
   if (!run.dryRun) throw short;
   run.emit({ type: 'run.warned', code: short.code, message: short.message });
+}
+
+/** That a tenant in flight takes: ours, and those of a migrator that opens its own. */
+export function countConnections({ connections }: Pick<RunMigrator, 'connections'>): number {
+  return 1 + connections;
 }
 
 function findShortage(

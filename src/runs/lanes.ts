@@ -1,3 +1,4 @@
+import type { ResolvedCluster } from '../config/resolved-types.js';
 import type { ResolvedConfig } from '../config/types.js';
 import { TenancyError } from '../errors.js';
 import type { FleetLane } from '../fleet/run-fleet.js';
@@ -142,9 +143,14 @@ function capOf(config: ResolvedConfig, cluster: string, { tenants, drivers }: Wo
     const who = tenants === 1 ? '1 tenant' : `${tenants} tenants`;
     throw new TenancyError('TENANCY_CLUSTER_UNKNOWN', { tenant: who, cluster, known: Object.keys(config.clusters) });
   }
+  return capTenants(configured, drivers, migrator);
+}
+
+/** How many tenants of a cluster may be in flight at once. */
+export function capTenants({ concurrency }: ResolvedCluster, drivers: ReadonlySet<DriverName>, migrator: RunMigrator): number {
   // A migrator whose own lock covers the whole database would only make the others in it wait, or fail.
   const isShared = drivers.has('postgres-schema') && migrator.forDriver('postgres-schema').lockScope === 'database';
-  return isShared ? 1 : configured.concurrency;
+  return isShared ? 1 : concurrency;
 }
 
 export function decideConcurrency(

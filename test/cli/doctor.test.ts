@@ -148,6 +148,27 @@ test('a concurrency that the server has no connections for is refused', async ()
   expect(hints['clusters.main.connections']).toMatch(/^lower clusters\.main\.concurrency to \d+, or raise max_connections$/);
 });
 
+test('those that a migrator opens itself are counted as a run counts them, and one whose lock is the whole database has one tenant at a time', async () => {
+  const migrator = (rest: string): string =>
+    `hooks: { migrate: { type: 'migrator', name: 'ours', run: async () => {}, target: async () => null, readVersion: async () => null, ${rest} } }`;
+  const config = (rest: string): string => `export default {
+    registry: { url: ${JSON.stringify(database.url)} },
+    clusters: { main: { url: ${JSON.stringify(database.url)}, concurrency: 2000 } },
+    placement: ({ id }) => ({ cluster: 'main', driver: 'postgres-schema', name: 'tenant_' + id }),
+    ${migrator(rest)},
+  };`;
+  const { checks, hints } = await examine({ config: config('connections: 3') });
+  expect(checks['clusters.main.connections']).toMatch(
+    / a run takes up to 8002 \(concurrency 2000 × 4, with those of the migrator, \+ 2\)$/,
+  );
+  const most = Number(/ of (\d+) in use/.exec(checks['clusters.main.connections'] ?? '')?.[1]);
+  expect(hints['clusters.main.connections']).toBe(
+    `lower clusters.main.concurrency to ${Math.floor((most - 2) / 4)}, or raise max_connections`,
+  );
+  const alone = await examine({ config: config("lockScope: 'database'") });
+  expect(alone.checks['clusters.main.connections']).toMatch(/^ok: .* a run takes up to 4 \(concurrency 1 × 2, /);
+});
+
 test("a server without TLS is told so, and node-pg's own warning about sslmode is not passed on", async () => {
   const project = await createProject({ databaseUrl: `${database.url}?sslmode=require` });
   const { exitCode, stdout, stderr } = await project.run(['doctor']);

@@ -14,7 +14,10 @@ const SPARE_CONNECTIONS = 2;
 export interface ClusterQuestions {
   readonly name: string;
   readonly engine: ClusterEngine;
+  /** The most tenants that a run has in flight there. */
   readonly concurrency: number;
+  /** Connections that each of them takes. */
+  readonly each: number;
   readonly registry: Registry | null;
   /** Those that tenants there have, or would have. */
   readonly drivers: ReadonlySet<DriverName>;
@@ -75,20 +78,23 @@ function listDrivers(privileges: ClusterFacts['privileges']): string {
   return [...new Set(privileges.map(({ driver }) => driver))].join(' and ');
 }
 
-/** By the narrowest of the bounds: the server's own, the login's, the database's. */
-function checkConnections({ name, concurrency, drivers }: ClusterQuestions, facts: ClusterFacts): Finding {
+/** By the narrowest of the bounds: the server's own, the login's, the database's. As a run counts before it begins, and a little more. */
+function checkConnections({ name, concurrency, each, drivers }: ClusterQuestions, facts: ClusterFacts): Finding {
   const check = `clusters.${name}.connections`;
-  const needed = concurrency + SPARE_CONNECTIONS;
+  if (facts.isPooled) return ok(check, "not counted: behind a pooler the server's connections aren't the run's");
+  const needed = concurrency * each + SPARE_CONNECTIONS;
   const bounds = listBounds(facts, drivers);
   const narrowest = bounds.reduce((least, bound) => (bound.most < least.most ? bound : least));
   const fullest = findFullest(bounds);
+  const tenants = `concurrency ${concurrency}${each === 1 ? '' : ` × ${each}, with those of the migrator,`}`;
   const describe = ({ by, most, inUse }: ConnectionBound): string =>
-    `${inUse} of ${most}${by} in use; a run takes up to ${needed} (concurrency ${concurrency} + ${SPARE_CONNECTIONS})`;
-  const most = narrowest.most - SPARE_CONNECTIONS;
+    `${inUse} of ${most}${by} in use; a run takes up to ${needed} (${tenants} + ${SPARE_CONNECTIONS})`;
+  const countFitting = (connections: number): number => Math.floor((connections - SPARE_CONNECTIONS) / each);
+  const most = countFitting(narrowest.most);
   if (most < concurrency) return failed(check, describe(narrowest), lower(name, most, narrowest.raise));
   const free = countFree(fullest);
   if (free >= needed) return ok(check, describe(bounds[0]));
-  return warning(check, describe(fullest), lower(name, Math.max(1, free - SPARE_CONNECTIONS), 'end some of the others'));
+  return warning(check, describe(fullest), lower(name, Math.max(1, countFitting(free)), 'end some of the others'));
 }
 
 /** Where not even one tenant at a time would fit, only the other way is left. */
