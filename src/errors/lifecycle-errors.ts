@@ -210,7 +210,13 @@ export const lifecycleErrors = {
     hint: ({ tenant, recorded }) =>
       `restore the tenant, or say what it has: \`tenancy tenant repair ${tenant} --applied-up-to ${recorded}\` (or none)`,
   }),
-  TENANCY_HOME_MISSING: defineError<{ tenant: string; name: string; cluster: string /** @default false */; isRetained?: boolean }>({
+  TENANCY_HOME_MISSING: defineError<{
+    tenant: string;
+    name: string;
+    cluster: string;
+    /** @default false */
+    isRetained?: boolean;
+  }>({
     exit: EXIT.tenantsFailed,
     message: ({ tenant, name, cluster }) => `${tenant} is registered, but ${name} is not on cluster ${cluster}`,
     hint: ({ tenant, isRetained = false }) => describeWayBack(tenant, isRetained),
