@@ -10,8 +10,8 @@ export type TemplatesMode = 'auto' | 'always' | false;
 
 /** The warm pool of a cluster: schemas or databases without a tenant, made by `tenancy pool fill`. */
 export interface PoolConfig {
-  /** Of the tenants that are given one. Only homes that can be renamed are made ahead. */
-  readonly driver: 'postgres-schema' | 'postgres-database';
+  /** Of the tenants that are given one. Only homes that can be renamed are made ahead. @default that of `placement`, where it is no function */
+  readonly driver?: 'postgres-schema' | 'postgres-database';
   /** So many are made ahead. */
   readonly size: number;
 }

@@ -31,11 +31,13 @@ function checkThrottle(context: z.core.ParsePayload<unknown>, value: unknown, pa
 
 const pool = later(() =>
   strict({
-    driver: explained((value) => {
-      if (value === 'postgres-schema' || value === 'postgres-database') return null;
-      const isOther = DRIVER_NAMES.some((name) => name === value);
-      return `expected 'postgres-schema' or 'postgres-database'${isOther ? `: a home is made ahead under another name, and ${value} can't rename` : ''}`;
-    }),
+    driver: z.optional(
+      explained((value) => {
+        if (value === 'postgres-schema' || value === 'postgres-database') return null;
+        const isOther = DRIVER_NAMES.some((name) => name === value);
+        return `expected 'postgres-schema' or 'postgres-database'${isOther ? `: a home is made ahead under another name, and ${value} can't rename` : ''}`;
+      }),
+    ),
     size: z.int().check(z.nonnegative()),
   }),
 );

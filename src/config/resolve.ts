@@ -7,6 +7,7 @@ import type { LoadedConfig } from './load.js';
 import type { RawOptions } from './merge-options.js';
 import { mergeOptions, runOptionSpecs } from './merge-options.js';
 import { createPlace } from './place-tenant.js';
+import { explainPool, resolvePool } from './resolve-pool.js';
 import { absoluteUrl, resolveOnce } from './resolve-url.js';
 import type {
   AnyMigrateHook,
@@ -53,7 +54,7 @@ export function resolveConfig(loaded: LoadedConfig, options: ResolveConfigOption
         url: resolveSource(cluster.url, `clusters.${name}.url`),
         concurrency: cluster.concurrency ?? DEFAULT_CONCURRENCY,
         region: cluster.region ?? null,
-        pool: cluster.pool ?? null,
+        pool: cluster.pool ? resolvePool(cluster.pool, name, config.placement) : null,
         isolation: cluster.isolation ?? config.isolation ?? 'none',
         throttles: toArray(cluster.throttle).map(resolveThrottle),
       },
@@ -170,6 +171,10 @@ function findContradictions(config: TenancyConfig): readonly ConfigIssue[] {
       path: 'placement.cluster',
       problem: `there is no cluster '${config.placement.cluster}' in \`clusters\`, only ${names.join(', ')}${question}`,
     });
+  }
+  for (const [name, { pool }] of Object.entries(config.clusters)) {
+    const issue = pool ? explainPool(pool, name, config.placement) : null;
+    if (issue !== null) issues.push(issue);
   }
   return issues;
 }

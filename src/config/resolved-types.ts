@@ -11,10 +11,12 @@ export interface ResolvedCluster {
   readonly url: UrlSource;
   readonly concurrency: number;
   readonly region: string | null;
-  readonly pool: PoolConfig | null;
+  readonly pool: ResolvedPool | null;
   readonly isolation: Isolation;
   readonly throttles: readonly ResolvedThrottle[];
 }
+
+export type ResolvedPool = Required<PoolConfig>;
 
 /** One of the two is null. */
 export interface ResolvedThrottle {

@@ -141,6 +141,30 @@ describe('checking', () => {
   });
 });
 
+describe('a pool that names no driver', () => {
+  const pooled = (placement: unknown, driver = {}): object => ({
+    clusters: { main: { url: 'postgres://u:pw@h/db', pool: { size: 3, ...driver } }, other: { url: 'postgres://u:pw@h/other' } },
+    placement,
+  });
+  const expected = "`clusters.main.pool.driver`: expected 'postgres-schema' or 'postgres-database': ";
+
+  it('has that of the placement', async () => {
+    for (const driver of ['postgres-schema', 'postgres-database'])
+      expect((await resolve(pooled({ ...template, driver }))).clusters['main']?.pool).toEqual({ driver, size: 3 });
+    const said = await resolve(pooled(template, { driver: 'postgres-database' }));
+    expect(said.clusters['main']?.pool).toEqual({ driver: 'postgres-database', size: 3 });
+    expect((await resolve(pooled(() => template, { driver: 'postgres-schema' }))).clusters['main']?.pool?.driver).toBe('postgres-schema');
+  });
+
+  it('is refused where the placement does not tell', async () => {
+    expect(await failure(resolve(pooled(() => template)))).toContain(`${expected}\`placement\` is a function, which may answer either`);
+    expect(await failure(resolve(pooled({ ...template, cluster: 'other' })))).toContain(`${expected}\`placement\` puts nobody on main`);
+    expect(await failure(resolve(pooled({ ...template, driver: 'mysql-database' })))).toContain(
+      `${expected}a home is made ahead under another name, and mysql-database, which \`placement\` names, can't rename`,
+    );
+  });
+});
+
 describe('resolving', () => {
   it('fills in defaults and the short forms', async () => {
     const config = await resolve({ ...sound, migrations: { directory: './m' }, seeds: ['a.sql'] });
