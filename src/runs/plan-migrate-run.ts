@@ -9,6 +9,7 @@ import type { Tenant } from '../tenant.js';
 import { elapsedMs, monotonicMs } from '../util/clock.js';
 import { readDrainReason } from './draining.js';
 import type { FleetPlan } from './lanes.js';
+import { leaveOutVerified } from './leave-out-verified.js';
 import type { MigrateOptions } from './migrate-run.js';
 import { announcePlan } from './plan/announce-plan.js';
 import { askTenant } from './plan/ask-tenant.js';
@@ -65,8 +66,13 @@ export async function planMigrateRun(run: RunContext, plan: FleetPlan, options: 
     run.emit({ type: 'tenant.planned', tenant: id, cluster, driver, name, steps: [step], ...outline });
   }
 
+  function noteVerified({ schemaVersion }: Tenant): void {
+    tally.count('up-to-date', 1);
+    book.addVersion(schemaVersion, 1, true);
+  }
+
   await runFleet<Tenant>({
-    lanes: survey.lanes,
+    lanes: options.forceVerify ? survey.lanes.map((lane) => leaveOutVerified(run, lane, noteVerified)) : survey.lanes,
     concurrency: plan.concurrency,
     drain: signals.drain,
     run: planOne,

@@ -26,6 +26,15 @@ test('--force-verify asks schemas by the hundred, and those that are not as reco
   // Who the server is, its connections, which schemas there are, what they have.
   expect(target.requestCount - before).toBeLessThan(12);
 
+  const beforeDry = target.requestCount;
+  const dry = await scene.json(['tenant', 'migrate', '--all', '--force-verify', '--dry-run']);
+  expect([dry.exitCode, dry.finished.counts['up-to-date'], dry.of('run.planned')]).toMatchObject([
+    0,
+    120,
+    [{ groups: [], versions: [{ schemaVersion: '0002_b', tenants: 120, upToDate: 120 }] }],
+  ]);
+  expect(target.requestCount - beforeDry).toBeLessThan(12);
+
   await scene.db.query(`
     DELETE FROM tenant_t001._tenancy_migrations WHERE name = '0002_b'; DROP TABLE tenant_t001.b;
     UPDATE tenant_t002._tenancy_migrations SET checksum = 'edited' WHERE name = '0001_a';
@@ -36,6 +45,9 @@ test('--force-verify asks schemas by the hundred, and those that are not as reco
     DROP TABLE tenant_t007._tenancy_migrations;`);
   const blind = await scene.json(['tenant', 'migrate', '--all']);
   expect([blind.exitCode, blind.finished.counts['up-to-date']]).toEqual([0, 120]);
+  const foreseen = await scene.json(['tenant', 'migrate', '--all', '--force-verify', '--dry-run']);
+  expect(foreseen.of('tenant.planned')).toMatchObject([{ tenant: 't001', migrations: ['0002_b'] }]);
+  expect(foreseen.finished.failed.map(({ tenant }) => tenant)).toEqual(expect.arrayContaining(['t002', 't005', 't006', 't007']));
   const seen = await scene.json(['tenant', 'migrate', '--all', '--force-verify']);
   expect(seen.exitCode).toBe(1);
   expect(seen.of('tenant.finished').filter(({ outcome }) => outcome === 'applied')).toMatchObject([{ tenant: 't001' }]);
