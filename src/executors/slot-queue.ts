@@ -1,15 +1,10 @@
-import { createHash } from 'node:crypto';
+import type { JobWithMetadata } from 'pg-boss';
 import { sleep } from '../util/abort.js';
+import { monotonicMs } from '../util/clock.js';
 import { withLibpqTls } from '../util/libpq-tls.js';
 import { loadPgBoss } from './load-pg-boss.js';
-
-/** The right to have one tenant of a cluster in flight, for as long as a run has any left: as many of them as the cluster's cap. */
-export interface Slot {
-  readonly runId: string;
-  readonly cluster: string;
-  /** From 0. */
-  readonly number: number;
-}
+import { hashToUuid, keyOf, type Slot } from './slot.js';
+import { HEARTBEAT_S, keepHold, makeHolderQueue, type SlotHold } from './slot-hold.js';
 
 /** Hands slots to workers. Which tenant is next it doesn't know: that the registry says, to whoever has a slot. */
 export interface SlotQueue {
@@ -18,13 +13,14 @@ export interface SlotQueue {
   /**
    * Takes up to `concurrency` slots of these clusters at a time, until `resting` aborts, and resolves when all that were taken have ended. A slot whose
    * handler rejects goes to somebody else; one whose process has died does so once its heartbeat is overdue.
-   * `lost`: the queue has given the slot to another. `onIdle`: none is held, and none is to be had.
+   * `worker`: what this one is called, among all. `onIdle`: none is held, and none is to be had.
    */
   work(options: {
+    readonly worker: string;
     readonly clusters: readonly string[];
     readonly concurrency: number;
     readonly resting: AbortSignal;
-    readonly handle: (slot: Slot, lost: AbortSignal) => Promise<void>;
+    readonly handle: (hold: SlotHold) => Promise<void>;
     readonly onIdle: () => void;
   }): Promise<void>;
   close(): Promise<void>;
@@ -41,8 +37,6 @@ export interface SlotQueueOptions {
 }
 
 const SCHEMA = 'tenancy_queue';
-/** So long after its last sign of life a worker's slots go to others. */
-const HEARTBEAT_S = 30;
 /** How often overdue ones are looked for. */
 const SUPERVISE_S = 5;
 /** Longer than any run; the heartbeat tells who has died. */
@@ -76,31 +70,25 @@ export async function openSlotQueue({ url, root, deployment, onError }: SlotQueu
     return name;
   };
 
+  /** By the id of their job: one that was lost may be fetched again while what was in flight in it is being ended. */
+  const handled = new Map<string, Promise<void>>();
+
   async function handleJob(
-    queue: string,
-    { id, data }: { readonly id: string; readonly data: Slot },
-    handle: (slot: Slot, lost: AbortSignal) => Promise<void>,
+    job: JobWithMetadata<Slot>,
+    fetchedAtMs: number,
+    worker: string,
+    handle: (hold: SlotHold) => Promise<void>,
+    earlier: Promise<void> | undefined,
   ): Promise<void> {
-    const lost = new AbortController();
-    const beating = setInterval(
-      () => {
-        boss.touch(queue, id).then(
-          (answer) => {
-            if ((answer as { readonly affected?: number }).affected === 0) lost.abort(new Error('the queue has given the slot to another'));
-          },
-          // Out of reach: the lease of the tenant in flight is what counts, and that is looked after elsewhere.
-          () => undefined,
-        );
-      },
-      (HEARTBEAT_S * 1_000) / 3,
-    );
+    const hold = await keepHold(boss, job, worker, fetchedAtMs);
     try {
-      await handle(data, lost.signal);
-      await boss.complete(queue, id);
+      await earlier;
+      await handle(hold);
+      await hold.end('done');
     } catch (error) {
-      await boss.fail(queue, id, { message: error instanceof Error ? error.message : String(error) });
+      await hold.end({ handedBack: error instanceof Error ? error.message : String(error) });
     } finally {
-      clearInterval(beating);
+      hold.close();
     }
   }
 
@@ -108,10 +96,11 @@ export async function openSlotQueue({ url, root, deployment, onError }: SlotQueu
     offer: async (slots) => {
       for (const slot of slots) {
         const queue = await queueOf(slot.cluster);
-        await boss.insert(queue, [{ id: idOf(slot), data: slot, singletonKey: keyOf(slot), ...settings }]);
+        await boss.insert(queue, [{ id: hashToUuid(keyOf(slot)), data: slot, singletonKey: keyOf(slot), ...settings }]);
       }
     },
-    work: async ({ clusters, concurrency, resting, handle, onIdle }) => {
+    work: async ({ worker, clusters, concurrency, resting, handle, onIdle }) => {
+      await makeHolderQueue(boss);
       const queues = await Promise.all(clusters.map(queueOf));
       const held = new Set<Promise<void>>();
       for (let turn = 0; !resting.aborted; turn += 1) {
@@ -119,16 +108,21 @@ export async function openSlotQueue({ url, root, deployment, onError }: SlotQueu
         // Each of them is the first to be asked in its turn.
         for (const queue of [...queues.slice(turn % queues.length), ...queues.slice(0, turn % queues.length)]) {
           if (held.size >= concurrency || resting.aborted) break;
-          const [job] = await boss.fetch<Slot>(queue).catch((error: Error) => {
+          const fetchedAtMs = monotonicMs();
+          const [job] = await boss.fetch<Slot>(queue, { includeMetadata: true }).catch((error: Error) => {
             onError(error);
             return [];
           });
           if (!job) continue;
           isAnyFound = true;
-          const handling = handleJob(queue, job, handle)
+          const handling: Promise<void> = handleJob(job, fetchedAtMs, worker, handle, handled.get(job.id))
             .catch(onError)
-            .finally(() => held.delete(handling));
+            .finally(() => {
+              held.delete(handling);
+              if (handled.get(job.id) === handling) handled.delete(job.id);
+            });
           held.add(handling);
+          handled.set(job.id, handling);
           break;
         }
         if (held.size === 0) onIdle();
@@ -138,14 +132,4 @@ export async function openSlotQueue({ url, root, deployment, onError }: SlotQueu
     },
     close: () => boss.stop({ graceful: true, timeout: 5_000 }),
   };
-}
-
-function keyOf({ runId, cluster, number }: Slot): string {
-  return `${runId}#${cluster}#${number}`;
-}
-
-/** A UUID that is made of the slot's key. */
-function idOf(slot: Slot): string {
-  const hex = createHash('sha256').update(keyOf(slot)).digest('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

@@ -19,6 +19,11 @@ export interface RunDistribution {
   listRecentOutcomes(runId: string, since: number | null): Promise<{ readonly outcomes: readonly TenantOutcome[]; readonly now: number }>;
   /** The tenants that somebody works on for this run: those whose lease's owner begins with the run's id and a slash. */
   listInFlight(runId: string): Promise<readonly InFlightTenant[]>;
+  /**
+   * Takes from these owners, each named by how its name begins, what leases of theirs have expired: a process that stood still and wakes up can't renew them then,
+   * and stops what it has in flight. What is still theirs they keep.
+   */
+  dropExpired(owners: readonly string[]): Promise<void>;
 }
 
 export interface TakeRequest {

@@ -18,6 +18,8 @@ export interface WorkSpec {
   work(scope: TenantScope, onVersion: OnVersion): Promise<WorkResult>;
   /** Tenants with nothing to do get an outcome too: whoever takes them one by one has to know that they had their turn. @default false */
   readonly recordsIdle?: boolean;
+  /** One whose lease was lost is another's to end, who may not have ended it yet: it is `cancelled`, which is no end of it, and not `failed`. @default false */
+  readonly passesOnLost?: boolean;
   /** What a tenant becomes whose work failed; left out where it stays what it is. */
   readonly failAs?: Transition;
 }
@@ -25,7 +27,7 @@ export interface WorkSpec {
 /** Waits for the lease, does the work within `--timeout`, and hands the outcome to the writer. Never rejects for the tenant's own failure. */
 export async function workOnTenant(
   run: RunContext,
-  { journal, work, failAs, recordsIdle = false }: WorkSpec,
+  { journal, work, failAs, recordsIdle = false, passesOnLost = false }: WorkSpec,
   { tenant: listed, listedAs, grant: first }: LeasedTenant,
   writer: OutcomeWriter,
   { aborting, givingBack }: { readonly aborting: AbortSignal; readonly givingBack: () => Promise<unknown> },
@@ -36,7 +38,7 @@ export async function workOnTenant(
   const touched: TenantTouch[] = [];
   const deadline = createDeadline(run, listed);
   const signal = AbortSignal.any([aborting, deadline.signal]);
-  const ending = await runTenant(run, listed, signal, async (attempt) => {
+  const ran = await runTenant(run, listed, signal, async (attempt) => {
     signal.throwIfAborted();
     // A further attempt takes the lease anew: it reads what the last one left, and its fence shuts out what that may still send.
     // So does a first one whose lease was given back while the run was paused.
@@ -70,6 +72,7 @@ export async function workOnTenant(
       ended.abort(new TenancyError('TENANCY_RUN_ABORTED', {}));
     }
   }).finally(() => deadline.clear());
+  const ending = passesOnLost && ran.outcome.error?.code === 'TENANCY_LEASE_LOST' ? toCancelled(ran) : ran;
 
   const version = ending.result?.version ?? reached;
   if (grant.status === 'granted') {
@@ -109,6 +112,10 @@ export async function passOver(run: RunContext, { tenant, grant }: LeasedTenant,
   };
   writer.write({ outcome, owner: run.leases.owner, fence: 0, lastError: null });
   return outcome;
+}
+
+function toCancelled(ending: Ending): Ending {
+  return { ...ending, outcome: { ...ending.outcome, outcome: 'cancelled' } };
 }
 
 function isRecorded(tenant: Tenant, version: WorkResult['version']): boolean {

@@ -1,50 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { CliOptions, StartedCli } from '../rig/cli.js';
-import { createProcessGate, type ProcessGate, until } from '../rig/gate.js';
-import { findModernNode } from '../rig/modern-node.js';
 import { createTestMysql } from '../rig/mysql.js';
 import { describeOn } from '../rig/require.js';
+import { createGated, ids, node } from './gated-workers.js';
 import { createScene, readJsonRun, type Scene } from './scene.js';
-
-interface TestScope {
-  onTestFinished(cleanUp: () => Promise<void>): void;
-}
-
-const node = await findModernNode();
-if (node === null) console.log('not run: workers (pg-boss needs Node.js 22.12, and npx -p node@24 brought none)');
-
-interface Gated extends Scene {
-  readonly gate: ProcessGate;
-  on(
-    args: readonly string[],
-    options?: Partial<CliOptions>,
-  ): Promise<StartedCli & { readonly hasSaid: (text: string, times?: number) => Promise<void> }>;
-}
-
-const ids = Array.from({ length: 8 }, (_, index) => `t${index + 1}`);
-
-/** Eight tenants whose second migration waits at a gate that tells who came, and how many at once. */
-async function createGated(scope: TestScope, concurrency: number): Promise<Gated> {
-  const gate = await createProcessGate();
-  scope.onTestFinished(() => gate.open());
-  const scene = await createScene(scope, { concurrency });
-  await scene.ok(['tenant', 'provision', ...ids]);
-  await scene.write(
-    'migrations/0002_gated.mjs',
-    `export const up = async (db, { tenant }) => {
-       await ${gate.expression('@').replace('"@"', 'tenant')};
-       await db.query('CREATE TABLE gated (id int)');
-     };\n`,
-  );
-  const on: Gated['on'] = async (args, options) => {
-    const cli = await scene.start(args, { node: node ?? '', timeoutMs: 150_000, ...options });
-    scope.onTestFinished(async () => cli.kill('SIGKILL'));
-    let said = '';
-    for (const stream of [cli.stdout, cli.stderr]) stream.on('data', (chunk) => (said += String(chunk)));
-    return { ...cli, hasSaid: (text, times = 1) => until(() => said.split(text).length > times, text, 90_000) };
-  };
-  return { ...scene, gate, on };
-}
 
 const countGated = async ({ db }: Scene): Promise<number> => (await db.query(`SELECT 1 FROM pg_tables WHERE tablename = 'gated'`)).length;
 
@@ -101,7 +59,7 @@ describe.skipIf(node === null)('workers', { timeout: 170_000 }, () => {
     expect(await scene.db.query(twice)).toEqual([]);
   });
 
-  test('never run a tenant twice whose slot the queue took for lost', async (scope) => {
+  test('never run a tenant twice whose slot the queue took for lost, nor more tenants at once than the cap', async (scope) => {
     const scene = await createGated(scope, 1);
     const first = await scene.on(['worker']);
     await first.hasSaid('waiting for runs');
@@ -111,13 +69,24 @@ describe.skipIf(node === null)('workers', { timeout: 170_000 }, () => {
     await second.hasSaid('waiting for runs');
     // As it does with one whose heartbeat is overdue, or that has expired.
     await scene.db.query(`UPDATE tenancy_queue.job SET state = 'retry', start_after = now() WHERE state = 'active'`);
+    await first.hasSaid('the queue has given a place on main to another worker');
+    // It has the slot, and lets the other end what it had begun there.
+    await second.hasSaid('waiting for that');
+    expect(scene.gate.arrivals).toHaveLength(1);
+    scene.gate.openForOne();
     await second.hasSaid('started on main');
-    expect(new Set(scene.gate.arrivals).size).toBe(scene.gate.arrivals.length);
-    await scene.gate.open();
+    await scene.gate.waiting(1);
+    for (let turn = 0; turn < 7; turn += 1) {
+      await scene.gate.waiting(1);
+      scene.gate.openForOne();
+    }
     const run = readJsonRun(await follower.result);
     expect([run.exitCode, run.finished.counts.applied]).toEqual([0, 8]);
-    expect(new Set(scene.gate.arrivals).size).toBe(8);
-    expect(scene.gate.arrivals).toHaveLength(8);
+    expect(scene.gate.peak).toBe(1);
+    expect([...scene.gate.arrivals].sort()).toEqual(ids);
+    second.kill('SIGTERM');
+    // All but the first were the second's: whoever has lost its slot begins nothing more, and doesn't end the slot of the other.
+    expect((await second.result).stderr.match(/started on main/g)).toHaveLength(7);
   });
 
   test('that are told to end finish what they have in flight, and leave the rest to others', async (scope) => {

@@ -114,3 +114,15 @@ test('recent outcomes are told once each, in their order, with what to ask next'
   expect([later.outcomes, later.now >= first.now]).toEqual([[], true]);
   expect(await distribution.listInFlight(run)).toEqual([]);
 });
+
+test('what leases of a worker have expired it can be kept from renewing, and those of others, or that live, stay', async () => {
+  const run = await createRun();
+  const [one] = await take(run, registry, 'a.1');
+  const [two] = await take(run, registry, 'a.1', { known: [one?.id ?? ''] });
+  const [three] = await take(run, registry, 'b.1');
+  const expire = `UPDATE tenancy.tenants SET lease_expires_at = clock_timestamp() - interval '1 s' WHERE id = ANY ($1)`;
+  await db.query(expire, [[one?.id, three?.id]]);
+  await registry.distribution?.dropExpired([`${run}/a.`]);
+  expect(await registry.renewLeases(`${run}/a.1`, 15_000)).toEqual([two?.id]);
+  expect(await registry.renewLeases(`${run}/b.1`, 15_000)).toEqual([three?.id]);
+});

@@ -50,6 +50,9 @@ export function createRunDistribution(db: RegistryConnection): RunDistribution {
       return { outcomes: rows.filter(({ tenant }) => tenant !== null).map((row) => toOutcome(row, READING)), now };
     },
     listInFlight: async (runId) => db.query<InFlightRow>(IN_FLIGHT, [`${runId}/`]),
+    dropExpired: async (owners) => {
+      await db.query(DROP_EXPIRED, [owners]);
+    },
   };
 }
 
@@ -69,3 +72,12 @@ const RECENT = `
 const IN_FLIGHT = `
   SELECT t.id, t.cluster, t.lease_owner AS owner, t.lease_host AS host FROM tenancy.tenants t
    WHERE t.lease_owner IS NOT NULL AND starts_with(t.lease_owner, $1) AND t.lease_expires_at > clock_timestamp() ORDER BY t.lease_since, t.id`;
+
+/** The rows in the order of ids, as every statement about leases locks them. */
+const DROP_EXPIRED = `
+  WITH expired AS (
+    SELECT t.id FROM tenancy.tenants t
+     WHERE t.lease_owner IS NOT NULL AND t.lease_expires_at <= clock_timestamp() AND EXISTS (SELECT FROM unnest($1::text[]) AS o WHERE starts_with(t.lease_owner, o))
+     ORDER BY t.id FOR UPDATE
+  )
+  UPDATE tenancy.tenants t SET lease_owner = NULL, lease_host = NULL, lease_since = NULL, lease_expires_at = NULL FROM expired e WHERE t.id = e.id`;

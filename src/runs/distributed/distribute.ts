@@ -1,5 +1,5 @@
 import { TenancyError } from '../../errors.js';
-import type { Slot } from '../../executors/slot-queue.js';
+import type { Slot } from '../../executors/slot.js';
 import type { RunContext } from '../../lifecycle/run-context.js';
 import type { TenantFilter } from '../../registry/registry.js';
 import { recordRun } from '../begin-run.js';

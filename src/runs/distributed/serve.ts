@@ -1,5 +1,7 @@
 import { TenancyError } from '../../errors.js';
+import type { SlotHold } from '../../executors/slot-hold.js';
 import { monotonicMs } from '../../util/clock.js';
+import { createOwnerId } from '../../util/names.js';
 import { remember } from '../../util/remember.js';
 import type { RunSignals } from '../execute-run.js';
 import type { Workspace } from '../workspace.js';
@@ -33,6 +35,7 @@ export async function serveRuns(workspace: Workspace, options: WorkerOptions): P
   const queue = await openQueue(workspace, deployment);
   const parts = new Map<string, Promise<Participation>>();
   const slots = new Map<string, number>();
+  const worker = createOwnerId();
   const resting = new AbortController();
   const rest = (): void => resting.abort();
   if (options.signals.drain.aborted) rest();
@@ -40,15 +43,19 @@ export async function serveRuns(workspace: Workspace, options: WorkerOptions): P
   const strangers = watchStrangers(workspace, deployment);
   let idleSinceMs: number | null = null;
 
-  async function handle({ runId, cluster }: { readonly runId: string; readonly cluster: string }, lost: AbortSignal): Promise<void> {
+  async function handle(hold: SlotHold): Promise<void> {
+    const { runId, cluster } = hold.slot;
     idleSinceMs = null;
     const kept = await registry.findRun(runId);
     // It has ended since, or somebody goes on with it without workers.
     if (kept === null || kept.finishedAt !== null || readDistributed(kept) === null) return;
     slots.set(runId, (slots.get(runId) ?? 0) + 1);
     try {
-      const part = await remember(parts, runId, () => takePart(workspace, kept, options.signals));
-      await part.workSlot(cluster, lost);
+      const part = await remember(parts, runId, () => takePart(workspace, kept, worker, options.signals));
+      const tellLost = (): void =>
+        workspace.notice(`the queue has given a place on ${cluster} to another worker: what is in flight in it is ended here`);
+      hold.lost.addEventListener('abort', tellLost, { once: true });
+      await part.workSlot(hold).finally(() => hold.lost.removeEventListener('abort', tellLost));
     } finally {
       const left = (slots.get(runId) ?? 1) - 1;
       slots.set(runId, left);
@@ -67,6 +74,7 @@ export async function serveRuns(workspace: Workspace, options: WorkerOptions): P
   workspace.notice(`waiting for runs on ${clusters.join(', ')}; Ctrl-C finishes what is in flight and ends`);
   try {
     await queue.work({
+      worker,
       clusters,
       concurrency: Math.max(1, options.concurrency ?? caps),
       resting: resting.signal,

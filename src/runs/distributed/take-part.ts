@@ -1,5 +1,6 @@
 import type { DrainReason, OutcomeCounts, TenantOutcome } from '../../events.js';
 import { TENANT_OUTCOMES } from '../../events.js';
+import type { SlotHold } from '../../executors/slot-hold.js';
 import { isBudgetSpent } from '../../fleet/failure-budget.js';
 import { FAILED_OUTCOMES, isFailure } from '../../fleet/tally.js';
 import type { Throttle } from '../../fleet/throttle.js';
@@ -21,6 +22,7 @@ import { readFilter } from '../retry-run.js';
 import { throttleCluster } from '../throttle-clusters.js';
 import { workOnTenant } from '../work-on-tenant.js';
 import type { Workspace } from '../workspace.js';
+import { awaitPredecessors, ownerOfWorker } from './await-predecessors.js';
 import { ownerOfRun, requireDistribution } from './deployment.js';
 import { readFailed } from './follow.js';
 import { createTakenLine, type TakenLine } from './taken-line.js';
@@ -34,16 +36,17 @@ const BATCH = 500;
 export interface Participation {
   /**
    * Works on one tenant of the cluster after the other until none is left, or nobody may be started any more. Rejects where the slot is to go to
-   * somebody else: this worker rests, or `lost` has aborted.
+   * somebody else: this worker rests, or the slot is lost.
    */
-  workSlot(cluster: string, lost: AbortSignal): Promise<void>;
+  workSlot(hold: SlotHold): Promise<void>;
   close(): Promise<void>;
 }
 
 /** The worker is told to rest. What ends the run for everybody is another thing. */
 const RESTING: ReadonlySet<DrainReason> = new Set(['interrupted', 'terminated']);
 
-export async function takePart(workspace: Workspace, kept: Run, signals: RunSignals): Promise<Participation> {
+/** @param worker what this one is called in the queue */
+export async function takePart(workspace: Workspace, kept: Run, worker: string, signals: RunSignals): Promise<Participation> {
   const registry = await workspace.registry();
   const distribution = requireDistribution(registry);
   const { options, id: runId, selected } = kept;
@@ -55,7 +58,7 @@ export async function takePart(workspace: Workspace, kept: Run, signals: RunSign
     limits: (options['limits'] ?? {}) as object,
     dryRun: false,
     runId,
-    owner: `${runId}/${createOwnerId()}`,
+    owner: `${ownerOfWorker(runId, worker)}${createOwnerId()}`,
   });
   const { run } = opened;
   const common = options['forceVerify'] === true ? null : targetOf(migrator);
@@ -103,7 +106,7 @@ export async function takePart(workspace: Workspace, kept: Run, signals: RunSign
     inFlight += 1;
     run.emit({ type: 'tenant.started', tenant: id, cluster, steps: [kept.command === 'rollback' ? 'rollback' : 'migrate'] });
     try {
-      const work = { journal: async () => noJournal, work: migrateTenant, recordsIdle: true };
+      const work = { journal: async () => noJournal, work: migrateTenant, recordsIdle: true, passesOnLost: true };
       const { outcome, errorClass } = await workOnTenant(run, work, leased, writer, {
         aborting: draining.aborting,
         givingBack: async () => undefined,
@@ -183,17 +186,20 @@ export async function takePart(workspace: Workspace, kept: Run, signals: RunSign
   }
 
   return {
-    workSlot: async (cluster, lost) => {
+    workSlot: async (hold) => {
+      const { cluster } = hold.slot;
       const line = lineOf(cluster);
       line.slots += 1;
+      const mayNotBegin = (): boolean => hold.isLost() || draining.signal.aborted;
       try {
-        await work(cluster, () => lost.aborted || draining.signal.aborted);
+        await awaitPredecessors({ workspace, distribution, worker, resting: draining.signal }, hold);
+        await work(cluster, mayNotBegin);
       } finally {
         line.slots -= 1;
         if (line.slots === 0) await line.giveBack().catch(() => undefined);
       }
       const reason = draining.cause?.reason;
-      if (lost.aborted || (reason !== undefined && RESTING.has(reason))) throw new Error('handed back');
+      if (hold.isLost() || (reason !== undefined && RESTING.has(reason))) throw new Error('handed back');
       // The others, here or elsewhere, come to this when they leave.
       if ([...lines.values()].every(({ slots }) => slots === 0)) await settleIfOver();
     },
