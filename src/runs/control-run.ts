@@ -34,10 +34,15 @@ export function goOnWithRun(workspace: Workspace, id: string): Promise<ControlAn
 }
 
 /** Drains the run, as the first Ctrl-C in its own terminal would; with `isNow` aborts it, as the second. */
-export function cancelRun(workspace: Workspace, id: string, { isNow }: { readonly isNow: boolean }): Promise<ControlAnswer> {
+export async function cancelRun(workspace: Workspace, id: string, { isNow }: { readonly isNow: boolean }): Promise<ControlAnswer> {
   const from: RunControl[] = isNow ? ['go-on', 'pause', 'cancel'] : ['go-on', 'pause'];
   // That it drains is seen at its own terminal only; here nothing more would be seen before its end.
-  return ask(workspace, id, 'cancel', { from, to: isNow ? 'abort' : 'cancel', isHeard: null });
+  const request: Request = { from, to: isNow ? 'abort' : 'cancel', isHeard: null };
+  const registry = await workspace.registry();
+  const run = await findRun(registry, id);
+  if (run.options['executor'] === undefined) return ask(workspace, id, 'cancel', request);
+  const { cancelDistributed } = await import('./distributed/cancel.js');
+  return cancelDistributed(registry, run, () => ask(workspace, run.id, 'cancel', request));
 }
 
 interface Request {

@@ -9,6 +9,8 @@ const POLL_MS = 1_000;
 /** What is asked of a run from other terminals and machines, as its process heeds it. */
 export interface ControlWatch {
   readonly isHeld: boolean;
+  /** Asks now, or awaits the answer that is under way: for who joins a run of which something may have been asked long ago. */
+  look(): Promise<void>;
   /** Resolves once the run isn't held, or nothing is to be started any more. */
   admit(): Promise<void>;
   close(): Promise<void>;
@@ -80,20 +82,24 @@ export function heedControl(run: RunContext, options: ControlOptions): ControlWa
     hold = null;
   }
 
-  draining.addEventListener('abort', release, { once: true });
-  // It also keeps a process up that has nothing else to wait for.
-  const timer = setInterval(() => {
+  function look(): Promise<void> {
     polling ??= poll()
       .catch(() => undefined)
       .finally(() => {
         polling = null;
       });
-  }, POLL_MS);
+    return polling;
+  }
+
+  draining.addEventListener('abort', release, { once: true });
+  // It also keeps a process up that has nothing else to wait for.
+  const timer = setInterval(() => void look(), POLL_MS);
 
   return {
     get isHeld() {
       return hold !== null;
     },
+    look,
     admit: async () => {
       while (hold !== null) await hold.over;
     },

@@ -97,7 +97,7 @@ export function readLabels({ options }: Run): Readonly<Record<string, string>> {
   return (options['labels'] ?? {}) as Readonly<Record<string, string>>;
 }
 
-export function readFilter({ id, command, options }: Run): TenantFilter {
+export function readFilter({ id, command, options }: Pick<Run, 'id' | 'command' | 'options'>): TenantFilter {
   const asked = options['filter'] as (TenantFilter & { readonly ids?: readonly string[] | null }) | undefined;
   if (!asked || asked.ids === null) {
     throw hasForgotten(

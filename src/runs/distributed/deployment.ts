@@ -3,7 +3,8 @@ import type { ResolvedConfig } from '../../config/types.js';
 import { TenancyError } from '../../errors.js';
 import { openSlotQueue, type SlotQueue } from '../../executors/slot-queue.js';
 import { createRunMigrator } from '../../lifecycle/migrator.js';
-import type { Registry, Run, RunDistribution } from '../../registry/registry.js';
+import type { Registry, Run, RunDistribution, TenantFilter } from '../../registry/registry.js';
+import { readFilter } from '../retry-run.js';
 import type { Workspace } from '../workspace.js';
 
 /** What a run that is carried out by workers keeps in its options. */
@@ -11,11 +12,27 @@ export interface DistributedOptions {
   readonly executor: 'pg-boss';
   /** Only workers with the same migrations take part in it. */
   readonly deployment: string;
+  /** What tenants have that need nothing; null where that isn't known ahead. Kept, since whoever ends the run may have no migrations, or others. */
+  readonly target: TenantFilter['notAt'] | null;
+  /** Of the selected, how many needed nothing when it began. */
+  readonly upToDate: number;
 }
 
-export function readDistributed({ options }: Run): DistributedOptions | null {
-  if (options['executor'] !== 'pg-boss' || typeof options['deployment'] !== 'string') return null;
-  return { executor: 'pg-boss', deployment: options['deployment'] };
+export function readDistributed({ options }: Pick<Run, 'options'>): DistributedOptions | null {
+  const { executor, deployment, target, upToDate } = options as Partial<DistributedOptions>;
+  if (executor !== 'pg-boss' || typeof deployment !== 'string') return null;
+  return { executor, deployment, target: target ?? null, upToDate: upToDate ?? 0 };
+}
+
+/** Those that the run is over, as long as they need something. */
+export function readTenantsOfRun(run: Pick<Run, 'id' | 'options'>): TenantFilter {
+  const target = readDistributed(run)?.target ?? null;
+  return { ...readFilter(run), ...(target === null ? {} : { notAt: target }) };
+}
+
+/** Whether workers may take part in it: it hasn't ended, and nobody goes on with it without them. */
+export function isOfWorkers(run: Run): boolean {
+  return run.finishedAt === null && run.owner === ownerOfRun(run.id) && readDistributed(run) !== null;
 }
 
 /** Who its processes are when they speak for the run as a whole: all of them are the same one. */

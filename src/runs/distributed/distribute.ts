@@ -1,5 +1,6 @@
 import { TenancyError } from '../../errors.js';
 import type { Slot } from '../../executors/slot.js';
+import { targetOf } from '../../lifecycle/migrator.js';
 import type { RunContext } from '../../lifecycle/run-context.js';
 import type { TenantFilter } from '../../registry/registry.js';
 import { recordRun } from '../begin-run.js';
@@ -8,7 +9,7 @@ import type { RunSignals } from '../execute-run.js';
 import type { RunPlan } from '../lanes.js';
 import type { RunReport } from '../report.js';
 import type { Workspace } from '../workspace.js';
-import { digestDeployment, openQueue, requireDistribution } from './deployment.js';
+import { type DistributedOptions, digestDeployment, openQueue, requireDistribution } from './deployment.js';
 import { followRun } from './follow.js';
 
 export interface DistributeOptions {
@@ -31,23 +32,31 @@ export async function distributeRun(workspace: Workspace, run: RunContext, optio
   const { plan, filter, asked, caution, signals } = options;
   requireDistribution(run.registry);
   refuseUnfit(filter, caution);
+  const { selected, upToDate } = plan;
+  const hasWork = plan.lanes.length > 0;
+  if (hasWork) await handOut(workspace, run, plan, asked);
+  return followRun(run, { selected, upToDate, hasWork, signals });
+}
+
+async function handOut(workspace: Workspace, run: RunContext, plan: RunPlan, asked: DistributeOptions['asked']): Promise<void> {
   const deployment = await digestDeployment(run.config);
   const queue = await openQueue(workspace, deployment);
   try {
-    if (plan.lanes.length > 0) {
-      await recordRun(run, plan, run.migrator.target, { ...asked, executor: 'pg-boss', deployment });
-      await queue.offer(listSlots(run.runId, plan));
-    }
+    const target = asked['forceVerify'] === true ? null : targetOf(run.migrator);
+    const distributed: DistributedOptions = { executor: 'pg-boss', deployment, target, upToDate: plan.upToDate };
+    await recordRun(run, plan, run.migrator.target, { ...asked, ...distributed });
+    await queue.offer(listSlots(run.runId, plan));
   } finally {
     await queue.close();
   }
-  return followRun(run, { selected: plan.selected, upToDate: plan.upToDate, hasWork: plan.lanes.length > 0, signals });
 }
 
 function refuseUnfit(filter: TenantFilter, { waves }: Caution): void {
   if (waves.length > 0) {
     const reason = 'waves are gone through by one process, which knows when one has ended';
-    throw new TenancyError('TENANCY_EXECUTOR_REFUSED', { reason, advice: 'leave out --executor, or --canary, --waves and --soak' });
+    const advice =
+      'add --waves none, which also takes back those of the config and of TENANCY_WAVES, in place of --canary, --waves and --soak; or leave out --executor';
+    throw new TenancyError('TENANCY_EXECUTOR_REFUSED', { reason, advice });
   }
   if ((filter.ids?.length ?? 0) > MOST_IDS) {
     const reason = `over ${MOST_IDS} ids are not kept with a run, so no worker would know them`;

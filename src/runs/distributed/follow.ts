@@ -1,24 +1,29 @@
 import { TenancyError } from '../../errors.js';
 import type { TenantOutcome } from '../../events.js';
-import { FAILED_OUTCOMES, Tally } from '../../fleet/tally.js';
+import { Tally } from '../../fleet/tally.js';
 import { LEASE_MS } from '../../lifecycle/leases.js';
 import type { RunContext } from '../../lifecycle/run-context.js';
-import type { Registry, Run, RunControl } from '../../registry/registry.js';
+import type { Run, RunControl } from '../../registry/registry.js';
 import { sleep } from '../../util/abort.js';
 import { elapsedMs, monotonicMs } from '../../util/clock.js';
 import type { RunSignals } from '../execute-run.js';
 import { decideExitCode, type RunReport } from '../report.js';
 import { ownerOfRun, requireDistribution } from './deployment.js';
+import { readFailed } from './read-failed.js';
+import { QUIET_MS, settleRun } from './settle.js';
 
 const LOOK_MS = 500;
 /** Then it is said that nobody works on it. */
 const PATIENCE_MS = 5_000;
 /** An outcome that was told may come again for so long. */
 const REMEMBER_MS = 30_000;
-const PAGE = 500;
+
+/** Nothing more is to be begun. */
+const ENDING: ReadonlySet<RunControl> = new Set(['cancel', 'abort']);
 
 export interface FollowOptions {
   readonly selected: number;
+  /** Of them, how many needed nothing when the run began. */
   readonly upToDate: number;
   /** False: there was nothing to do, and so there is no run. */
   readonly hasWork: boolean;
@@ -43,7 +48,10 @@ export async function followRun(run: RunContext, options: FollowOptions): Promis
   let since: number | null = null;
   let control = 'go-on' as RunControl;
   let isTold = options.isJoining !== true;
-  let heardMs = monotonicMs();
+  let inFlight = 0;
+  /** Since when nobody has had anything in flight, or was found to have ended anything. */
+  let quietSinceMs = monotonicMs();
+  let pausedSinceMs: number | null = null;
   let isWarned = false;
 
   function start(tenant: string, cluster: string): void {
@@ -52,7 +60,9 @@ export async function followRun(run: RunContext, options: FollowOptions): Promis
     run.emit({ type: 'tenant.started', tenant, cluster, steps: [command === 'rollback' ? 'rollback' : 'migrate'] });
   }
 
+  /** One with nothing to do is counted and not listed, as in any other run, unless it was seen to be worked on. */
   function tell(outcome: TenantOutcome): void {
+    if (outcome.outcome === 'up-to-date' && !shown.has(outcome.tenant)) return;
     start(outcome.tenant, outcome.cluster);
     shown.delete(outcome.tenant);
     run.emit({ type: 'tenant.finished', ...outcome });
@@ -68,18 +78,35 @@ export async function followRun(run: RunContext, options: FollowOptions): Promis
     isTold = true;
     since = recent.now;
     for (const [tenant, atMs] of told) if (nowMs - atMs > REMEMBER_MS) told.delete(tenant);
-    const inFlight = await distribution.listInFlight(runId);
-    for (const { id, cluster } of inFlight) if (!told.has(id)) start(id, cluster);
-    if (recent.outcomes.length > 0 || inFlight.length > 0) heardMs = nowMs;
+    const working = await distribution.listInFlight(runId);
+    for (const { id, cluster } of working) if (!told.has(id)) start(id, cluster);
+    inFlight = working.length;
+    if (recent.outcomes.length > 0 || inFlight > 0) quietSinceMs = nowMs;
+  }
+
+  async function countProgress(): Promise<{ readonly inFlight: number; readonly notStarted: number }> {
+    const counts = await registry.countOutcomes(runId);
+    const done = Object.values(counts).reduce((sum, count) => sum + count, 0) - counts['not-started'] - counts.cancelled;
+    return { inFlight, notStarted: Math.max(0, options.selected - options.upToDate - done - inFlight) };
   }
 
   /** It also says that the run is being looked after where no worker is there yet. */
   async function hear(): Promise<void> {
     const heard = await registry.hearRun(runId, { owner: ownerOfRun(runId), ttlMs: LEASE_MS, isHolding: control === 'pause' });
-    const notStarted = 0;
-    if (heard === 'pause' && control !== 'pause') run.emit({ type: 'run.paused', inFlight: shown.size, notStarted });
-    if (heard === 'go-on' && control === 'pause') run.emit({ type: 'run.resumed', ms: 0, notStarted });
-    if (heard !== null) control = heard;
+    if (heard === null || heard === control) return;
+    const before = control;
+    control = heard;
+    if (heard === 'pause') {
+      pausedSinceMs = monotonicMs();
+      run.emit({ type: 'run.paused', ...(await countProgress()) });
+    } else if (heard === 'go-on') {
+      const { notStarted } = await countProgress();
+      run.emit({ type: 'run.resumed', ms: elapsedMs(pausedSinceMs ?? monotonicMs()), notStarted });
+    } else if (!ENDING.has(before)) {
+      // Its workers have yet to hear it.
+      quietSinceMs = monotonicMs();
+      run.emit({ type: 'run.draining', reason: 'cancelled', ...(await countProgress()) });
+    }
   }
 
   for (;;) {
@@ -89,7 +116,11 @@ export async function followRun(run: RunContext, options: FollowOptions): Promis
     if (kept && kept.status !== 'running' && kept.status !== 'paused' && kept.finishedAt !== null) return report(run, kept, startedMs);
     if (options.signals.drain.aborted) throw new TenancyError('TENANCY_RUN_LEFT', { run: runId });
     await hear();
-    if (!isWarned && control !== 'pause' && monotonicMs() - heardMs > PATIENCE_MS) {
+    const quietMs = monotonicMs() - quietSinceMs;
+    // Its workers end it. Where there are none nobody would.
+    if (kept && ENDING.has(control) && quietMs > QUIET_MS && inFlight === 0)
+      await settleRun(registry, kept, { reason: 'cancelled', detail: null });
+    else if (!isWarned && control === 'go-on' && quietMs > PATIENCE_MS) {
       isWarned = true;
       const { code, message, hint } = new TenancyError('TENANCY_WORKERS_MISSING', {
         run: runId,
@@ -114,16 +145,4 @@ async function report({ runId, command, registry }: RunContext, kept: Run, start
   const counts = kept.counts ?? new Tally().counts;
   const exitCode = decideExitCode(selected, failed, stopped?.reason ?? null);
   return { runId, command, selected, counts, failed, stopped, pending: 0, ms: elapsedMs(startedMs), exitCode };
-}
-
-export async function readFailed(registry: Registry, runId: string): Promise<readonly TenantOutcome[]> {
-  const tally = new Tally();
-  let after: string | null = null;
-  for (;;) {
-    const page: readonly TenantOutcome[] = await registry.listOutcomes(runId, { outcomes: FAILED_OUTCOMES }, { after, limit: PAGE });
-    for (const outcome of page) tally.add(outcome);
-    after = page.at(-1)?.tenant ?? null;
-    // Worst first, as of any other run.
-    if (after === null || page.length < PAGE) return tally.failed;
-  }
 }

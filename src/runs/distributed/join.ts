@@ -12,7 +12,8 @@ export async function joinRun(workspace: Workspace, id: string, signals: RunSign
   const registry = await workspace.registry();
   const kept = await findRun(registry, id);
   const show = `see \`tenancy run show ${kept.id}\``;
-  if (readDistributed(kept) === null) {
+  const distributed = readDistributed(kept);
+  if (distributed === null) {
     throw new TenancyError('TENANCY_RUN_NOT_FOLLOWED', { run: kept.id, reason: 'it was not handed to workers', advice: show });
   }
   if (kept.finishedAt !== null) {
@@ -36,6 +37,6 @@ export async function joinRun(workspace: Workspace, id: string, signals: RunSign
       clusters: {},
       dryRun: false,
     });
-    return followRun(run, { selected, upToDate: doneBefore, hasWork: true, isJoining: true, target, signals });
+    return followRun(run, { selected, upToDate: distributed.upToDate, hasWork: true, isJoining: true, target, signals });
   });
 }

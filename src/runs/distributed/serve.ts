@@ -5,7 +5,7 @@ import { createOwnerId } from '../../util/names.js';
 import { remember } from '../../util/remember.js';
 import type { RunSignals } from '../execute-run.js';
 import type { Workspace } from '../workspace.js';
-import { digestDeployment, openQueue, readDistributed, requireDistribution } from './deployment.js';
+import { digestDeployment, isOfWorkers, openQueue, readDistributed, requireDistribution } from './deployment.js';
 import { type Participation, takePart } from './take-part.js';
 
 export interface WorkerOptions {
@@ -48,7 +48,7 @@ export async function serveRuns(workspace: Workspace, options: WorkerOptions): P
     idleSinceMs = null;
     const kept = await registry.findRun(runId);
     // It has ended since, or somebody goes on with it without workers.
-    if (kept === null || kept.finishedAt !== null || readDistributed(kept) === null) return;
+    if (kept === null || !isOfWorkers(kept)) return;
     slots.set(runId, (slots.get(runId) ?? 0) + 1);
     try {
       const part = await remember(parts, runId, () => takePart(workspace, kept, worker, options.signals));
@@ -104,8 +104,7 @@ function watchStrangers(workspace: Workspace, deployment: string): { close(): vo
   async function look(): Promise<void> {
     const registry = await workspace.registry();
     for (const run of await registry.listRuns({ before: null, limit: 20 })) {
-      const distributed = readDistributed(run);
-      if (run.finishedAt !== null || distributed === null || distributed.deployment === deployment || told.has(run.id)) continue;
+      if (!isOfWorkers(run) || readDistributed(run)?.deployment === deployment || told.has(run.id)) continue;
       told.add(run.id);
       const target = run.target === null ? '' : `, which goes to ${run.target},`;
       workspace.notice(`the run ${run.id}${target} was begun with other migrations than are here: it needs workers of its own deploy`);

@@ -1,13 +1,12 @@
-import type { DrainReason, OutcomeCounts, TenantOutcome } from '../../events.js';
-import { TENANT_OUTCOMES } from '../../events.js';
+import type { DrainReason } from '../../events.js';
 import type { SlotHold } from '../../executors/slot-hold.js';
 import { isBudgetSpent } from '../../fleet/failure-budget.js';
 import { FAILED_OUTCOMES, isFailure } from '../../fleet/tally.js';
 import type { Throttle } from '../../fleet/throttle.js';
 import { migrateTenant } from '../../lifecycle/migrate.js';
-import { createRunMigrator, type RunMigrator, targetOf } from '../../lifecycle/migrator.js';
+import { createRunMigrator, type RunMigrator } from '../../lifecycle/migrator.js';
 import { noJournal } from '../../lifecycle/steps.js';
-import type { Run, TenantFilter } from '../../registry/registry.js';
+import type { Run } from '../../registry/registry.js';
 import { sleep } from '../../util/abort.js';
 import { createOwnerId } from '../../util/names.js';
 import { readCaution } from '../caution.js';
@@ -16,21 +15,17 @@ import type { RunSignals } from '../execute-run.js';
 import { heedControl } from '../heed-control.js';
 import type { LeasedTenant } from '../leased-ahead.js';
 import { createOutcomeWriter } from '../outcome-writer.js';
-import { readTenants } from '../read-tenants.js';
-import { decideExitCode, INTERRUPTING } from '../report.js';
-import { readFilter } from '../retry-run.js';
 import { throttleCluster } from '../throttle-clusters.js';
 import { workOnTenant } from '../work-on-tenant.js';
 import type { Workspace } from '../workspace.js';
 import { awaitPredecessors, ownerOfWorker } from './await-predecessors.js';
-import { ownerOfRun, requireDistribution } from './deployment.js';
-import { readFailed } from './follow.js';
+import { ownerOfRun, readTenantsOfRun, requireDistribution } from './deployment.js';
+import { settleRun } from './settle.js';
 import { createTakenLine, type TakenLine } from './taken-line.js';
 
 /** How long until it is looked again whether who is left has been let go of by its worker. */
 const LOOK_MS = 500;
 const COUNT_MS = 1_000;
-const BATCH = 500;
 
 /** What a worker has of one run, for as long as it holds slots of it. */
 export interface Participation {
@@ -61,8 +56,7 @@ export async function takePart(workspace: Workspace, kept: Run, worker: string, 
     owner: `${ownerOfWorker(runId, worker)}${createOwnerId()}`,
   });
   const { run } = opened;
-  const common = options['forceVerify'] === true ? null : targetOf(migrator);
-  const filter: TenantFilter = { ...readFilter(kept), ...(common === null ? {} : { notAt: common }) };
+  const filter = readTenantsOfRun(kept);
   const maxFailures = readCaution(kept).maxFailures ?? null;
   const lines = new Map<string, TakenLine>();
   const throttles = new Map<string, Throttle | undefined>();
@@ -141,49 +135,17 @@ export async function takePart(workspace: Workspace, kept: Run, worker: string, 
     }
   }
 
-  /** Whoever is last ends the run; of several who think so one does. */
+  /** Whoever is last ends the run. */
   async function settleIfOver(): Promise<void> {
-    const cause = draining.cause;
+    const { cause } = draining;
     if (cause && (RESTING.has(cause.reason) || cause.reason === 'lease-lost')) return;
     await writer.drain();
-    if (cause) {
-      await giveBackAll();
-      if ((await distribution.listInFlight(runId)).length > 0) return;
-      await recordNotStarted();
-    } else if (await distribution.hasLeft(runId, filter)) return;
-    const recorded = await registry.countOutcomes(runId);
-    const total = Object.values(recorded).reduce((sum, count) => sum + count, 0);
-    const counts: OutcomeCounts = { ...recorded, 'up-to-date': recorded['up-to-date'] + Math.max(0, selected - total) };
-    const notStarted = counts['not-started'];
-    const reason = cause?.reason ?? null;
-    await registry.finishRun(runId, {
-      status: reason !== null && INTERRUPTING.has(reason) ? 'interrupted' : 'finished',
-      owner: ownerOfRun(runId),
-      counts,
-      notStarted,
-      exitCode: decideExitCode(selected, await readFailed(registry, runId), reason),
-      reason,
-      stopped: cause && { reason: cause.reason, wave: null, waves: null, detail: cause.detail, notStarted },
-    });
+    if (cause) await giveBackAll();
+    await settleRun(registry, kept, cause);
   }
 
-  async function recordNotStarted(): Promise<void> {
-    let batch: TenantOutcome[] = [];
-    const flush = async (): Promise<void> => {
-      const records = batch.map((outcome) => ({ outcome, owner: run.leases.owner, fence: 0, lastError: null }));
-      batch = [];
-      await registry.recordOutcomes(runId, records);
-    };
-    const ended = { runId, outcomes: TENANT_OUTCOMES };
-    const isEnded = new Set<string>();
-    for await (const { id } of readTenants(registry, { ...filter, ofRun: ended })) isEnded.add(id);
-    for await (const { id, cluster, schemaVersion: from } of readTenants(registry, filter)) {
-      if (isEnded.has(id)) continue;
-      batch.push({ tenant: id, cluster, outcome: 'not-started', attempts: 0, from, to: null, ms: 0 });
-      if (batch.length === BATCH) await flush();
-    }
-    await flush();
-  }
+  // It may be paused, or over, since long before this worker came.
+  await Promise.all([control.look(), countFailures().catch(() => undefined)]);
 
   return {
     workSlot: async (hold) => {
