@@ -6,6 +6,8 @@ import { TenancyError } from '../errors.js';
 
 export type PgBossLibrary = typeof import('pg-boss');
 
+/** What it is tested with, and what everything that is asked of it is in. */
+const KNOWN_VERSION = '12.27.0';
 /** From where on pg-boss 12 runs. */
 const OLDEST_NODE = [22, 12] as const;
 
@@ -17,9 +19,24 @@ export async function loadPgBoss(root: string): Promise<PgBossLibrary> {
   refuseOldNode(process.version);
   for (const from of [path.join(root, 'package.json'), import.meta.url]) {
     const file = resolveFrom(from);
-    if (file !== null) return (await import(pathToFileURL(file).href)) as PgBossLibrary;
+    if (file !== null) return importPgBoss(file);
   }
   throw new TenancyError('TENANCY_CLIENT_LIBRARY_MISSING', { packageName: 'pg-boss', neededBy: '--executor pg-boss' });
+}
+
+/** What is found may be half installed, or of another major version, whose exports are others. */
+async function importPgBoss(file: string): Promise<PgBossLibrary> {
+  const library = await import(pathToFileURL(file).href).catch((cause: unknown) => {
+    const [said = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
+    throw refuseBroken(`pg-boss is at ${file} and can't be loaded: ${said}`, cause);
+  });
+  if (typeof library.PgBoss !== 'function') throw refuseBroken(`the pg-boss at ${file} is of a version that is not known here`, null);
+  return library as PgBossLibrary;
+}
+
+function refuseBroken(reason: string, cause: unknown): TenancyError {
+  const advice = `npm install pg-boss@${KNOWN_VERSION}`;
+  return new TenancyError('TENANCY_EXECUTOR_REFUSED', { reason, advice }, { cause });
 }
 
 function refuseOldNode(version: string): void {

@@ -75,6 +75,22 @@ describe.skipIf(node === null)('a run that was handed to workers', { timeout: 17
     expect(await scene.db.query(`SELECT FROM pg_namespace WHERE nspname = 'tenancy_queue'`)).toEqual([]);
   });
 
+  test('refuses a pg-boss that is half installed, or of another kind, with what to type', async (scope) => {
+    const scene = await createGated(scope, 1);
+    await scene.write('node_modules/pg-boss/package.json', '{ "name": "pg-boss", "type": "module", "exports": "./index.js" }\n');
+    for (const [text, said] of [
+      [
+        `import 'is-not-here';\n`,
+        /^.*pg-boss is at .* and can't be loaded: Cannot find package 'is-not-here'.*\n.*npm install pg-boss@12\.27\.0/,
+      ],
+      ['export default class PgBoss {}\n', /^.*is of a version that is not known here\n.*npm install pg-boss@12\.27\.0/],
+    ] as const) {
+      await scene.write('node_modules/pg-boss/index.js', text);
+      const { exitCode, stderr } = await scene.run(['worker'], { node: node ?? '' });
+      expect([exitCode, stderr]).toEqual([2, expect.stringMatching(said)]);
+    }
+  });
+
   test('refuses waves of the config with what takes them back', async (scope) => {
     const scene = await createGated(scope, 1);
     const waves = await scene.json(HAND_OUT.slice(0, -1), { env: { TENANCY_WAVES: '50%' } });
