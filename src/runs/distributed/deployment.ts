@@ -25,7 +25,7 @@ export function readDistributed({ options }: Pick<Run, 'options'>): DistributedO
 }
 
 /** Those that the run is over, as long as they need something. */
-export function readTenantsOfRun(run: Pick<Run, 'id' | 'options'>): TenantFilter {
+export function readTenantsOfRun(run: Pick<Run, 'id' | 'command' | 'options'>): TenantFilter {
   const target = readDistributed(run)?.target ?? null;
   return { ...readFilter(run), ...(target === null ? {} : { notAt: target }) };
 }

@@ -6,6 +6,7 @@ import { remember } from '../../util/remember.js';
 import type { RunSignals } from '../execute-run.js';
 import type { Workspace } from '../workspace.js';
 import { digestDeployment, isOfWorkers, openQueue, readDistributed, requireDistribution } from './deployment.js';
+import { keepPools } from './keep-pools.js';
 import { type Participation, takePart } from './take-part.js';
 
 export interface WorkerOptions {
@@ -40,12 +41,14 @@ export async function serveRuns(workspace: Workspace, options: WorkerOptions): P
   const rest = (): void => resting.abort();
   if (options.signals.drain.aborted) rest();
   else options.signals.drain.addEventListener('abort', rest, { once: true });
+  const pools = keepPools(workspace, clusters, options.signals);
   const strangers = watchStrangers(workspace, deployment);
   let idleSinceMs: number | null = null;
 
   async function handle(hold: SlotHold): Promise<void> {
     const { runId, cluster } = hold.slot;
     idleSinceMs = null;
+    pools.noteBusy();
     const kept = await registry.findRun(runId);
     // It has ended since, or somebody goes on with it without workers.
     if (kept === null || !isOfWorkers(kept)) return;
@@ -80,6 +83,7 @@ export async function serveRuns(workspace: Workspace, options: WorkerOptions): P
       resting: resting.signal,
       handle,
       onIdle: () => {
+        pools.noteIdle();
         idleSinceMs ??= monotonicMs();
         if (options.untilIdle && monotonicMs() - idleSinceMs >= IDLE_MS) rest();
       },
@@ -87,6 +91,7 @@ export async function serveRuns(workspace: Workspace, options: WorkerOptions): P
   } finally {
     options.signals.drain.removeEventListener('abort', rest);
     strangers.close();
+    await pools.close();
     for (const runId of [...parts.keys()]) await leave(runId);
     await queue.close();
   }

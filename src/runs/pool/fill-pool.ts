@@ -16,15 +16,20 @@ import { readPool, type SpareVerdict } from './read-pool.js';
 export interface FillOptions extends PoolSelection {
   /** So many are to be ready. @default the size in the config */
   readonly count?: number | null;
+  /**
+   * Homes with migrations that there are none of here are left as they are: while a new version is rolled out, who fills again and again with the old one
+   * would take from the pool what those of the new one have just put into it. @default false, they are brought to what is here, or dropped
+   */
+  readonly leavesUnknown?: boolean;
   readonly signals: RunSignals;
 }
 
 /** Mends what is broken, brings up to date what is stale, and makes what is missing, in each pool of the config. */
 export async function fillPools(workspace: Workspace, options: FillOptions): Promise<readonly PoolFilling[]> {
-  return withPools(workspace, options, (pool) => fillPool(pool, options.count ?? pool.size, options.signals));
+  return withPools(workspace, options, (pool) => fillPool(pool, options.count ?? pool.size, options));
 }
 
-async function fillPool(pool: OpenPool, wanted: number, signals: RunSignals): Promise<PoolFilling> {
+async function fillPool(pool: OpenPool, wanted: number, { signals, leavesUnknown = false }: FillOptions): Promise<PoolFilling> {
   const { run, driver, cluster, concurrency } = pool;
   const { registry } = run;
   const { migrationsHash } = pool.preparable;
@@ -37,7 +42,8 @@ async function fillPool(pool: OpenPool, wanted: number, signals: RunSignals): Pr
   try {
     await dropLeftReferences(run, cluster, driver, signals.abort);
     const { verdicts, strays } = await readPool(registry, driver, { cluster, migrationsHash });
-    await inTurn(verdicts.map((verdict) => () => worker.mend(verdict)));
+    const mended = verdicts.filter(({ type, home }) => !leavesUnknown || type !== 'stale' || isKnown(home, pool));
+    await inTurn(mended.map((verdict) => () => worker.mend(verdict)));
     await inTurn(
       strays.map(
         ({ name, operation }) =>
@@ -54,6 +60,10 @@ async function fillPool(pool: OpenPool, wanted: number, signals: RunSignals): Pr
   } finally {
     heart.stop();
   }
+}
+
+function isKnown({ schemaVersion }: PreparedHome, { preparable }: OpenPool): boolean {
+  return schemaVersion === null || preparable.steps.some(({ name }) => name === schemaVersion);
 }
 
 /**
