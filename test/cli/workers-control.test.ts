@@ -32,6 +32,7 @@ describe.skipIf(node === null)('a run that was handed to workers', { timeout: 17
     const run = readJsonRun(await followed.result);
     expect([run.exitCode, run.finished.counts]).toEqual([130, expect.objectContaining({ applied: 0, 'up-to-date': 0, 'not-started': 8 })]);
     expect(run.finished.stopped).toMatchObject({ reason: 'cancelled', notStarted: 8 });
+    expect(run.of('run.draining')).toMatchObject([{ reason: 'cancelled', inFlight: 0, notStarted: 8 }]);
     const left = await scene.on(HAND_OUT);
     await left.hasSaid('TENANCY_WORKERS_MISSING');
     left.kill('SIGINT');
