@@ -159,10 +159,20 @@ describe.sequential.each(['postgres-schema', 'postgres-database'] as const)('21 
     task.meta.points = { tried, converged: tried };
   });
 
-  it('the databases of others, and ours, let nobody in or look', async () => {
+  it('the databases of others let nobody in, and ours shows no row, and lets nobody in either once it is closed', async () => {
     const url = fleet.urls.get('a_b') ?? '';
     if (driver === 'postgres-database') {
       await expect(withClient(withDatabase(url, fleet.nameOf('aXb')), async () => undefined)).rejects.toMatchObject({ code: '42501' });
+      // Ours, and any other on the server, let in whom PUBLIC does, as the docs say: to see names, and no rows.
+      const ours = withDatabase(url, new URL(database.url).pathname.slice(1));
+      await withClient(ours, async (client) => {
+        await expect(client.query('SELECT * FROM tenancy.tenants')).rejects.toMatchObject({ code: '42501' });
+        expect((await client.query(`SELECT FROM pg_class WHERE relname = 'tenants'`)).rowCount).toBe(1);
+      });
+      // Closed as they say, it lets nobody in, and the tool goes on.
+      await database.query(`REVOKE CONNECT, TEMPORARY ON DATABASE ${database.name} FROM PUBLIC`);
+      await expect(withClient(ours, async () => undefined)).rejects.toMatchObject({ code: '42501' });
+      expect((await fleet.tenancy.verify({ ids: ['a_b'] })).exitCode).toBe(0);
     } else {
       for (const sql of [
         'SELECT * FROM tenancy.tenants',
