@@ -121,6 +121,7 @@ export async function createBuiltInMigrator(
       return {
         status: 'none',
         reason: `${lacks === 1 ? 'a migration that it has is' : `${lacks} migrations that it has are`} not among the files as it was applied`,
+        next: 'bring the files back as they were applied, then verify again',
       };
     },
     check: (driver) => remember(checked, driver, () => checkScripts(local, driver, publicTo)),

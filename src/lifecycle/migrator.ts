@@ -118,7 +118,11 @@ export const noMigrator: RunMigrator = forEveryDriver({
   identity: 'no migrator',
   contents: [],
   findDrift: () => null,
-  planReference: () => ({ status: 'none', reason: 'the config has no migrations' }),
+  planReference: () => ({
+    status: 'none',
+    reason: 'the config has no migrations',
+    next: 'say where they are (`migrations.directory`), or `--skip-structure` leaves this note out',
+  }),
   planRecorded: () => ({ from: null, to: null, migrations: [] }),
   check: async () => undefined,
   describe: (applied) => ({ schemaVersion: applied.at(-1)?.name ?? null, migrationsHash: historyDigest(applied) }),

@@ -198,6 +198,20 @@ describe.concurrent('what verify sees of PostgreSQL', () => {
     await db.query(`DROP DATABASE tenancy_op_${acme?.id.split('').reverse().join('')}`);
   });
 
+  test('a template that the registry does not know, with what drops it', async (scope) => {
+    const scene = await createScene(scope, { driver: 'postgres-database' });
+    const { db } = scene;
+    await scene.ok(['tenant', 'provision', 'acme']);
+    const [registry] = await db.query<{ id: string }>('SELECT id FROM tenancy.registry');
+    const name = `${db.name}_template`;
+    await db.query(`CREATE DATABASE ${name}`);
+    await db.query(`COMMENT ON DATABASE ${name} IS 'tenancy:{"tenant":"*template","registry":"${registry?.id}","operation":"o"}'`);
+    const [found] = (await verify(scene, '--all')).of('tenant.finding').filter(({ code }) => code === 'prepared-unknown');
+    expect(found).toMatchObject({ name, repair: expect.stringContaining('`tenancy tenant verify --all --fix`') });
+    await verify(scene, '--all', '--fix');
+    expect(await db.query('SELECT FROM pg_database WHERE datname = $1', [name])).toEqual([]);
+  });
+
   test('an orphan is never dropped that has something in it', async (scope) => {
     const scene = await createScene(scope);
     await scene.ok(['tenant', 'provision', 'acme']);

@@ -16,7 +16,8 @@ export function checkStructure(scope: TenantScope, home: HomeInspection, referen
 function checkAgainst(scope: TenantScope, home: HomeInspection, reference: Reference): readonly NewFinding[] {
   const { tenant } = scope;
   if (reference.status === 'none') {
-    return [{ code: 'structure-unchecked', message: `${tenant.id}: its structure is not checked: ${reference.reason}`, repair: null }];
+    const { reason, next } = reference;
+    return [{ code: 'structure-unchecked', message: `${tenant.id}: its structure is not checked: ${reason}`, repair: next }];
   }
   const differences = compareStructure(home, reference.structure, { isOpen: mayBeAddedTo(scope) });
   const repair = `write what is meant into a migration, for all tenants; undo by hand in ${tenant.name} what isn't`;

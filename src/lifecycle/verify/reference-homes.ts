@@ -13,12 +13,15 @@ import { indexStructure, type ReferenceStructure } from './compare-structure.js'
 /** Begins the name under which the registry knows one; on the server it has a working name, as a template that is being made. */
 const PREFIX = 'tenancy_ref_';
 
+const MEND =
+  'these migrations have to run on an empty home, as they do on that of a new tenant: mend what fails, or `--skip-structure` leaves this note out';
+
 /** After an interrupt somebody waits for the end. */
 const CLEAN_UP_MS = 10_000;
 
 export type Reference =
   | { readonly status: 'made'; readonly structure: ReferenceStructure }
-  | { readonly status: 'none'; readonly reason: string };
+  | { readonly status: 'none'; readonly reason: string; readonly next: string };
 
 /** Freshly migrated homes to compare tenants with: one for each history that a tenant has, looked at once and then dropped. */
 export interface ReferenceHomes {
@@ -86,7 +89,7 @@ export function createReferenceHomes(run: RunContext, signal: AbortSignal): Refe
           made.delete(key);
           throw error;
         }
-        return { status: 'none', reason: error instanceof Error ? error.message : String(error) };
+        return { status: 'none', reason: error instanceof Error ? error.message : String(error), next: MEND };
       });
       made.set(key, making);
       return making;

@@ -42,7 +42,7 @@ export async function findPrepared(scope: StrayScope): Promise<void> {
     await book.add(place(name), {
       code: 'prepared-unknown',
       message: `${name} on cluster ${cluster} was made ahead, and the registry doesn't know it`,
-      repair: marker.tenant === NOBODY.spare ? REPAIR : null,
+      repair: marker.tenant === NOBODY.spare ? REPAIR : '`tenancy tenant verify --all --fix` drops it; a new one is made when it is needed',
       fix: async () => {
         const isKnown = (await run.registry.listPreparedHomes({ cluster })).some(({ id }) => id === marker.operation);
         if (isKnown) throw new Error('it is known meanwhile');
