@@ -1,5 +1,5 @@
 /**
- * What `tenant verify` can find. `home-…`: the schema or database itself. `orphan-home`, `draft-left`, `prepared-…`, `home-lookalike`: of no tenant.
+ * What `tenant verify` can find. `home-…`: the schema or database itself. `orphan-home`, `orphan-login`, `draft-left`, `prepared-…`, `home-lookalike`: of no tenant.
  */
 export const FINDING_CODES = [
   'home-missing',
@@ -28,6 +28,7 @@ export const FINDING_CODES = [
   'lease-left',
   'error-stale',
   'orphan-home',
+  'orphan-login',
   'draft-left',
   'prepared-missing',
   'prepared-unknown',
@@ -74,6 +75,7 @@ const SEVERITY_OF: Readonly<Record<FindingCode, FindingSeverity>> = {
   'lease-left': 'note',
   'error-stale': 'note',
   'orphan-home': 'drift',
+  'orphan-login': 'drift',
   'draft-left': 'drift',
   'prepared-missing': 'drift',
   'prepared-unknown': 'drift',

@@ -8,7 +8,7 @@ import type { BegunHome, ListedHome, Marker, Presence, TenantTarget } from './ta
 export type { BackupCheck, BackupDriver, BackupFormat, BackupSource, BackupTools, BackupWork } from './backup-driver.js';
 export type { ClusterEngine, ClusterFacts, ConnectionFacts, ErrorClass, OpenClusterOptions } from './cluster-engine.js';
 export type { HomeInspection, HomeRight, Mendable, StructureItem } from './home-inspection.js';
-export type { LoginCredential, LoginDriver } from './login-driver.js';
+export type { LoginCredential, LoginDriver, MarkedLogins } from './login-driver.js';
 export type { ApplyOptions, MirroredMigration, SessionOptions, TenantSession } from './session.js';
 export type { BegunHome, ListedHome, Marker, Presence, TenantTarget } from './target.js';
 

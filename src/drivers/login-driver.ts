@@ -1,4 +1,4 @@
-import type { TenantTarget } from './target.js';
+import type { Marker, TenantTarget } from './target.js';
 
 /**
  * Logins of one tenant, each with rights on its home only; the home and all in it stay the tool's. Their names are `loginNames` of the
@@ -26,10 +26,25 @@ export interface LoginDriver {
   unlock(target: TenantTarget, names: readonly string[], signal: AbortSignal): Promise<void>;
   /** Those that there are. Reads only. */
   list(target: TenantTarget): Promise<readonly { readonly name: string; readonly isLocked: boolean }[]>;
+  /**
+   * Those of every tenant of this registry that there are, whether it is known still or not. A ledger tells of those of a home that is gone by `listBegun`
+   * instead. Reads only.
+   */
+  listMarked(registry: string): Promise<readonly MarkedLogins[]>;
   /** Removes all of them, and every right that they have; the home may be gone already. */
   drop(target: TenantTarget, signal: AbortSignal): Promise<readonly string[]>;
   /** What the application connects by. Carries the password. */
   connectionUrl(target: TenantTarget, login: LoginCredential): string;
+}
+
+/** Of one life of a tenant. */
+export interface MarkedLogins {
+  readonly names: readonly string[];
+  /** Null where they don't tell it. */
+  readonly home: string | null;
+  readonly marker: Marker;
+  /** There is nothing that they have rights on, and, as far as we may see, nobody who is logged in as one of them. */
+  readonly isUnused: boolean;
 }
 
 export interface LoginCredential {

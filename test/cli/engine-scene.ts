@@ -29,6 +29,10 @@ export interface EngineScene {
   setChecksum(home: string, migration: string, checksum: string): Promise<void>;
   /** What a person types into the engine's shell. */
   type(home: string, command: string): Promise<void>;
+  /** Connects by a tenant's own URL. */
+  logIn(url: string): Promise<void>;
+  /** How many logins of tenants there are on the server, of this scene. */
+  countLogins(): Promise<number>;
   /** Names of the tenants' homes that are there. */
   listHomes(): Promise<readonly string[]>;
   /** A place for another registry on the same server; its URL. */
@@ -64,6 +68,13 @@ export async function createPostgresScene(version?: PostgresVersion): Promise<En
     setChecksum: async (home, migration, checksum) =>
       void (await inHome(home, `UPDATE _tenancy._tenancy_migrations SET checksum = '${checksum}' WHERE name = '${migration}'`)),
     type: async (_home, command) => void (await database.query(command)),
+    logIn: async (url) => void (await query(url, 'SELECT 1')),
+    countLogins: async () => {
+      const [row] = await database.query<{ n: number }>(
+        `SELECT count(*)::int AS n FROM pg_roles r, tenancy.registry g WHERE rolname ~ '^t_[0-9a-f]{24}_' AND shobj_description(r.oid, 'pg_authid') LIKE '%' || g.id || '%'`,
+      );
+      return row?.n ?? 0;
+    },
     listHomes: async () => {
       const listed = 'SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1) ORDER BY 1';
       return (await database.query<{ name: string }>(listed, [prefix])).map(({ name }) => name);
@@ -99,6 +110,11 @@ export async function createMysqlScene(): Promise<EngineScene> {
     setChecksum: async (home, migration, checksum) =>
       void (await inHome(home, `UPDATE _tenancy_migrations SET checksum = '${checksum}' WHERE name = '${migration}'`)),
     type: async (_home, command) => void (await database.query(command)),
+    logIn: async (url) => void (await queryMysql(url, 'SELECT 1')),
+    countLogins: async () => {
+      const listed = `SELECT count(*) AS n FROM _tenancy.accounts a JOIN mysql.user u ON BINARY u.User = BINARY a.user WHERE left(a.home, ?) = ?`;
+      return Number((await database.query<{ n: number }>(listed, [prefix.length, prefix]))[0]?.n ?? 0);
+    },
     listHomes: async () => {
       const listed = 'SELECT schema_name AS name FROM information_schema.schemata WHERE left(schema_name, ?) = ? ORDER BY 1';
       return (await database.query<{ name: string }>(listed, [prefix.length, prefix])).map(({ name }) => name);
@@ -152,6 +168,18 @@ export async function createMongoScene(): Promise<EngineScene> {
       const parse = (text = ''): Record<string, unknown> =>
         JSON.parse(text.replace(/([{,])([$_]\w+):/g, '$1"$2":')) as Record<string, unknown>;
       await client.db(home).collection('_tenancy').updateOne(parse(filter), parse(update));
+    },
+    logIn: async (url) => {
+      const own = new MongoClient(url, { appName: 'rig' });
+      await own
+        .db()
+        .collection('accounts')
+        .findOne()
+        .finally(() => own.close());
+    },
+    countLogins: async () => {
+      const { users } = await client.db('admin').command({ usersInfo: { forAllDBs: true } });
+      return (users as { db: string }[]).filter(({ db }) => db.startsWith(prefix)).length;
     },
     listHomes: async () => {
       const { databases } = await client.db('admin').admin().listDatabases({ nameOnly: true });

@@ -12,13 +12,14 @@ interface VerifyProject extends TestProject {
   verify(...args: readonly string[]): Promise<JsonRun>;
 }
 
-async function openProject(scene: EngineScene): Promise<VerifyProject> {
+async function openProject(scene: EngineScene, configExtra = ''): Promise<VerifyProject> {
   const project = await createProject({
     databaseUrl: scene.clusterUrl,
     registryUrl: scene.registryUrl,
     namePrefix: scene.prefix,
     driver: scene.driver,
     migrations: scene.migrations.first,
+    configExtra,
   });
   onTestFinished(async () => {
     await project.remove();
@@ -96,6 +97,46 @@ function describeVerify(createScene: () => Promise<EngineScene>): void {
   });
 }
 
+/** `told`: what is told of the logins of a tenant that is gone from the registry and from the server, where that isn't `orphan-login`. */
+function describeLogins(createScene: () => Promise<EngineScene>, told = 'orphan-login'): void {
+  test('finds the logins of a tenant that the registry has forgotten, and drops them where nothing is left for them', {
+    timeout: 120_000,
+  }, async () => {
+    const scene = await createScene();
+    const project = await openProject(scene, `isolation: 'role', secrets: { directory: './secrets' },`);
+    expect((await project.json(['tenant', 'provision', 'known', 'gone', 'forgotten'])).exitCode).toBe(0);
+    expect(listFindings(await project.verify('--all'))).toEqual([]);
+    const urls = new Map<string, string>();
+    for (const id of ['known', 'gone', 'forgotten'])
+      urls.set(id, (await project.run(['tenant', 'show', id, '--reveal-url'])).stdout.trim());
+    const canLogIn = (id: string): Promise<boolean> =>
+      scene.logIn(urls.get(id) ?? '').then(
+        () => true,
+        () => false,
+      );
+    expect(await Promise.all(['known', 'gone', 'forgotten'].map(canLogIn))).toEqual([true, true, true]);
+
+    await scene.dropHome(`${scene.prefix}gone`);
+    for (const id of ['gone', 'forgotten']) await scene.forget(id);
+    const found = await project.verify('--all');
+    const codesOf = (run: JsonRun): string[] =>
+      run
+        .of('tenant.finding')
+        .map(({ code, status }) => `${code} ${status}`)
+        .sort();
+    expect([found.exitCode, codesOf(found)]).toEqual([3, ['orphan-home found', 'orphan-login found', `${told} found`].sort()]);
+    for (const { repair } of found.of('tenant.finding')) expect(repair).not.toBeNull();
+
+    const fixed = await project.verify('--all', '--fix');
+    expect([fixed.exitCode, codesOf(fixed)]).toEqual([3, ['orphan-home found', 'orphan-login found', `${told} fixed`].sort()]);
+    // A home that stands, forgotten or not, is used by somebody.
+    expect([await canLogIn('known'), await canLogIn('forgotten')]).toEqual([true, true]);
+    const again = await project.verify('--all');
+    expect(codesOf(again)).toEqual(['orphan-home found', 'orphan-login found']);
+    expect(await scene.countLogins()).toBe(2);
+  });
+}
+
 /** On the tenant `a_b`, beside `axb`; and a login that is called as another tenant's would be. */
 const STRANGER = `t_${'0123456789abcdef'.repeat(2).slice(0, 24)}_a`;
 
@@ -147,6 +188,16 @@ describeOn('mariadb', () => {
   });
 });
 
-describe('postgres', () => describeVerify(createPostgresScene));
-describeOn('mariadb', () => describeVerify(createMysqlScene));
-describeOn('mongodb', () => describeVerify(createMongoScene));
+describe('postgres', () => {
+  describeVerify(createPostgresScene);
+  describeLogins(createPostgresScene);
+});
+describeOn('mariadb', () => {
+  describeVerify(createMysqlScene);
+  // The ledger's row of the home tells of them, and they go with it.
+  describeLogins(createMysqlScene, 'draft-left');
+});
+describeOn('mongodb', () => {
+  describeVerify(createMongoScene);
+  describeLogins(createMongoScene);
+});

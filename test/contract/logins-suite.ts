@@ -93,6 +93,26 @@ export function describeLogins(title: string, open: () => Promise<LoginsUnderTes
       await logins.check(home, login, never);
     });
 
+    it('are listed with whose they are, and as used while their home stands', async () => {
+      const [home, other] = [await create('marked'), await create('stranger')];
+      const login = await ensure(home);
+      await ensure(home, 1);
+      await ensure(other);
+      const { registry } = home.marker;
+      const listed = (await logins.listMarked(registry)).find(({ marker }) => marker.operation === home.marker.operation);
+      expect(listed).toMatchObject({ marker: home.marker, isUnused: false });
+      expect(listed?.names).toEqual(expect.arrayContaining([login.name]));
+      expect(await logins.listMarked('another')).toEqual([]);
+      await driver.drop(home, never);
+      const after = (await logins.listMarked(registry)).find(({ marker }) => marker.operation === home.marker.operation);
+      // Where they outlive the home, nothing is left for them.
+      if (after !== undefined) expect(after.isUnused).toBe(true);
+      await logins.drop(home, never);
+      const left = await logins.listMarked(registry);
+      expect(left.map(({ marker }) => marker.operation)).toEqual(expect.not.arrayContaining([home.marker.operation]));
+      expect(left.some(({ marker }) => marker.operation === other.marker.operation)).toBe(true);
+    });
+
     it('keep out of the homes of others, whose names are alike too', async () => {
       const homes = await Promise.all(['a_b', 'aXb', 'a_bc'].map((suffix) => create(suffix.toLowerCase())));
       for (const home of homes) await under.put(home, 'things', home.name);

@@ -1,7 +1,7 @@
 import type { Document } from 'mongodb';
 import { TenancyError } from '../../errors.js';
 import { withMongodbLogin } from '../../util/mongodb-url.js';
-import type { LoginDriver, TenantTarget } from '../driver.js';
+import type { LoginDriver, MarkedLogins, TenantTarget } from '../driver.js';
 import { loginNames } from '../login-names.js';
 import { bareMarker, describeOwner, isSameMarker, toMarker } from '../marker.js';
 import { codeOf } from './classify.js';
@@ -76,6 +76,7 @@ export function createLoginDriver(context: EngineContext): LoginDriver {
       settleRetryable(context, never, async () =>
         (await ourUsers(target)).map(({ user, roles }) => ({ name: user, isLocked: roles.length === 0 })),
       ),
+    listMarked: (registry) => settleRetryable(context, never, () => listMarkedUsers(context, registry)),
     drop: (target, signal) =>
       settleRetryable(context, signal, async () => {
         const found = await ourUsers(target);
@@ -85,6 +86,26 @@ export function createLoginDriver(context: EngineContext): LoginDriver {
       }),
     connectionUrl: (target, login) => withMongodbLogin(context.url, target.name, login),
   };
+}
+
+/** A user needs no database to be defined in one that isn't there: it has nothing then. */
+async function listMarkedUsers({ client }: EngineContext, registry: string): Promise<readonly MarkedLogins[]> {
+  const admin = client.db('admin');
+  const answer = await unlessForbidden(
+    admin.command({ usersInfo: { forAllDBs: true }, filter: { [`customData.${MARKER}.registry`]: registry } }),
+  );
+  const users = (answer?.['users'] ?? []) as readonly (Pick<DatabaseUser, 'user' | 'customData'> & { readonly db: string })[];
+  if (users.length === 0) return [];
+  const { databases } = await admin.command({ listDatabases: 1, nameOnly: true });
+  const standing = new Set((databases as readonly { readonly name: string }[]).map(({ name }) => name));
+  const found = new Map<string, MarkedLogins>();
+  for (const { user, db, customData } of users) {
+    const marker = toMarker((customData as Document | undefined)?.[MARKER]);
+    if (marker === null || !loginNames(marker).logins.includes(user)) continue;
+    const names = found.get(marker.operation)?.names ?? [];
+    found.set(marker.operation, { names: [...names, user].sort(), home: db, marker: bareMarker(marker), isUnused: !standing.has(db) });
+  }
+  return [...found.values()];
 }
 
 function isOurs({ customData }: Pick<DatabaseUser, 'customData'>, { marker }: TenantTarget): boolean {

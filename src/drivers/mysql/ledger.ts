@@ -1,5 +1,6 @@
 import { TenancyError } from '../../errors.js';
-import type { BegunHome, Marker, TenantTarget } from '../driver.js';
+import type { BegunHome, MarkedLogins, Marker, TenantTarget } from '../driver.js';
+import { loginNames } from '../login-names.js';
 import { isSameMarker } from '../marker.js';
 import { numberOf } from './classify.js';
 import type { ServerConnection } from './connection.js';
@@ -92,7 +93,7 @@ export async function readLedger(connection: ServerConnection, key: string): Pro
   }
 }
 
-/** Rows of homes that were begun, or half dropped, or that are gone without a word. */
+/** Rows of homes that were begun, or half dropped, or that are gone without a word. One that is retained is whole: nothing was left half done with it. */
 export async function listBegun(connection: ServerConnection, registry: string): Promise<readonly BegunHome[]> {
   try {
     const rows = await readRows<{ name: string; tenant: string; operation: string }>(
@@ -144,6 +145,28 @@ export async function readAccounts(connection: ServerConnection, key: string): P
   } catch (error) {
     if (!ABSENT.has(numberOf(error))) throw error;
     return [];
+  }
+}
+
+/** Accounts of homes that stand, in use by that alone. Those of a home that is gone go with its row, see `listBegun`. */
+export async function listMarkedAccounts(connection: ServerConnection, registry: string): Promise<readonly MarkedLogins[]> {
+  const sql =
+    `SELECT h.name AS home, h.tenant, h.registry, h.operation, a.user FROM ${LEDGER}.accounts a JOIN ${LEDGER}.homes h ON h.name = a.home ` +
+    `JOIN mysql.user u ON BINARY u.User = BINARY a.user AND BINARY u.Host = BINARY a.host ` +
+    `JOIN information_schema.SCHEMATA s ON BINARY s.SCHEMA_NAME = BINARY h.name WHERE h.registry = ? ORDER BY 1, 5`;
+  try {
+    const found = new Map<string, MarkedLogins>();
+    for (const { home, user, ...marker } of await readRows<Marker & { home: string; user: string }>(connection, sql, [registry])) {
+      // One of an earlier life on that name is a stranger there, and told as one.
+      if (!loginNames(marker).logins.includes(user)) continue;
+      const names = found.get(home)?.names ?? [];
+      found.set(home, { names: [...names, user], home, marker, isUnused: false });
+    }
+    return [...found.values()];
+  } catch (error) {
+    const number = numberOf(error);
+    if (ABSENT.has(number) || FORBIDDEN.has(number)) return [];
+    throw error;
   }
 }
 

@@ -7,7 +7,7 @@ import type { ServerConnection } from './connection.js';
 import { type EngineContext, readRow, readRows, withConnection } from './engine-context.js';
 import { withHomeLock } from './home-lock.js';
 import { presenceOf, readHome } from './home-state.js';
-import { ensureLedger, forgetAccount, readAccounts, recordAccount } from './ledger.js';
+import { ensureLedger, forgetAccount, listMarkedAccounts, readAccounts, recordAccount } from './ledger.js';
 import { checkLogin } from './login-check.js';
 import { identifiedBy } from './password-hash.js';
 import { quoteAccount, quoteText } from './quote.js';
@@ -72,6 +72,7 @@ export function createLoginDriver(context: EngineContext): LoginDriver {
       }),
     list: (target) =>
       withConnection(context, undefined, async (connection) => ourLogins(connection, target, (await readHome(connection, target)).key)),
+    listMarked: (registry) => withConnection(context, undefined, (connection) => listMarkedAccounts(connection, registry)),
     drop: (target, signal) =>
       underLock(target, signal, async (connection, key) => {
         const names = (await ourLogins(connection, target, key)).map(({ name }) => name);

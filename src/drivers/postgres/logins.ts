@@ -8,6 +8,7 @@ import { checkLogin } from './login-check.js';
 import { formatGrants } from './login-grants.js';
 import { assertHome, type LoginHome, refuseOtherHome } from './login-home.js';
 import { endSessions, readRoles, refuseStrangers, type TenantRole } from './login-roles.js';
+import { listMarkedLogins } from './marked-logins.js';
 import { markerPrefix } from './marker.js';
 import { quoteName, quotePath, quoteText } from './quote.js';
 import { scramVerifier } from './scram.js';
@@ -95,6 +96,7 @@ export function createLoginDriver(context: EngineContext, homeOf: (target: Tenan
         await sendTransaction(client, [assertHome(target, home), ...(await formatGrants(client, target, home)), ...unlocks].join('; '));
       }),
     list: (target) => withClient(context, null, undefined, (client) => ourLogins(client, target)),
+    listMarked: (registry) => withClient(context, null, undefined, (client) => listMarkedLogins(client, registry)),
     drop: (target, signal) => dropRoles(context, target, homeOf(target), signal),
     connectionUrl,
   };

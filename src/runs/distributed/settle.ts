@@ -17,11 +17,11 @@ export const QUIET_MS = 3_000;
  */
 export async function settleRun(
   registry: Registry,
-  { id: runId, selected, options }: Run,
+  { id: runId, command, selected, options }: Run,
   cause: Pick<DrainCause, 'reason' | 'detail'> | null,
 ): Promise<void> {
   const distribution = requireDistribution(registry);
-  const filter = readTenantsOfRun({ id: runId, options });
+  const filter = readTenantsOfRun({ id: runId, command, options });
   if (cause) {
     if ((await distribution.listInFlight(runId)).length > 0) return;
     await recordNotStarted(registry, runId, filter);

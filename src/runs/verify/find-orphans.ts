@@ -32,7 +32,8 @@ export async function findOrphans(scope: StrayScope): Promise<void> {
   }
 }
 
-async function findTenants({ run: { registry } }: StrayScope, ids: readonly string[]): Promise<ReadonlyMap<string, Tenant>> {
+/** Those of these ids that there are, by id. */
+export async function findTenants({ run: { registry } }: StrayScope, ids: readonly string[]): Promise<ReadonlyMap<string, Tenant>> {
   if (ids.length === 0) return new Map();
   const found = await registry.listTenants({ ids: [...new Set(ids)] }, { after: null, limit: ids.length });
   return new Map(found.map((tenant) => [tenant.id, tenant]));
@@ -82,7 +83,7 @@ async function tellOrphan(
   );
 }
 
-function describeOwner(owner: Tenant | null): string {
+export function describeOwner(owner: Tenant | null): string {
   if (owner === null) return 'which the registry does not know';
   return owner.status === 'deprovisioned' ? 'which is deprovisioned' : `which lives in ${owner.name} on ${owner.cluster}`;
 }

@@ -6,6 +6,7 @@ import { FindingBook, type FixMode } from '../../lifecycle/verify/finding-book.j
 import { dropLeftReferences } from '../../lifecycle/verify/reference-homes.js';
 import { redact } from '../../util/redact.js';
 import { findDrafts } from './find-drafts.js';
+import { findOrphanLogins } from './find-logins.js';
 import { findOrphans } from './find-orphans.js';
 import { findPrepared } from './find-prepared.js';
 
@@ -36,10 +37,14 @@ export async function findStrays(
   for (const cluster of clusters) {
     try {
       const engine = await run.clusters.engine(cluster, 'verify');
-      for (const driver of openDrivers(engine)) {
+      const drivers = openDrivers(engine);
+      for (const driver of drivers) {
         signal.throwIfAborted();
         await lookThrough({ run, cluster, driver, book, registryDatabase, signal });
       }
+      // Last: with a home that was taken away above its logins have gone.
+      const [any] = drivers;
+      if (any !== undefined) await findOrphanLogins({ run, cluster, driver: any, book, registryDatabase, signal });
     } catch (error) {
       signal.throwIfAborted();
       // The others, and the tenants, are looked at all the same.
