@@ -128,7 +128,10 @@ async function useAction(ci: Ci, directory: string, step: Step, fill: (text: str
   const [action = ''] = step.uses?.split('@') ?? [];
   if (action === 'actions/checkout' || action === 'actions/setup-node') return;
   if (action === 'actions/upload-artifact') {
-    await keep(directory, [given('path')], path.join(ci.store, given('name')));
+    const kept = path.join(ci.store, given('name'));
+    // Version 4 refuses a name that the run has already, and a job that is re-run is in the same run.
+    if (existsSync(kept) && step.with?.['overwrite'] !== true) throw new Error(`there is an artifact ${given('name')} already`);
+    await keep(directory, [given('path')], kept);
   } else if (action === 'actions/download-artifact' && step.with?.['merge-multiple'] === true) {
     const wanted = toPattern(given('pattern'));
     for (const name of await readdir(ci.store)) {
