@@ -97,7 +97,11 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
     unmarkCommand: (name) => `COMMENT ON DATABASE ${quoteName(name)} IS NULL`,
     list: async (page) => {
       const databases = await withClient(context, null, undefined, (client) => listDatabases(client, page));
-      return databases.map(({ name, marker }) => ({ name, marker: marker && bareMarker(marker), isSetAside: name.startsWith(DROPPED) }));
+      return databases.map(({ name, marker }) => ({
+        name,
+        marker: marker && bareMarker(marker),
+        ...(name.startsWith(DROPPED) ? { isSetAside: true } : {}),
+      }));
     },
     inspect: (target, what, signal) => inspectHome(context, target, inspectedAs(target), what, signal),
     mend: (target, what, limits) => mendHome(context, inspectedAs(target), what, limits),

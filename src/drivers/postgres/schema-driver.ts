@@ -68,7 +68,11 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
     unmarkCommand: (name) => `COMMENT ON SCHEMA ${quoteName(name)} IS NULL`,
     list: async (page) => {
       const schemas = await withClient(context, null, undefined, (client) => listSchemas(client, page, context.extensionsSchema));
-      return schemas.map(({ name, marker }) => ({ name, marker: marker && bareMarker(marker), isSetAside: name.startsWith(RETAINED) }));
+      return schemas.map(({ name, marker }) => ({
+        name,
+        marker: marker && bareMarker(marker),
+        ...(name.startsWith(RETAINED) ? { isSetAside: true } : {}),
+      }));
     },
     findAt: (targets, digest) => withClient(context, null, undefined, (client) => findSchemasAt(client, targets, digest)),
     inspect: (target, what, signal) => inspectHome(context, target, inspectedAs(target), what, signal),
