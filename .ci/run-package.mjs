@@ -37,11 +37,11 @@ try {
   write('migrations/0002_projects.sql', 'CREATE TABLE projects (id bigint PRIMARY KEY);\n');
   step('migrates all', () => tenancy('tenant', 'migrate', '--all'));
   step('migrates nothing when there is nothing to do', () => tenancy('tenant', 'migrate', '--all'));
+  write('migrations/0003_broken.sql', 'CREATE TABLE broken (;\n');
   // pg-boss is an optional peer, which nobody has installed here.
   const [major] = run(node, ['-p', 'process.versions.node']).stdout.split('.').map(Number);
   const advice = major >= 24 ? /npm i -D pg-boss/ : /pg-boss needs Node\.js 22\.12/;
   step('says what workers need', () => assert.match(tenancyExits(2, 'tenant', 'migrate', '--all', '--executor', 'pg-boss').output, advice));
-  write('migrations/0003_broken.sql', 'CREATE TABLE broken (;\n');
   step('names a broken migration, and exits 1', () => assert.match(tenancyExits(1, 'tenant', 'migrate', '--all').output, /0003_broken/));
   rmSync(path.join(project, 'migrations/0003_broken.sql'));
   step('refuses to deprovision without a confirmation', () => tenancyExits(4, 'tenant', 'deprovision', 'acme', '--skip-backup'));

@@ -5,7 +5,7 @@ import { findBinaries } from './find-binaries.js';
 import { exists, type FoundServer, findServer, layOut, prepareFolder } from './layout.js';
 import { type LockSession, openSession, serverUrl, tryJoin } from './lock-session.js';
 import { now, pause, platform } from './machine.js';
-import { findPostmaster, type PostmasterFile, readLogTail, requestStop, waitUntilStopped } from './postmaster.js';
+import { findPostmaster, isStillReady, type PostmasterFile, readLogTail, requestStop, waitUntilStopped } from './postmaster.js';
 import { findStarter, tryStartLock } from './start-lock.js';
 import { startServer } from './start-server.js';
 
@@ -86,7 +86,8 @@ export async function joinServer(options: AcquireOptions): Promise<JoinedServer>
       const opened = await openSession(found, file.port);
       if (opened.isOpen) {
         const { client, session } = opened;
-        if (await tryJoin(client)) return { found, file, wasStarted, client, session };
+        // The lock of who is stopping it ends with their session, which the server may end a moment before ours.
+        if ((await tryJoin(client)) && (await isStillReady(found.data, file.pid))) return { found, file, wasStarted, client, session };
         await session.end();
       } else {
         obstacle = opened.reason;

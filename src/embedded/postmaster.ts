@@ -89,6 +89,12 @@ export async function findPostmaster(data: string): Promise<PostmasterFile | und
   return file !== undefined && (await mayHaveOpen(file.pid, data)) ? file : undefined;
 }
 
+/** Whether it is that server still, and takes connections: it says that it is stopping before it ends the first of them. */
+export async function isStillReady(data: string, pid: number): Promise<boolean> {
+  const file = await readPostmasterFile(data);
+  return file?.state === 'ready' && file.pid === pid;
+}
+
 /**
  * Takes away what a killed server left behind. PostgreSQL does so itself, but takes a zombie, or any process of our own
  * that has got the old number, for the server and then won't start. Only the holder of the start lock may call this.
