@@ -83,7 +83,7 @@ function describeVerify(createScene: () => Promise<EngineScene>): void {
     expect([clean.exitCode, listFindings(clean)]).toEqual([0, []]);
   });
 
-  test('finds a home that is retained and that the registry has forgotten, and leaves it', { timeout: 60_000 }, async () => {
+  test('finds a home that is retained and that the registry has forgotten, and leaves it', { timeout: 120_000 }, async () => {
     const scene = await createScene();
     const project = await openProject(scene);
     expect((await project.json(['tenant', 'provision', 'kept'])).exitCode).toBe(0);
@@ -142,7 +142,7 @@ const STRANGER = `t_${'0123456789abcdef'.repeat(2).slice(0, 24)}_a`;
 
 describeOn('mariadb', () => {
   test('takes nothing away, of a drop that was begun, that the registry does not know and that has something in it', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const scene = await createMysqlScene();
     const project = await openProject(scene);
@@ -155,7 +155,7 @@ describeOn('mariadb', () => {
   });
 
   test('finds grants whose pattern covers another tenant, and what the ledger has kept of operations that are over', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const scene = await createMysqlScene();
     const project = await openProject(scene);
