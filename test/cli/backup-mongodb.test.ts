@@ -2,29 +2,20 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { MongoClient } from 'mongodb';
 import { expect, onTestFinished, test } from 'vitest';
-import { createProject } from '../rig/project.js';
 import { describeOn } from '../rig/require.js';
-import { createMongoScene } from './engine-scene.js';
+import { createMongoScene, openSceneProject } from './engine-scene.js';
 import { readJsonRun } from './scene.js';
 
 describeOn('mongodb', () => {
   test('a time series, which mongodump alone can dump, is said before anything is touched', { timeout: 120_000 }, async () => {
     const scene = await createMongoScene();
-    const project = await createProject({
-      databaseUrl: scene.clusterUrl,
-      registryUrl: scene.registryUrl,
-      namePrefix: scene.prefix,
-      driver: scene.driver,
-      migrations: scene.migrations.first,
-      configExtra: `backups: { directory: './backups' }, hooks: { beforeBackup: async ({ root }) => {
+    const project = await openSceneProject(
+      scene,
+      `backups: { directory: './backups' }, hooks: { beforeBackup: async ({ root }) => {
         (await import('node:fs')).appendFileSync(root + '/asked', 'x'); } },`,
-    });
+    );
     const client = new MongoClient(scene.clusterUrl, { appName: 'rig' });
-    onTestFinished(async () => {
-      await client.close();
-      await project.remove();
-      await scene.drop();
-    });
+    onTestFinished(() => client.close());
     // Neither tool is on it, whatever there is on this machine.
     const node = path.join(project.directory, 'bin');
     const json = async (...args: string[]) => readJsonRun(await project.run(['--json', ...args], { env: { PATH: node } }));

@@ -1,27 +1,15 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { queryMysql } from '../rig/mysql.js';
-import { createProject } from '../rig/project.js';
 import { describeOn } from '../rig/require.js';
-import { createMysqlScene } from './engine-scene.js';
+import { createMysqlScene, openSceneProject } from './engine-scene.js';
 import { readJsonRun } from './scene.js';
 
 describeOn('mariadb', () => {
   test('a tool that is older than the server is refused, whatever else there is', { timeout: 120_000 }, async () => {
     const scene = await createMysqlScene();
-    const project = await createProject({
-      databaseUrl: scene.clusterUrl,
-      registryUrl: scene.registryUrl,
-      namePrefix: scene.prefix,
-      driver: scene.driver,
-      migrations: scene.migrations.first,
-      configExtra: `backups: { directory: './backups' },`,
-    });
-    onTestFinished(async () => {
-      await project.remove();
-      await scene.drop();
-    });
+    const project = await openSceneProject(scene, `backups: { directory: './backups' },`);
     expect(readJsonRun(await project.run(['--json', 'tenant', 'provision', 'acme'])).exitCode).toBe(0);
     const [row] = await queryMysql<{ v: string }>(scene.clusterUrl, 'SELECT VERSION() AS v');
     const [major = 0, minor = 0] = (row?.v ?? '').split('.').map(Number);

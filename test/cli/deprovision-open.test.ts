@@ -1,7 +1,7 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { createProject, type TestProject } from '../rig/project.js';
+import { describe, expect, test } from 'vitest';
+import type { TestProject } from '../rig/project.js';
 import { describeOn } from '../rig/require.js';
-import { createMongoScene, createMysqlScene, type EngineScene } from './engine-scene.js';
+import { createMongoScene, createMysqlScene, openSceneProject } from './engine-scene.js';
 import { createScene, type JsonRun, readJsonRun } from './scene.js';
 
 const configExtra = `hooks: { backup: (ctx) => { if (process.env.BROKEN) throw new Error('the disk is full'); ctx.log('backed up'); } },
@@ -39,22 +39,6 @@ async function sees(project: TestProject): Promise<JsonRun> {
   return removed;
 }
 
-async function openProject(scene: EngineScene): Promise<TestProject> {
-  const project = await createProject({
-    databaseUrl: scene.clusterUrl,
-    registryUrl: scene.registryUrl,
-    namePrefix: scene.prefix,
-    driver: scene.driver,
-    migrations: scene.migrations.first,
-    configExtra,
-  });
-  onTestFinished(async () => {
-    await project.remove();
-    await scene.drop();
-  });
-  return project;
-}
-
 describe('deprovision of a tenant that shares the login of the application', { timeout: 120_000 }, () => {
   test('says that its schema stays open until the drop, and that to retain it would close it', async (scope) => {
     const scene = await createScene(scope, { configExtra });
@@ -66,14 +50,14 @@ describe('deprovision of a tenant that shares the login of the application', { t
 
 describeOn('mariadb', () => {
   test('deprovision says of a database of MySQL that nobody has rights on it alone', { timeout: 120_000 }, async () => {
-    const [warning] = (await sees(await openProject(await createMysqlScene()))).of('run.warned');
+    const [warning] = (await sees(await openSceneProject(await createMysqlScene(), configExtra))).of('run.warned');
     expect(warning?.message).toContain('nobody has rights on this database alone');
   });
 });
 
 describeOn('mongodb', () => {
   test('deprovision says of a database of MongoDB that no user is defined in it', { timeout: 120_000 }, async () => {
-    const [warning] = (await sees(await openProject(await createMongoScene()))).of('run.warned');
+    const [warning] = (await sees(await openSceneProject(await createMongoScene(), configExtra))).of('run.warned');
     expect(warning?.message).toContain('no user is defined in');
   });
 });

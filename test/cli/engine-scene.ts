@@ -1,9 +1,11 @@
 import { MongoClient } from 'mongodb';
+import { onTestFinished } from 'vitest';
 import type { DriverName } from '../../src/tenant.js';
 import { createTestMongo, mongoUrl } from '../rig/mongodb.js';
 import { createTestMysql, queryMysql } from '../rig/mysql.js';
 import { createTestDatabase, query, withDatabase } from '../rig/postgres.js';
 import type { PostgresVersion } from '../rig/private-server.js';
+import { createProject, type TestProject } from '../rig/project.js';
 
 /** A server of one engine for one test: where its registry and tenants go, and what the test does behind the tool's back. */
 export interface EngineScene {
@@ -38,6 +40,23 @@ export interface EngineScene {
   /** A place for another registry on the same server; its URL. */
   makeOtherRegistry(): Promise<string>;
   drop(): Promise<void>;
+}
+
+/** A project over the scene, with the first of its migrations; the two go when the test ends. */
+export async function openSceneProject(scene: EngineScene, configExtra = ''): Promise<TestProject> {
+  const project = await createProject({
+    databaseUrl: scene.clusterUrl,
+    registryUrl: scene.registryUrl,
+    namePrefix: scene.prefix,
+    driver: scene.driver,
+    migrations: scene.migrations.first,
+    configExtra,
+  });
+  onTestFinished(async () => {
+    await project.remove();
+    await scene.drop();
+  });
+  return project;
 }
 
 const sqlMigrations = (key: string): EngineScene['migrations'] => ({

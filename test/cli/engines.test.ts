@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createProject, type TestProject } from '../rig/project.js';
 import { describeOn } from '../rig/require.js';
-import { createMongoScene, createMysqlScene, createPostgresScene, type EngineScene } from './engine-scene.js';
+import { createMongoScene, createMysqlScene, createPostgresScene, type EngineScene, openSceneProject } from './engine-scene.js';
 import { type JsonRun, readJsonRun } from './scene.js';
 
 interface EngineProject extends TestProject {
@@ -9,17 +9,7 @@ interface EngineProject extends TestProject {
 }
 
 async function openProject(scene: EngineScene): Promise<EngineProject> {
-  const project = await createProject({
-    databaseUrl: scene.clusterUrl,
-    registryUrl: scene.registryUrl,
-    namePrefix: scene.prefix,
-    driver: scene.driver,
-    migrations: scene.migrations.first,
-  });
-  onTestFinished(async () => {
-    await project.remove();
-    await scene.drop();
-  });
+  const project = await openSceneProject(scene);
   return { ...project, json: async (args) => readJsonRun(await project.run(['--json', ...args])) };
 }
 

@@ -1,8 +1,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { queryMysql } from '../rig/mysql.js';
-import { createProject, type TestProject } from '../rig/project.js';
+import type { TestProject } from '../rig/project.js';
 import { describeOn } from '../rig/require.js';
-import { createMongoScene, createMysqlScene, createPostgresScene, type EngineScene } from './engine-scene.js';
+import { createMongoScene, createMysqlScene, createPostgresScene, type EngineScene, openSceneProject } from './engine-scene.js';
 import { type JsonRun, readJsonRun } from './scene.js';
 import { listFindings } from './verify-findings.js';
 
@@ -13,18 +13,7 @@ interface VerifyProject extends TestProject {
 }
 
 async function openProject(scene: EngineScene, configExtra = ''): Promise<VerifyProject> {
-  const project = await createProject({
-    databaseUrl: scene.clusterUrl,
-    registryUrl: scene.registryUrl,
-    namePrefix: scene.prefix,
-    driver: scene.driver,
-    migrations: scene.migrations.first,
-    configExtra,
-  });
-  onTestFinished(async () => {
-    await project.remove();
-    await scene.drop();
-  });
+  const project = await openSceneProject(scene, configExtra);
   const json = async (args: readonly string[]): Promise<JsonRun> => readJsonRun(await project.run(['--json', ...args]));
   return { ...project, json, verify: (...args) => json(['tenant', 'verify', ...args, '--exit-code']) };
 }

@@ -1,7 +1,6 @@
-import { expect, onTestFinished, test } from 'vitest';
-import { createProject } from '../rig/project.js';
+import { expect, test } from 'vitest';
 import { describeOn } from '../rig/require.js';
-import { createMongoScene, createMysqlScene, createPostgresScene, type EngineScene } from './engine-scene.js';
+import { createMongoScene, createMysqlScene, createPostgresScene, type EngineScene, openSceneProject } from './engine-scene.js';
 import { readJsonRun } from './scene.js';
 
 /** The commands of a sentence, as they stand in it. */
@@ -12,19 +11,8 @@ function readCommands(sentence = ''): readonly (readonly string[])[] {
 function describeWayBack(createScene: () => Promise<EngineScene>): void {
   test('what is said of a tenant whose home was dropped by hand brings it back, when it is typed', { timeout: 180_000 }, async () => {
     const scene = await createScene();
-    const project = await createProject({
-      databaseUrl: scene.clusterUrl,
-      registryUrl: scene.registryUrl,
-      namePrefix: scene.prefix,
-      driver: scene.driver,
-      migrations: scene.migrations.first,
-      // What is retained by default is to be freed all the same.
-      configExtra: `backups: { directory: './backups' }, defaults: { retain: '30d' },`,
-    });
-    onTestFinished(async () => {
-      await project.remove();
-      await scene.drop();
-    });
+    // What is retained by default is to be freed all the same.
+    const project = await openSceneProject(scene, `backups: { directory: './backups' }, defaults: { retain: '30d' },`);
     const json = async (...args: string[]) => readJsonRun(await project.run(['--json', ...args]));
     const home = `${scene.prefix}acme`;
     expect((await json('tenant', 'provision', 'acme')).exitCode).toBe(0);

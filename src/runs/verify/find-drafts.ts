@@ -36,6 +36,7 @@ export async function findDrafts(scope: StrayScope): Promise<void> {
         const granted = tenant === null ? null : await run.leases.acquire(id, run.limits.leaseWaitMs, signal);
         try {
           if (granted !== null && isUnderWay(granted.tenant, operation, known.isHome)) throw new Error('somebody goes on with it');
+          if (tenant === null && !(await isEmptyOrGone(scope, target))) throw new Error('it is not as it was any more');
           await driver.drop(target, signal);
           return 'taken away';
         } finally {
