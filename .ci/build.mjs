@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { skipFacades } from './skip-facades.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -33,6 +34,7 @@ const core = [
   'src/command-process.ts',
   'src/commands/with-tenancy.ts',
   'src/commands/list.ts',
+  'src/commands/run.ts',
   'src/commands/show.ts',
   // What stores and drivers share is little, and would be a file for each of their pairs.
   'src/registry/backups.ts',
@@ -46,9 +48,13 @@ const core = [
   'src/registry/suggestions.ts',
   'src/registry/network-failures.ts',
   'src/registry/keepable.ts',
+  'src/util/exec.ts',
   'src/util/libpq-tls.ts',
   'src/util/network-errors.ts',
 ];
+
+/** What every command needs beyond that which looks at the project's migrations: a run over tenants, and what tells how far tenants are. */
+const migrations = 'src/lifecycle/migrator.ts';
 
 /** Replaces a line of a library's, and fails where the library no longer has it. */
 const patch = (name, filter, line, replacement) => ({
@@ -109,27 +115,41 @@ const lazyPgCrypto = {
 const requiredBuiltins = {
   name: 'required-builtins',
   setup: (build) => {
-    build.onResolve({ filter: /^node:/ }, ({ path: name, kind }) =>
-      kind === 'import-statement' ? { path: name, namespace: 'builtin', sideEffects: false } : undefined,
+    // A library's module is one of its own: execa needs a class of child_process, which then is loaded, and we don't.
+    build.onResolve({ filter: /^node:/ }, ({ path: name, kind, importer }) =>
+      kind === 'import-statement'
+        ? { path: name, namespace: importer.includes('node_modules') ? 'builtin of a library' : 'builtin', sideEffects: false }
+        : undefined,
     );
-    build.onLoad({ filter: /.*/, namespace: 'builtin' }, async ({ path: name }) => {
-      const names = Object.keys(await import(name)).filter((key) => key !== 'default');
-      return { contents: name === 'node:fs/promises' ? promisedFiles(names) : requiredBuiltin(name, names) };
-    });
+    build.onLoad({ filter: /.*/, namespace: 'builtin' }, loadBuiltin);
+    build.onLoad({ filter: /.*/, namespace: 'builtin of a library' }, loadBuiltin);
   },
 };
 
-function requiredBuiltin(name, names) {
+async function loadBuiltin({ path: name }) {
+  const builtin = await import(name);
+  const names = Object.keys(builtin).filter((key) => key !== 'default');
+  return { contents: name === 'node:fs/promises' ? promisedFiles(names) : requiredBuiltin(name, names, builtin) };
+}
+
+function requiredBuiltin(name, names, loaded) {
   const builtin = name === 'node:process' ? 'process' : `require('${name}')`;
   // Most commands come to an end without any of these: their functions load them when they are called.
-  const isLate = ['node:crypto', 'node:net', 'node:os', 'node:timers/promises'].includes(name);
+  const isLate = ['node:child_process', 'node:crypto', 'node:net', 'node:os', 'node:timers/promises'].includes(name);
   const isFunction = (key) => /^[a-z]/.test(key) && !['constants', 'webcrypto', 'subtle'].includes(key);
+  const later = (key) => {
+    const call = `(...args) => load().${key}(...args)`;
+    // `promisify(execFile)` gives what it writes, and not the first that its callback is told.
+    if (loaded[key][promisify.custom] === undefined) return call;
+    return `Object.assign(${call}, { [promise]: (...args) => load().${key}[promise](...args) })`;
+  };
   return [
     `const load = () => ${builtin};`,
+    "const promise = /* @__PURE__ */ Symbol.for('nodejs.util.promisify.custom');",
     'export default /* @__PURE__ */ load();',
     ...names.map((key) =>
       isLate && isFunction(key)
-        ? `export const ${key} = (...args) => load().${key}(...args);`
+        ? `export const ${key} = /* @__PURE__ */ (() => ${later(key)})();`
         : `export const ${key} = /* @__PURE__ */ (() => load().${key})();`,
     ),
   ].join('\n');
@@ -156,9 +176,10 @@ const ownQuestion = Symbol('own question');
 
 /**
  * Code that different lazy imports share is split by who shares it, which comes to fifty small files for `tenant list`, each with its
- * own look-ups. What nearly every command needs stays in one piece where every lazy import is said to need it.
+ * own look-ups. What nearly every command needs stays in one piece where every lazy import is said to need it; so does what deals with
+ * migrations, where whoever needs some of it is said to need all.
  */
-const sharedCore = (lazy) => ({
+const sharedCore = (lazy, needsMigrations = new Set()) => ({
   name: 'shared-core',
   setup: (build) => {
     build.onResolve({ filter: /^lazy$/ }, ({ kind }) => (kind === 'entry-point' ? { path: 'lazy', namespace: 'entry' } : undefined));
@@ -174,7 +195,10 @@ const sharedCore = (lazy) => ({
       kind === 'entry-point' ? { path: path.normalize(file), namespace: 'lazy' } : undefined,
     );
     build.onLoad({ filter: /.*/, namespace: 'lazy' }, ({ path: source }) => ({
-      contents: [...core.map((file) => `import './${file}';`), `export * from './${source}';`].join('\n'),
+      contents: [
+        ...[...core, ...(needsMigrations.has(source) ? [migrations] : [])].map((file) => `import './${file}';`),
+        `export * from './${source}';`,
+      ].join('\n'),
       resolveDir: root,
     }));
     build.onResolve({ filter: /^\./, namespace: 'lazy' }, ({ path: file }) => ({ path: path.join(root, file), sideEffects: true }));
@@ -194,6 +218,21 @@ const sharedCore = (lazy) => ({
     }));
   },
 });
+
+/** The lazy imports that share more with `file` than the core. */
+function whoNeeds(file, inputs) {
+  const reach = (from, reached = new Set()) => {
+    if (reached.has(from)) return reached;
+    reached.add(from);
+    for (const { path: to, kind, external } of inputs[from]?.imports ?? [])
+      if (kind !== 'dynamic-import' && !external) reach(to, reached);
+    return reached;
+  };
+  const shared = reach(file);
+  for (const own of reach('entry:lazy')) shared.delete(own);
+  const sources = Object.keys(inputs).filter((input) => input.startsWith('lazy:'));
+  return new Set(sources.filter((input) => [...reach(input)].some((own) => shared.has(own))).map((input) => input.slice('lazy:'.length)));
+}
 
 function sourceOf(specifier, resolveDir) {
   return path.relative(root, path.resolve(resolveDir, specifier)).replaceAll(path.sep, '/').replace(/\.js$/, '.ts');
@@ -254,12 +293,15 @@ async function bundle() {
     lazy.add(source);
     return source;
   });
-  const split = await esbuild.build({
-    ...options,
-    entryPoints: { ...entryPoints, lazy: 'lazy' },
-    splitting: true,
-    plugins: [requiredBuiltins, lazyDns, lazyPgCrypto, sharedCore([...lazy].sort())],
-  });
+  const bundleSplit = (needsMigrations) =>
+    esbuild.build({
+      ...options,
+      entryPoints: { ...entryPoints, lazy: 'lazy' },
+      splitting: true,
+      plugins: [requiredBuiltins, lazyDns, lazyPgCrypto, sharedCore([...lazy].sort(), needsMigrations)],
+    });
+  const { metafile } = await bundleSplit();
+  const split = await bundleSplit(whoNeeds(migrations, metafile.inputs));
   const chunks = new Map(Object.entries(split.metafile.outputs).map(([file, { entryPoint }]) => [entryPoint, `./${path.basename(file)}`]));
   const cli = await bundleCli((source) => chunks.get(`lazy:${source}`));
   const entries = ['cli', ...Object.keys(entryPoints)].map((name) => `${name}.js`);

@@ -1,14 +1,11 @@
 import { EXIT, type ExitCode } from '../errors/define.js';
 import { TenancyError } from '../errors.js';
 import type { TenantOutcome } from '../events.js';
-import { parseFailureBudget } from '../fleet/failure-budget.js';
+import { RETRIED_OUTCOMES } from '../fleet/tally.js';
 import { printRunList, printRunShow, toRunListDocument, toRunShowDocument } from '../reporters/documents/run-document.js';
 import { writeDocument } from '../reporters/documents/write-document.js';
-import { RETRIED_OUTCOMES } from '../runs/retry-run.js';
-import { confirmTyped } from './ask.js';
 import type { CommandContext } from './context.js';
-import { readWaveFlags } from './wave-flags.js';
-import { type RunFlags, withRun, withTenancy } from './with-tenancy.js';
+import { withTenancy } from './with-tenancy.js';
 
 export async function runRunList(context: CommandContext, flags: { readonly limit?: string }): Promise<ExitCode> {
   const limit = parseLimit(flags.limit ?? '20');
@@ -34,30 +31,6 @@ export async function runRunShow(context: CommandContext, id: string): Promise<E
     }
     await writeDocument(toRunShowDocument(run, outcomes), printRunShow, { ...context, ...context.globals });
     return EXIT.ok;
-  });
-}
-
-export interface RetryFlags extends RunFlags {
-  readonly maxFailures?: string;
-  readonly confirm?: string;
-}
-
-export async function runRunRetry(context: CommandContext, id: string, flags: RetryFlags): Promise<ExitCode> {
-  const maxFailures = flags.maxFailures === undefined ? null : parseFailureBudget(flags.maxFailures);
-  return withRun(context, 'run retry', flags, async (tenancy) => {
-    const { command } = await tenancy.findRun(id);
-    return tenancy.retryRun(id, {
-      maxFailures,
-      ...readWaveFlags(flags, tenancy.config.defaults),
-      signals: context.takeSignals(),
-      confirm: async (selected) => {
-        if (command !== 'rollback' || (selected <= 1 && flags.confirm === undefined)) return;
-        await confirmTyped(context, String(selected), flags.confirm, `Roll back ${selected} tenants? Type ${selected} to go on: `, {
-          what: `a rollback of ${selected} tenants`,
-          flag: `--confirm ${selected}`,
-        });
-      },
-    });
   });
 }
 

@@ -18,7 +18,9 @@ export interface Marker {
  * `partial`: our operation began to make or to drop it and was interrupted; `create` or `drop` finishes. `retained`: ours, and closed by `retain`.
  */
 export type Presence =
-  | { readonly status: 'absent' | 'retained' }
+  | { readonly status: 'absent' }
+  /** `by`: the operation that closed it; null where the home can't bear such a note. */
+  | { readonly status: 'retained'; readonly by: string | null }
   | { readonly status: 'ours' | 'partial'; readonly isEmpty: boolean }
   | { readonly status: 'other'; readonly marker: Marker }
   | { readonly status: 'unmarked'; readonly isEmpty: boolean };

@@ -46,6 +46,9 @@ export class Tally {
 /** The outcomes that count as failed. */
 export const FAILED_OUTCOMES = ['failed', 'unverified', 'unknown'] as const satisfies TenantOutcomeType[];
 
+/** What a retry takes up again: all that a run did not bring to a good end. */
+export const RETRIED_OUTCOMES: readonly TenantOutcomeType[] = [...FAILED_OUTCOMES, 'cancelled', 'not-started'];
+
 export function isFailure(outcome: TenantOutcomeType): boolean {
   return (FAILED_OUTCOMES as readonly TenantOutcomeType[]).includes(outcome);
 }

@@ -65,11 +65,13 @@ export async function deprovisionTenant(scope: TenantScope, plan: DeprovisionPla
   let way: BackupWay | null = null;
   // An earlier attempt was about to retain it.
   let isClosed = false;
+  let closedBy: string | null = null;
   // Not journaled: it is what begins the operation that the journal belongs to, and is repeated by every attempt.
   await runStep({ ...scope, steps: noJournal }, 'guard', async () => {
     const presence = await driver.probe(target);
     isGone = presence.status === 'absent';
     isClosed = presence.status === 'retained';
+    closedBy = presence.status === 'retained' ? presence.by : null;
     if (isGone && !scope.steps.hasBegun('drop')) {
       await refuseRenamed(scope);
       if (retainForMs !== null) refuseNothingToRetain(tenant);
@@ -94,6 +96,10 @@ export async function deprovisionTenant(scope: TenantScope, plan: DeprovisionPla
   try {
     await runStep(scope, 'cut-access', async () => {
       if (isGone) return { status: 'done-before' };
+      if (closedBy !== null && closedBy !== operation.id) {
+        await openForgotten(scope, closedBy);
+        isClosed = false;
+      }
       const cut = await cutTenantAccess(scope);
       if (!cut.isEnforced && way !== null && !isBackedUp && retainForMs === null) warnStillOpen(run.emit, tenant, driver, cut);
       return { detail: cut.detail };
@@ -127,6 +133,12 @@ export async function deprovisionTenant(scope: TenantScope, plan: DeprovisionPla
   if (operation.cameFrom === 'failed') await closeGivenUp(scope);
   await buryTenant(scope);
   return { outcome: 'applied', from: tenant.schemaVersion, to: null };
+}
+
+/** Closed by an operation that the registry knows nothing of, as one that was put back from an older backup: its word is what counts, and to it the home is open. */
+async function openForgotten({ run, tenant, driver, target, signal }: TenantScope, operation: string): Promise<void> {
+  await run.leases.confirm(tenant.id);
+  await driver.unretain(target, { operation, isOver: true }, signal);
 }
 
 /** What brought the tenant here was killed half way, and nobody goes on with it any more: its journal says so. */

@@ -39,7 +39,7 @@ export function addRunCommands(run: Command, choose: Choose): void {
     .argument('<run>', 'its id, or last')
     .option('--max-failures <n|p%>', 'start no more tenants once more than this many have failed')
     .option('--confirm <n>', 'how many tenants are to be rolled back, where nobody can be asked')
-    .action((id, flags) => choose(async (context) => (await import('../commands/run.js')).runRunRetry(context, id, flags)));
+    .action((id, flags) => choose(async (context) => (await import('../commands/run-retry.js')).runRunRetry(context, id, flags)));
   run
     .command('merge')
     .description('one report of several runs, such as those of shards; needs no config and no server')

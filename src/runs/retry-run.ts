@@ -1,6 +1,6 @@
 import { TenancyError } from '../errors.js';
-import type { RunCommand, TenantOutcomeType } from '../events.js';
-import { FAILED_OUTCOMES } from '../fleet/tally.js';
+import type { RunCommand } from '../events.js';
+import { RETRIED_OUTCOMES } from '../fleet/tally.js';
 import { createRunMigrator } from '../lifecycle/migrator.js';
 import { MIGRATABLE } from '../lifecycle/transitions.js';
 import type { Registry, Run, TenantFilter } from '../registry/registry.js';
@@ -14,9 +14,6 @@ import { readTenants } from './read-tenants.js';
 import type { RunReport } from './report.js';
 import { readShardOf } from './shard-of-run.js';
 import type { Workspace } from './workspace.js';
-
-/** What a retry takes up again: all that a run did not bring to a good end. */
-export const RETRIED_OUTCOMES: readonly TenantOutcomeType[] = [...FAILED_OUTCOMES, 'cancelled', 'not-started'];
 
 /** What was removed since is left in peace. */
 export const STANDING = TENANT_STATUSES.filter((status) => status !== 'deprovisioned');

@@ -72,6 +72,27 @@ describe.concurrent('a retained tenant', () => {
     },
   );
 
+  test.for(['postgres-schema', 'postgres-database'] as const)(
+    'of %s that the registry has forgotten, put back from an older backup, is retained again, brought back, or removed',
+    async (driver, scope) => {
+      const scene = await createScene(scope, { driver });
+      await scene.ok(['tenant', 'provision', 'acme', 'globex']);
+      for (const id of ['acme', 'globex']) await scene.ok(retain(id));
+      await scene.db.query("UPDATE tenancy.tenants SET status = 'active', operation = NULL, retained_until = NULL");
+
+      const found = await scene.run(['tenant', 'verify', 'acme', '--exit-code']);
+      expect([found.exitCode, found.stdout]).toEqual([3, expect.stringContaining('`tenancy tenant deprovision acme --retain 30d`')]);
+      expect((await scene.json(retain('acme'))).finished.counts.applied).toBe(1);
+      await scene.ok(['tenant', 'undelete', 'acme']);
+      expect(await statusOf(scene, 'acme')).toBe('active');
+      await scene.ok(['tenant', 'verify', 'acme', '--exit-code']);
+
+      await scene.ok(['tenant', 'deprovision', 'globex', '--skip-backup', '--confirm', 'globex']);
+      expect(await statusOf(scene, 'globex')).toBe('deprovisioned');
+      await scene.ok(['tenant', 'verify', '--all', '--exit-code']);
+    },
+  );
+
   test('goes back to being suspended, where it came from', async (scope) => {
     const scene = await createScene(scope, { driver: 'postgres-database' });
     await scene.ok(['tenant', 'provision', 'acme']);

@@ -4,6 +4,7 @@ import type {
   AccessChange,
   ClusterEngine,
   Marker,
+  Presence,
   SessionOptions,
   StructureItem,
   TenantDriver,
@@ -165,11 +166,16 @@ export function describeDriver(title: string, open: () => Promise<DriverUnderTes
     });
 
     describe('retain', () => {
+      const retainedBy = (operation: string): Presence => ({
+        status: 'retained',
+        by: driver.capabilities.supportsRename ? operation : null,
+      });
+
       it('closes a home with all in it, once, and is taken back whole', async () => {
         const home = await create('kept');
         await within(home, (inside) => under.words.put(inside, 'a', 'x'));
         const first = await driver.retain(home, 'op-1', never);
-        expect(await driver.probe(home)).toEqual({ status: 'retained' });
+        expect(await driver.probe(home)).toEqual(retainedBy('op-1'));
         expect(await driver.retain(home, 'op-1', never)).toMatchObject({ isEnforced: first.isEnforced });
         expect(await driver.planDrop(home)).toEqual([]);
         const listed = (await driver.list({ after: null, limit: 10_000 })).filter(
@@ -237,7 +243,7 @@ export function describeDriver(title: string, open: () => Promise<DriverUnderTes
         await expect(driver.unretain(home, { operation: 'op-1', isOver: true }, never)).rejects.toMatchObject({
           code: 'TENANCY_STATE_MOVED',
         });
-        expect(await driver.probe(home)).toEqual({ status: 'retained' });
+        expect(await driver.probe(home)).toEqual(retainedBy('op-2'));
       });
 
       it('refuses to come back where somebody else has the name meanwhile', async () => {
@@ -249,7 +255,7 @@ export function describeDriver(title: string, open: () => Promise<DriverUnderTes
         await expect(driver.unretain(home, { operation: 'op-1', isOver: true }, never)).rejects.toMatchObject({
           code: 'TENANCY_NAME_TAKEN',
         });
-        expect(await driver.probe(home)).toEqual({ status: 'retained' });
+        expect(await driver.probe(home)).toEqual(retainedBy('op-1'));
         expect(await driver.drop(home, never)).toBe('dropped');
         expect(await driver.probe(home)).toEqual({ status: 'unmarked', isEmpty: true });
         // What has the name now is nothing that the driver would drop.

@@ -42,7 +42,7 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
     if (home === null) return draft === null && dropping === null ? { status: 'absent' } : { status: 'partial', isEmpty: true };
     if (home.marker === null) return { status: 'unmarked', isEmpty: await isEmpty(target.name, home) };
     if (!isSameMarker(home.marker, target.marker)) return { status: 'other', marker: bareMarker(home.marker) ?? home.marker };
-    if (home.marker.retained && !home.isHalfDropped) return { status: 'retained' };
+    if (home.marker.retained && !home.isHalfDropped) return { status: 'retained', by: home.marker.retained };
     const status = home.isHalfDropped ? 'partial' : 'ours';
     return { status, isEmpty: !isFromOutside && (await isEmpty(target.name, home)) };
   };

@@ -28,7 +28,7 @@ const SHARED_LOGIN = {
 export function createPostgresSchemaDriver(context: EngineContext): TenantDriver {
   const probe = async (target: TenantTarget): Promise<Presence> => {
     const { home: state, retained } = await withClient(context, null, undefined, (client) => readSchemaHome(client, target));
-    if (!isOurs(state, target) && isOurs(retained, target)) return { status: 'retained' };
+    if (!isOurs(state, target) && isOurs(retained, target)) return { status: 'retained', by: retained?.marker?.retained ?? null };
     if (state === null) return { status: 'absent' };
     if (state.marker === null) return { status: 'unmarked', isEmpty: state.isEmpty };
     if (!isSameMarker(state.marker, target.marker)) return { status: 'other', marker: state.marker };
