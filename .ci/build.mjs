@@ -224,8 +224,7 @@ function whoNeeds(file, inputs) {
   const reach = (from, reached = new Set()) => {
     if (reached.has(from)) return reached;
     reached.add(from);
-    for (const { path: to, kind, external } of inputs[from]?.imports ?? [])
-      if (kind !== 'dynamic-import' && !external) reach(to, reached);
+    for (const { path: to, kind, external } of inputs[from]?.imports ?? []) if (kind !== 'dynamic-import' && !external) reach(to, reached);
     return reached;
   };
   const shared = reach(file);
