@@ -47,6 +47,7 @@ const core = [
   'src/registry/clashes.ts',
   'src/registry/suggestions.ts',
   'src/registry/network-failures.ts',
+  'src/registry/out-of-use.ts',
   'src/registry/keepable.ts',
   'src/util/exec.ts',
   'src/util/libpq-tls.ts',

@@ -22,8 +22,8 @@ export interface LoginDriver {
   check(target: TenantTarget, login: LoginCredential, signal: AbortSignal): Promise<void>;
   /** Keeps these out, all where none are named, and ends their sessions. The answer names those that there are. */
   lock(target: TenantTarget, names: readonly string[] | null, signal: AbortSignal): Promise<readonly string[]>;
-  /** Lets these in again. */
-  unlock(target: TenantTarget, names: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Lets these in again. The answer names those that there are. */
+  unlock(target: TenantTarget, names: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
   /** Those that there are. Reads only. */
   list(target: TenantTarget): Promise<readonly { readonly name: string; readonly isLocked: boolean }[]>;
   /**

@@ -9,8 +9,8 @@ import type { Servers } from './servers.js';
 /** The clusters of a config, each opened when first needed and checked to be the server it was. */
 export interface Clusters {
   /**
-   * @throws TenancyError `TENANCY_CLUSTER_UNKNOWN`, `TENANCY_CLUSTER_CHANGED`, or the engine's own error; a failure is not
-   * remembered, so that a later call tries again.
+   * @throws TenancyError `TENANCY_CLUSTER_UNKNOWN`, `TENANCY_CLUSTER_UNREACHABLE`, `TENANCY_CLUSTER_CHANGED`, or the engine's own error; a failure
+   * is not remembered, so that a later call tries again.
    */
   engine(name: string, neededBy: string): Promise<ClusterEngine>;
   /** What there is of connections, asked at the same time as `engine` checks who it is. @throws as `engine` does, but for a changed one */
@@ -20,6 +20,27 @@ export interface Clusters {
   /** True for an opened cluster whose server we start and stop ourselves. */
   isEmbedded(name: string): boolean;
   close(): Promise<void>;
+}
+
+/**
+ * Uses a cluster outside of a run over tenants, which tries again and tells by itself: an error of the engine's that means that the cluster can't be
+ * reached is thrown as the sentence for it. @throws as `engine` does
+ */
+export async function useCluster<T>(
+  clusters: Clusters,
+  { name, neededBy }: { readonly name: string; readonly neededBy: string },
+  use: (engine: ClusterEngine) => Promise<T>,
+): Promise<T> {
+  const engine = await clusters.engine(name, neededBy);
+  try {
+    return await use(engine);
+  } catch (error) {
+    throw toTold(engine, error);
+  }
+}
+
+function toTold(engine: ClusterEngine, error: unknown): unknown {
+  return error instanceof TenancyError ? error : (engine.describeUnreachable(error) ?? error);
 }
 
 export interface ClustersOptions {
@@ -68,9 +89,16 @@ export function createClusters({ config, registry, servers, acceptCluster, dryRu
     return engine;
   }
 
+  const identify = (engine: ClusterEngine): Promise<string> =>
+    remember(identified, engine.cluster, () =>
+      engine.readIdentity().catch((error: unknown) => {
+        throw toTold(engine, error);
+      }),
+    );
+
   async function check(engine: ClusterEngine): Promise<void> {
     if (!registry) return;
-    const identity = await remember(identified, engine.cluster, () => engine.readIdentity());
+    const identity = await identify(engine);
     const held = kept.get(engine.cluster);
     if (held?.engine === engine && held.identity === identity) return;
     const answer = await registry.checkCluster(engine.cluster, identity, { accept: acceptCluster.includes(engine.cluster), dryRun });
@@ -89,7 +117,7 @@ export function createClusters({ config, registry, servers, acceptCluster, dryRu
     readConnections: async (name, neededBy) => {
       const engine = await remember(opening, name, () => open(name, neededBy));
       // On the connection that this leaves, while the registry is asked whether it is the server that it was.
-      if (registry) await remember(identified, name, () => engine.readIdentity());
+      if (registry) await identify(engine);
       return engine.readConnections();
     },
     opened: (name) => engines.get(name) ?? null,

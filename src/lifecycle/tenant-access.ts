@@ -20,8 +20,11 @@ export async function restoreTenantAccess({ tenant, driver, target, signal }: Te
   if (login === null || !driver.logins) return restored;
   const names = [login.current, login.previous?.name].filter((name) => typeof name === 'string');
   if (names.length === 0) return restored;
-  await driver.logins.unlock(target, names, signal);
-  return { isEnforced: true, detail: `${names.join(', ')} can log in again` };
+  const open = await driver.logins.unlock(target, names, signal);
+  const missing = names.filter((name) => !open.includes(name));
+  if (missing.length === 0) return { isEnforced: true, detail: `${open.join(', ')} can log in again` };
+  const detail = `${missing.join(', ')} is not on cluster ${tenant.cluster} any more: \`tenancy tenant rotate ${tenant.id}\` makes another`;
+  return { isEnforced: false, detail };
 }
 
 /**

@@ -136,8 +136,8 @@ export interface TenantFilter {
   /** All of them must agree. */
   readonly labels?: Readonly<Record<string, string>>;
   /**
-   * Leaves out tenants whose recorded version and hash are these and that have no last error: nothing to do there. Those that are retained stay in:
-   * whoever names one is to be told.
+   * Leaves out tenants in use whose recorded version and hash are these and that have no last error: nothing to do there. Those that are retained,
+   * on their way in or out, or failed stay in: whoever names one is to be told.
    */
   readonly notAt?: { readonly schemaVersion: string | null; readonly migrationsHash: string };
   /** Tenants that are recorded with one of these versions and hashes. */

@@ -1,7 +1,9 @@
+import type { TenantDriver } from '../drivers/driver.js';
 import { TenancyError } from '../errors.js';
 import type { EmitRunEvent } from '../events.js';
 import { adoptTenant } from '../lifecycle/adopt.js';
 import { type AdoptPattern, parseAdoptPattern } from '../lifecycle/adopt-pattern.js';
+import { useCluster } from '../lifecycle/clusters.js';
 import { createRunMigrator } from '../lifecycle/migrator.js';
 import type { RunLimits } from '../lifecycle/run-context.js';
 import { noJournal } from '../lifecycle/steps.js';
@@ -107,9 +109,14 @@ interface Candidates {
 }
 
 /** Everything on the cluster that fits, and that no live tenant of this registry has. */
-async function findCandidates(workspace: Workspace, registry: Registry, options: AdoptOptions, pattern: AdoptPattern): Promise<Candidates> {
-  const engine = await workspace.clusters(registry, { dryRun: options.dryRun ?? false }).engine(options.cluster, 'adopt');
-  const driver = engine.driver(options.driver);
+function findCandidates(workspace: Workspace, registry: Registry, options: AdoptOptions, pattern: AdoptPattern): Promise<Candidates> {
+  const clusters = workspace.clusters(registry, { dryRun: options.dryRun ?? false });
+  return useCluster(clusters, { name: options.cluster, neededBy: 'adopt' }, (engine) =>
+    listCandidates(workspace, registry, engine.driver(options.driver), pattern),
+  );
+}
+
+async function listCandidates(workspace: Workspace, registry: Registry, driver: TenantDriver, pattern: AdoptPattern): Promise<Candidates> {
   // Adopted as a tenant, the registry itself would go with that tenant's drop. A server may fold the case of its names.
   const own = driver.capabilities.isSharedDatabase ? null : ((await workspace.registryDatabase())?.toLowerCase() ?? null);
   const found: AdoptCandidate[] = [];

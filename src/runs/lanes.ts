@@ -3,6 +3,7 @@ import type { ResolvedConfig } from '../config/types.js';
 import { TenancyError } from '../errors.js';
 import type { FleetLane } from '../fleet/run-fleet.js';
 import { type RunMigrator, targetOf } from '../lifecycle/migrator.js';
+import { MIGRATABLE } from '../lifecycle/transitions.js';
 import type { Registry, TenantFilter, TenantSummary } from '../registry/registry.js';
 import type { DriverName, Tenant } from '../tenant.js';
 import { readAhead } from '../util/read-ahead.js';
@@ -43,7 +44,7 @@ export async function planRun({ config, registry, filter, skipsKnown, concurrenc
   const summary = await registry.summarize(filter);
   const selected = sum(summary, ({ tenants }) => tenants);
   const isThere = ({ status, driver, schemaVersion, migrationsHash }: Recorded): boolean => {
-    const target = skipsKnown && status !== 'retained' ? targetOf(migrator.forDriver(driver)) : null;
+    const target = skipsKnown && MIGRATABLE.includes(status) ? targetOf(migrator.forDriver(driver)) : null;
     return target !== null && schemaVersion === target.schemaVersion && migrationsHash === target.migrationsHash;
   };
   const upToDate = sum(summary.filter(isThere), ({ tenants, withError }) => tenants - withError);

@@ -2,6 +2,7 @@ import { TenancyError } from '../errors.js';
 import { requireBackups } from '../lifecycle/backups/back-up.js';
 import { checkDigest, type FoundBackup, findBackup } from '../lifecycle/backups/find-backup.js';
 import { findRestoreObstacle, listRestoreSteps, restoreTenant } from '../lifecycle/backups/restore.js';
+import { useCluster } from '../lifecycle/clusters.js';
 import { createRunMigrator } from '../lifecycle/migrator.js';
 import type { RunLimits } from '../lifecycle/run-context.js';
 import { createStepJournal } from '../lifecycle/steps.js';
@@ -39,10 +40,11 @@ export async function restoreOne(workspace: Workspace, rawId: string, options: R
   await checkDigest(backup, signals.abort);
 
   const placement = placeLike(workspace, id, backup);
-  const engine = await workspace.clusters(registry, { dryRun: true }).engine(placement.cluster, id);
-  const driver = engine.driver(placement.driver);
   const madeBy = backup.manifest.toolVersion;
-  const tools = await requireBackups(driver).check({ purpose: 'restore', paths, madeBy, signal: signals.abort });
+  const clusters = workspace.clusters(registry, { dryRun: true });
+  const tools = await useCluster(clusters, { name: placement.cluster, neededBy: id }, (engine) =>
+    requireBackups(engine.driver(placement.driver)).check({ purpose: 'restore', paths, madeBy, signal: signals.abort }),
+  );
   const migrator = await createRunMigrator(config, { direction: 'up', to: null, allowOutOfOrder: true, forceVerify: false });
 
   const tenant = await register(registry, id, source, placement, backup);

@@ -104,6 +104,35 @@ describe.concurrent('the exit code', () => {
     }
   });
 
+  test('is 6 for whatever asks a cluster that is down outside of a run over tenants, too', async (scope) => {
+    const scene = await createScene(scope);
+    const down = `postgres://someone:p4ss-canary@127.0.0.1:${await freePort()}/nowhere`;
+    const config = (url: string): string => `export default {
+      registry: { url: '${scene.db.url}' },
+      clusters: { main: { url: '${url}', pool: { driver: 'postgres-schema', size: 1 } } },
+      placement: { cluster: 'main', driver: 'postgres-schema', name: 'tenant_{id}' },
+      migrations: { directory: './migrations' },
+      backups: { directory: './backups' },
+    };`;
+    await scene.write('tenancy.config.mjs', config(scene.db.url));
+    await scene.ok(['tenant', 'provision', 'acme']);
+    await scene.write('tenancy.config.mjs', config(down));
+    for (const args of [
+      ['tenant', 'provision', 'acme'],
+      ['tenant', 'deprovision', 'acme', '--dry-run'],
+      ['tenant', 'show', 'acme', '--reveal-url'],
+      ['registry', 'adopt', '--pattern', 'old_{id}', '--confirm', '0'],
+      ['pool', 'status'],
+      ['pool', 'fill'],
+      ['doctor'],
+    ]) {
+      const run = await scene.run(args);
+      expect([args, run.exitCode]).toEqual([args, 6]);
+      expect(run.stdout + run.stderr).toMatch(/cluster main at \S+ can't be reached: connect ECONNREFUSED/);
+      expect(run.stdout + run.stderr).not.toMatch(/p4ss-canary|bug in tenancy/);
+    }
+  });
+
   test('is 2 where there is no registry, for whatever does not make one, and it says where it looked', async (scope) => {
     const scene = await createScene(scope);
     const port = new URL(scene.db.url).port;

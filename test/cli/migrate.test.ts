@@ -117,6 +117,24 @@ describe.concurrent('migrate', () => {
     expect(target.connectionCount).toBeGreaterThan(connections);
   });
 
+  test('says of one that is named and not in use what to type, whatever version it is at', async (scope) => {
+    const scene = await createScene(scope);
+    await scene.ok(['tenant', 'provision', 'acme', 'bystander']);
+    for (const [status, next] of [
+      ['failed', 'tenancy tenant provision acme'],
+      ['deprovisioning', 'tenancy tenant deprovision acme'],
+    ] as const) {
+      // As a killed command leaves it: with its version, and no error.
+      await scene.db.query("UPDATE tenancy.tenants SET status = $1 WHERE id = 'acme'", [status]);
+      for (const more of [[], ['--dry-run']]) {
+        const named = await scene.json(['tenant', 'migrate', 'acme', ...more]);
+        expect([status, named.exitCode]).toEqual([status, 4]);
+        expect(JSON.stringify(named.finished)).toContain(next);
+      }
+      expect((await scene.json(['tenant', 'migrate', '--all'])).finished.counts['up-to-date']).toBe(1);
+    }
+  });
+
   test('one broken tenant blocks nobody, and only it is done again', async (scope) => {
     const scene = await createScene(scope, { migrations: one });
     const ids = ['t1', 't2', 't3', 't4'];

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { StartedCli } from '../rig/cli.js';
 import { until } from '../rig/gate.js';
 import { createTestMysql } from '../rig/mysql.js';
-import { canaryPassword, createTestDatabase } from '../rig/postgres.js';
+import { canaryPassword, createTestDatabase, query } from '../rig/postgres.js';
+import { startPrivateServer } from '../rig/private-server.js';
 import { describeOn } from '../rig/require.js';
 import { createScene, createSceneGate, readJsonRun, type Scene } from './scene.js';
 
@@ -173,6 +174,35 @@ test('more sessions at work than are allowed hold a cluster', { timeout: 60_000 
   cli.kill('SIGINT');
   const run = readJsonRun(await cli.result);
   expect(run.of('cluster.held')[0]?.reason).toMatch(/^\d+ sessions? (is|are) at work, more than 0$/);
+});
+
+test('a replica that falls behind holds its cluster until it has caught up', { timeout: 120_000 }, async (scope) => {
+  const primary = await startPrivateServer('18');
+  scope.onTestFinished(() => primary.stop());
+  const replica = await primary.startReplica('replica_b');
+  const scene = await createScene(scope, (db) => ({
+    config: `import { maxReplicationLag } from 'tenancy-cli/hooks';
+      export default {
+        registry: { url: ${JSON.stringify(db.url)} },
+        clusters: { main: { url: ${JSON.stringify(primary.url)}, throttle: { check: maxReplicationLag('100ms'), every: '1ms' } } },
+        placement: { cluster: 'main', driver: 'postgres-schema', name: 'tenant_{id}' },
+        migrations: { directory: './migrations' },
+      };`,
+  }));
+  await scene.ok(['tenant', 'provision', 'acme', 'globex']);
+  await query(replica.url, 'SELECT pg_wal_replay_pause()');
+  await scene.write('migrations/0002_projects.sql', 'CREATE TABLE projects (id int);\n');
+  await query(primary.url, 'CREATE TABLE public.news (id int)');
+  const lag = `SELECT 1 FROM pg_stat_replication WHERE application_name = 'replica_b' AND replay_lag > interval '100 ms'`;
+  await until(async () => (await query(primary.url, lag)).length === 1, 'the replica to be behind');
+
+  const cli = await scene.start(['tenant', 'migrate', '--all', '--json']);
+  await listen(cli).hasSaid('"cluster.held"');
+  await query(replica.url, 'SELECT pg_wal_replay_resume()');
+  const run = readJsonRun(await cli.result);
+  expect([run.exitCode, run.finished.counts.applied]).toEqual([0, 2]);
+  expect(run.of('cluster.held')[0]?.reason).toMatch(/^replica_b is \d+\.\d s behind, more than 0\.1 s$/);
+  expect(run.of('cluster.released')).toMatchObject([{ cluster: 'main' }]);
 });
 
 describeOn('mariadb', () => {

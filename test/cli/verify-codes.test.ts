@@ -131,6 +131,15 @@ describe.concurrent('verify finds, and is content once it was mended as it says,
     expect(listFindings(fixed)).toEqual(['login-missing gone found', 'login-missing shut fixed']);
     await scene.ok(['tenant', 'rotate', 'gone']);
     await expectNone(scene, '--all');
+
+    // What is advised can be typed while it is suspended, too.
+    await scene.ok(['tenant', 'suspend', 'gone']);
+    await scene.db.query(`DROP ROLE ${await login('gone')}`);
+    const advised = await scene.run(['tenant', 'verify', 'gone']);
+    expect(advised.stdout).toContain('`tenancy tenant resume gone` first, then `tenancy tenant rotate gone`');
+    expect((await scene.ok(['tenant', 'resume', 'gone'])).stderr).toContain('`tenancy tenant rotate gone` makes another');
+    await scene.ok(['tenant', 'rotate', 'gone']);
+    await expectNone(scene, '--all');
     for (const id of ['gone', 'shut']) await scene.ok(['tenant', 'deprovision', id, '--skip-backup', '--confirm', id]);
   });
 

@@ -137,13 +137,18 @@ export function describeTenants(scene: Scene): void {
       expect(back).toMatchObject({ status: 'active', retainedUntil: null, isRetentionOver: false });
     });
 
-    test('counts a retained one among those that are not at a version, so that who names it is told', async () => {
+    test('counts one that is out of use among those that are not at a version, so that who names it is told', async () => {
       const { registry } = scene();
       const id = uniqueId('named');
       const fence = await activate(registry, id, 'o');
       const at = { schemaVersion: '7', migrationsHash: 'h7' };
       await registry.updateTenants([change(id, fence, { from: ['active'], set: at })]);
       expect(await registry.countTenants({ ids: [id], notAt: at })).toBe(0);
+      for (const status of ['failed', 'deprovisioning', 'active'] as const) {
+        await registry.updateTenants([change(id, fence, { from: ['active', 'failed', 'deprovisioning'], to: status })]);
+        expect([status, await registry.countTenants({ ids: [id], notAt: at })]).toEqual([status, status === 'active' ? 0 : 1]);
+        expect(await registry.countTenants({ ids: [id], statuses: ['active', 'suspended'], notAt: at })).toBe(0);
+      }
       await registry.updateTenants([change(id, fence, { from: ['active'], to: 'retained', set: { retainForMs: 1 } })]);
       expect(await registry.countTenants({ ids: [id], notAt: at })).toBe(1);
       expect(

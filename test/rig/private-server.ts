@@ -27,6 +27,8 @@ export interface PrivatePostgres extends PrivateServer {
   readonly tightDirectory: string;
   /** Starts it again as a hot standby, at the same address: it is read from, and takes no writes. */
   becomeStandby(): Promise<void>;
+  /** Copies it, and starts the copy as a hot standby that follows it by that name; the copy ends with it. */
+  startReplica(name: string): Promise<PrivateServer>;
 }
 
 export interface PrivatePostgresOptions {
@@ -83,8 +85,8 @@ export async function startPrivateServer(version: PostgresVersion, options: Priv
     const data = path.join(directory, 'data');
     await runTo0(path.join(native, 'bin/initdb'), ['-D', data, '-U', 'postgres', '-E', 'UTF8', '--no-locale', '--no-sync', '-A', 'trust']);
     // Roles that a test makes have to show their password; the superuser doesn't, which saves 5 ms a connection.
-    const rules = 'host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n';
-    await writeFile(path.join(data, 'pg_hba.conf'), rules);
+    const rules = ['all postgres 127.0.0.1/32 trust', 'replication postgres 127.0.0.1/32 trust', 'all all 127.0.0.1/32 scram-sha-256'];
+    await writeFile(path.join(data, 'pg_hba.conf'), rules.map((rule) => `host ${rule}\n`).join(''));
     return await launch(native, data, directory, options);
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
@@ -125,20 +127,35 @@ async function launch(
     child.on('exit', () => resolve());
   });
   const watchdog = child.pid === undefined ? undefined : startWatchdog(directory, child.pid);
-  let standby: PrivatePostgres | undefined;
+  // What was started in its place, or of a copy of it.
+  let successor: PrivatePostgres | undefined;
+  let replica: PrivatePostgres | undefined;
   const shutDown = async (): Promise<void> => {
     child.kill('SIGINT');
     await ended;
     watchdog?.kill('SIGKILL');
   };
   const stop = async (): Promise<void> => {
-    await (standby === undefined ? shutDown() : standby.stop());
+    await replica?.stop();
+    await (successor === undefined ? shutDown() : successor.stop());
     await rm(directory, { recursive: true, force: true });
   };
   const becomeStandby = async (): Promise<void> => {
     await shutDown();
     await writeFile(path.join(data, 'standby.signal'), '');
-    standby = await launch(native, data, directory, {}, port);
+    successor = await launch(native, data, directory, {}, port);
+  };
+  const startReplica = async (name: string): Promise<PrivateServer> => {
+    await shutDown();
+    const copy = await makeEnterableDirectory('postgres-replica');
+    await runTo0('/bin/cp', ['-R', data, path.join(copy, 'data')]);
+    await runTo0('/bin/sh', ['-c', ': > "$0"', path.join(copy, 'data', 'standby.signal')]);
+    successor = await launch(native, data, directory, { settings: given }, port);
+    const follow = `host=127.0.0.1 port=${port} user=postgres application_name=${name}`;
+    // In seconds: how often it says how far it is.
+    const replicaSettings = { primary_conninfo: follow, wal_receiver_status_interval: '1' };
+    replica = await launch(native, path.join(copy, 'data'), copy, { settings: { ...given, ...replicaSettings } });
+    return replica;
   };
   const url = `postgres://postgres:${canaryPassword}@127.0.0.1:${port}/postgres`;
   if (!(await Promise.race([answers(url), ended.then(() => false)]))) {
@@ -146,7 +163,7 @@ async function launch(
     await stop();
     throw new Error(`the private PostgreSQL did not start:\n${words}`);
   }
-  return { url, log, tightDirectory, stop, becomeStandby };
+  return { url, log, tightDirectory, stop, becomeStandby, startReplica };
 }
 
 async function answers(url: string): Promise<boolean> {

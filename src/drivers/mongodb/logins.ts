@@ -71,6 +71,7 @@ export function createLoginDriver(context: EngineContext): LoginDriver {
         await requireOurs(context, target);
         const found = (await ourUsers(target)).filter(({ user }) => names.includes(user));
         for (const { user } of found) await setRoles(context, target.name, user, rolesIn(target.name));
+        return found.map(({ user }) => user);
       }),
     list: (target) =>
       settleRetryable(context, never, async () =>

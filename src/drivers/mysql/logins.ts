@@ -69,6 +69,7 @@ export function createLoginDriver(context: EngineContext): LoginDriver {
         for (const { name } of found) {
           await connection.send(`${formatGrant(target, name)}; ALTER USER ${quoteAccount(account(name))} ACCOUNT UNLOCK`);
         }
+        return found.map(({ name }) => name);
       }),
     list: (target) =>
       withConnection(context, undefined, async (connection) => ourLogins(connection, target, (await readHome(connection, target)).key)),

@@ -90,10 +90,11 @@ export function createLoginDriver(context: EngineContext, homeOf: (target: Tenan
       ),
     unlock: (target, names, signal) =>
       settle(target, signal, async (client, home) => {
-        const found = (await ourLogins(client, target)).filter(({ name }) => names.includes(name));
-        if (found.length === 0) return;
-        const unlocks = found.map(({ name }) => `ALTER ROLE ${quoteName(name)} LOGIN`);
+        const found = (await ourLogins(client, target)).map(({ name }) => name).filter((name) => names.includes(name));
+        if (found.length === 0) return found;
+        const unlocks = found.map((name) => `ALTER ROLE ${quoteName(name)} LOGIN`);
         await sendTransaction(client, [assertHome(target, home), ...(await formatGrants(client, target, home)), ...unlocks].join('; '));
+        return found;
       }),
     list: (target) => withClient(context, null, undefined, (client) => ourLogins(client, target)),
     listMarked: (registry) => withClient(context, null, undefined, (client) => listMarkedLogins(client, registry)),

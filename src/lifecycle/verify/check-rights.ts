@@ -100,7 +100,7 @@ export async function checkLogins(scope: TenantScope, home: HomeInspection): Pro
       {
         code: 'login-missing',
         message: `${tenant.id}: its login ${current} is not on cluster ${tenant.cluster}`,
-        repair: `\`tenancy tenant rotate ${tenant.id}\` makes the other one, with a new password`,
+        repair: `${tenant.status === 'suspended' ? `\`tenancy tenant resume ${tenant.id}\` first, then ` : ''}\`tenancy tenant rotate ${tenant.id}\` makes the other one, with a new password`,
       },
     ];
   }

@@ -1,4 +1,6 @@
 import type { Document, Filter } from 'mongodb';
+import type { TenantStatus } from '../../tenant.js';
+import { statusesOutOfUse } from '../out-of-use.js';
 import type { TenantFilter } from '../registry.js';
 import { IN_ONE_BATCH, PREFIX, type RegistryCollections } from './collections.js';
 import type { TenantDocument } from './documents.js';
@@ -21,7 +23,7 @@ async function matchTenants(
   const labels = toLabels(filter.labels ?? {});
   // None means all of them here; `$all` would take it for none.
   if (labels.length > 0) conditions.push({ labels: { $all: labels } });
-  if (filter.notAt !== undefined) conditions.push(isNotAt(filter.notAt));
+  if (filter.notAt !== undefined) conditions.push(isNotAt(filter.notAt, statusesOutOfUse(filter)));
   // An empty $or is an error.
   if (filter.at !== undefined)
     conditions.push(filter.at.length === 0 ? { _id: { $in: [] } } : { $or: filter.at.map((each) => ({ ...each })) });
@@ -33,7 +35,10 @@ async function matchTenants(
  * Written as ranges, each of which an index can answer (`$ne` reads all of it), so that asking a fleet that is up to date
  * costs the same whatever its size. A range is of strings only: null is a case of its own.
  */
-function isNotAt({ schemaVersion, migrationsHash }: NonNullable<TenantFilter['notAt']>): Filter<TenantDocument> {
+function isNotAt(
+  { schemaVersion, migrationsHash }: NonNullable<TenantFilter['notAt']>,
+  outOfUse: readonly TenantStatus[],
+): Filter<TenantDocument> {
   const versions: Filter<TenantDocument>[] =
     schemaVersion === null
       ? [{ schemaVersion: { $type: 'string' } }]
@@ -41,7 +46,7 @@ function isNotAt({ schemaVersion, migrationsHash }: NonNullable<TenantFilter['no
   return {
     $or: [
       { hasError: true },
-      { status: 'retained' },
+      ...(outOfUse.length > 0 ? [{ status: { $in: outOfUse } }] : []),
       { migrationsHash: null },
       { migrationsHash: { $lt: migrationsHash } },
       { migrationsHash: { $gt: migrationsHash } },

@@ -1,4 +1,6 @@
+import type { TenantStatus } from '../../tenant.js';
 import { toJson } from '../keepable.js';
+import { statusesOutOfUse } from '../out-of-use.js';
 import type { TenantFilter } from '../registry.js';
 import { listIds } from './json.js';
 import type { Value } from './session.js';
@@ -20,7 +22,7 @@ export function whereTenant(filter: TenantFilter): Condition {
   if (filter.statuses !== undefined) add('t.status IN (?)', listOf(filter.statuses));
   if (filter.clusters !== undefined) add('t.cluster IN (?)', listOf(filter.clusters));
   if (filter.labels !== undefined) add('JSON_CONTAINS(t.labels, ?)', toJson(filter.labels));
-  if (filter.notAt !== undefined) conditions.push(isNotAt(filter.notAt));
+  if (filter.notAt !== undefined) conditions.push(isNotAt(filter.notAt, statusesOutOfUse(filter)));
   if (filter.at !== undefined) conditions.push(isAt(filter.at));
   if (filter.hasError !== undefined) add('t.has_error = ?', filter.hasError ? 1 : 0);
   if (filter.shard !== undefined) add(`MOD(${SHARD_KEY}, ?) = ?`, filter.shard.of, filter.shard.index - 1);
@@ -43,15 +45,16 @@ function listOf(values: readonly string[]): Value {
  * Written as ranges, each of which an index can answer (a comparison that knows NULL can't be), so that asking a fleet
  * that is up to date costs the same whatever its size.
  */
-function isNotAt({ schemaVersion, migrationsHash: hash }: NonNullable<TenantFilter['notAt']>): Condition {
-  const ranges = [
-    't.has_error = 1',
-    `t.status = 'retained'`,
-    't.migrations_hash IS NULL',
-    't.migrations_hash < ?',
-    't.migrations_hash > ?',
-  ];
+function isNotAt(
+  { schemaVersion, migrationsHash: hash }: NonNullable<TenantFilter['notAt']>,
+  outOfUse: readonly TenantStatus[],
+): Condition {
+  const ranges = ['t.has_error = 1', 't.migrations_hash IS NULL', 't.migrations_hash < ?', 't.migrations_hash > ?'];
   const params: Value[] = [hash, hash];
+  if (outOfUse.length > 0) {
+    ranges.push('t.status IN (?)');
+    params.push(listOf(outOfUse));
+  }
   if (schemaVersion === null) {
     ranges.push('(t.migrations_hash = ? AND t.schema_version IS NOT NULL)');
     params.push(hash);

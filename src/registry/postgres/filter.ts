@@ -1,3 +1,5 @@
+import type { TenantStatus } from '../../tenant.js';
+import { statusesOutOfUse } from '../out-of-use.js';
 import type { TenantFilter } from '../registry.js';
 
 /** The values of one statement, in the order of their `$n`. */
@@ -22,7 +24,7 @@ export function whereTenant(filter: TenantFilter, params: Params): string {
   if (filter.statuses !== undefined) conditions.push(`t.status = ANY (${params.add(filter.statuses, 'text[]')})`);
   if (filter.clusters !== undefined) conditions.push(`t.cluster = ANY (${params.add(filter.clusters, 'text[]')})`);
   if (filter.labels !== undefined) conditions.push(`t.labels @> ${params.add(JSON.stringify(filter.labels), 'jsonb')}`);
-  if (filter.notAt !== undefined) conditions.push(isNotAt(filter.notAt, params));
+  if (filter.notAt !== undefined) conditions.push(isNotAt(filter.notAt, statusesOutOfUse(filter), params));
   if (filter.at !== undefined) conditions.push(isAt(filter.at, params));
   if (filter.hasError !== undefined) conditions.push(`t.last_error IS ${filter.hasError ? 'NOT NULL' : 'NULL'}`);
   if (filter.shard !== undefined) {
@@ -43,11 +45,11 @@ export function whereTenant(filter: TenantFilter, params: Params): string {
  * Written as ranges, each of which an index can answer (`IS DISTINCT FROM` can't be), so that asking a fleet
  * that is up to date costs the same whatever its size.
  */
-function isNotAt(target: NonNullable<TenantFilter['notAt']>, params: Params): string {
+function isNotAt(target: NonNullable<TenantFilter['notAt']>, outOfUse: readonly TenantStatus[], params: Params): string {
   const hash = params.add(target.migrationsHash, 'text');
   const ranges = [
     `t.last_error IS NOT NULL`,
-    `t.status = 'retained'`,
+    ...(outOfUse.length > 0 ? [`t.status = ANY (${params.add(outOfUse, 'text[]')})`] : []),
     `t.migrations_hash IS NULL`,
     `t.migrations_hash < ${hash}`,
     `t.migrations_hash > ${hash}`,

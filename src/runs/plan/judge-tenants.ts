@@ -43,10 +43,10 @@ export async function createJudge(run: RunContext, drivers: Iterable<DriverName>
   }
 
   function judge({ status, driver, ...history }: Recorded): Verdict {
-    const verdict = read(driver, history);
-    // Who has nothing to do isn't asked for more, in a run neither, unless it is retained.
-    if (verdict.type === 'known' && verdict.isDone && status !== 'retained') return verdict;
     if (!MIGRATABLE.includes(status)) return { type: 'refused', error: (tenant) => refuseStatus(tenant, run.command) };
+    const verdict = read(driver, history);
+    // Who has nothing to do isn't asked for more, in a run neither.
+    if (verdict.type === 'known' && verdict.isDone) return verdict;
     return unfit.has(driver) ? { type: 'refused', error: () => unfit.get(driver) } : verdict;
   }
 

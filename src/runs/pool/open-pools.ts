@@ -1,6 +1,7 @@
 import type { ResolvedConfig } from '../../config/types.js';
 import type { TenantDriver } from '../../drivers/driver.js';
 import { TenancyError } from '../../errors.js';
+import { useCluster } from '../../lifecycle/clusters.js';
 import { createRunMigrator } from '../../lifecycle/migrator.js';
 import type { PreparableMigrations } from '../../lifecycle/preparable-migrations.js';
 import type { AheadContext } from '../../lifecycle/prepared-home.js';
@@ -45,9 +46,12 @@ export async function withPools<T>(
     for (const name of names) {
       const { pool, concurrency } = config.clusters[name] ?? {};
       if (!pool || !concurrency) continue;
-      const driver = (await clusters.engine(name, `the pool of ${name}`)).driver(pool.driver);
-      const preparable = listPreparable(run, driver.name, driver.capabilities.isSharedDatabase);
-      answers.push(await use({ run, cluster: name, driver, size: pool.size, concurrency, preparable }));
+      const answer = useCluster(clusters, { name, neededBy: `the pool of ${name}` }, (engine) => {
+        const driver = engine.driver(pool.driver);
+        const preparable = listPreparable(run, driver.name, driver.capabilities.isSharedDatabase);
+        return use({ run, cluster: name, driver, size: pool.size, concurrency, preparable });
+      });
+      answers.push(await answer);
     }
     return answers;
   } finally {
