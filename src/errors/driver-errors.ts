@@ -7,6 +7,12 @@ export const driverErrors = {
     hint: ({ cluster }) => `check clusters.${cluster}.url and that the server is up, then run the same command again`,
     isRetryable: true,
   }),
+  TENANCY_CLUSTER_REFUSED: defineError<{ cluster: string; where: string; reason: string; isDenied: boolean }>({
+    exit: EXIT.refused,
+    message: ({ cluster, where, reason }) => `cluster ${cluster} at ${where} refused what it was asked: ${reason}`,
+    hint: ({ isDenied }) =>
+      isDenied ? 'grant it: `tenancy doctor` says what each driver needs' : 'mend that on the server, then run the same command again',
+  }),
   TENANCY_CLUSTER_READ_ONLY: defineError<{
     cluster: string;
     where: string;

@@ -9,8 +9,8 @@ import type { Servers } from './servers.js';
 /** The clusters of a config, each opened when first needed and checked to be the server it was. */
 export interface Clusters {
   /**
-   * @throws TenancyError `TENANCY_CLUSTER_UNKNOWN`, `TENANCY_CLUSTER_UNREACHABLE`, `TENANCY_CLUSTER_CHANGED`, or the engine's own error; a failure
-   * is not remembered, so that a later call tries again.
+   * @throws TenancyError `TENANCY_CLUSTER_UNKNOWN`, `TENANCY_CLUSTER_CHANGED`, or the engine's own error; a failure is not
+   * remembered, so that a later call tries again.
    */
   engine(name: string, neededBy: string): Promise<ClusterEngine>;
   /** What there is of connections, asked at the same time as `engine` checks who it is. @throws as `engine` does, but for a changed one */
@@ -23,24 +23,31 @@ export interface Clusters {
 }
 
 /**
- * Uses a cluster outside of a run over tenants, which tries again and tells by itself: an error of the engine's that means that the cluster can't be
- * reached is thrown as the sentence for it. @throws as `engine` does
+ * Uses a cluster outside of a run over tenants, which tries again and tells by itself: an error of the engine's is thrown as the sentence for it.
+ * @throws as `engine` does, and TenancyError `TENANCY_CLUSTER_UNREACHABLE`, `TENANCY_CLUSTER_REFUSED`
  */
 export async function useCluster<T>(
   clusters: Clusters,
   { name, neededBy }: { readonly name: string; readonly neededBy: string },
   use: (engine: ClusterEngine) => Promise<T>,
 ): Promise<T> {
-  const engine = await clusters.engine(name, neededBy);
   try {
-    return await use(engine);
+    return await use(await clusters.engine(name, neededBy));
   } catch (error) {
-    throw toTold(engine, error);
+    const engine = clusters.opened(name);
+    throw engine === null ? error : toTold(engine, error);
   }
 }
 
+/** Whatever else an engine's error may be called, a bug of ours it isn't. */
 function toTold(engine: ClusterEngine, error: unknown): unknown {
-  return error instanceof TenancyError ? error : (engine.describeUnreachable(error) ?? error);
+  if (error instanceof TenancyError) return error;
+  const { cluster, where } = engine;
+  const errorClass = engine.classify(error);
+  const reason = error instanceof Error ? error.message : String(error);
+  const unreachable = engine.describeUnreachable(error);
+  if (unreachable !== null || errorClass === 'fatal') return unreachable ?? error;
+  return new TenancyError('TENANCY_CLUSTER_REFUSED', { cluster, where, reason, isDenied: errorClass === 'denied' }, { cause: error });
 }
 
 export interface ClustersOptions {
@@ -89,16 +96,9 @@ export function createClusters({ config, registry, servers, acceptCluster, dryRu
     return engine;
   }
 
-  const identify = (engine: ClusterEngine): Promise<string> =>
-    remember(identified, engine.cluster, () =>
-      engine.readIdentity().catch((error: unknown) => {
-        throw toTold(engine, error);
-      }),
-    );
-
   async function check(engine: ClusterEngine): Promise<void> {
     if (!registry) return;
-    const identity = await identify(engine);
+    const identity = await remember(identified, engine.cluster, () => engine.readIdentity());
     const held = kept.get(engine.cluster);
     if (held?.engine === engine && held.identity === identity) return;
     const answer = await registry.checkCluster(engine.cluster, identity, { accept: acceptCluster.includes(engine.cluster), dryRun });
@@ -117,7 +117,7 @@ export function createClusters({ config, registry, servers, acceptCluster, dryRu
     readConnections: async (name, neededBy) => {
       const engine = await remember(opening, name, () => open(name, neededBy));
       // On the connection that this leaves, while the registry is asked whether it is the server that it was.
-      if (registry) await identify(engine);
+      if (registry) await remember(identified, name, () => engine.readIdentity());
       return engine.readConnections();
     },
     opened: (name) => engines.get(name) ?? null,

@@ -1,3 +1,4 @@
+import { useCluster } from '../lifecycle/clusters.js';
 import { tenantUrl } from '../lifecycle/logins.js';
 import { parseTenantId } from '../tenant.js';
 import { requireTenant } from './require-tenant.js';
@@ -10,9 +11,10 @@ export async function connectionUrlOf(workspace: Workspace, rawId: string): Prom
   const tenant = await requireTenant(registry, id);
   const clusters = workspace.clusters(registry);
   try {
-    const driver = (await clusters.engine(tenant.cluster, tenant.id)).driver(tenant.driver);
     const target = { name: tenant.name, marker: { tenant: tenant.id, registry: registry.id, operation: tenant.homeOperationId } };
-    return await tenantUrl(workspace.config, tenant, driver, target);
+    return await useCluster(clusters, { name: tenant.cluster, neededBy: tenant.id }, (engine) =>
+      tenantUrl(workspace.config, tenant, engine.driver(tenant.driver), target),
+    );
   } finally {
     await clusters.close();
   }

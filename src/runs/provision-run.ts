@@ -2,6 +2,7 @@ import type { ResolvedConfig } from '../config/types.js';
 import { isTenancyError, TenancyError } from '../errors.js';
 import type { StepName, TenantOutcome } from '../events.js';
 import type { FailureBudget } from '../fleet/failure-budget.js';
+import { useCluster } from '../lifecycle/clusters.js';
 import { locateTenant } from '../lifecycle/locate.js';
 import { isIsolated } from '../lifecycle/logins.js';
 import { createRunMigrator, type RunMigrator } from '../lifecycle/migrator.js';
@@ -87,10 +88,11 @@ function warnLabels(run: RunContext, registered: readonly Tenant[], labels: Read
 }
 
 /** Provisioning an active tenant again is a no-op, and still says where it lives. */
-async function locateActive(run: RunContext, tenant: Tenant): Promise<ReturnType<typeof locateTenant>> {
-  const engine = await run.clusters.engine(tenant.cluster, tenant.id);
+function locateActive(run: RunContext, tenant: Tenant): Promise<ReturnType<typeof locateTenant>> {
   const target = { name: tenant.name, marker: { tenant: tenant.id, registry: run.registry.id, operation: tenant.homeOperationId } };
-  return locateTenant({ run, tenant, driver: engine.driver(tenant.driver), target });
+  return useCluster(run.clusters, { name: tenant.cluster, neededBy: tenant.id }, async (engine) =>
+    locateTenant({ run, tenant, driver: engine.driver(tenant.driver), target }),
+  );
 }
 
 type PlacedTenant = { readonly id: TenantId; readonly labels: Readonly<Record<string, string>>; readonly placement: Placement };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { until } from '../rig/gate.js';
-import { freePort } from '../rig/private-server.js';
+import { canaryPassword, freePort } from '../rig/private-server.js';
 import { createScene, createSceneGate, readJsonRun, writeTwoClusterConfig } from './scene.js';
 
 describe.concurrent('the exit code', () => {
@@ -131,6 +131,26 @@ describe.concurrent('the exit code', () => {
       expect(run.stdout + run.stderr).toMatch(/cluster main at \S+ can't be reached: connect ECONNREFUSED/);
       expect(run.stdout + run.stderr).not.toMatch(/p4ss-canary|bug in tenancy/);
     }
+  });
+
+  test('is 4 where a cluster refuses what it is asked outside of a run, and it says which right is missing', async (scope) => {
+    const scene = await createScene(scope);
+    const role = `${scene.db.name}_few`;
+    await scene.db.query(`CREATE ROLE ${role} LOGIN PASSWORD '${canaryPassword}'`);
+    await scene.db.query('REVOKE SELECT ON pg_catalog.pg_namespace FROM PUBLIC');
+    await scene.ok(['registry', 'init']);
+    const url = new URL(scene.db.url);
+    url.username = role;
+    await scene.write('tenancy.config.mjs', writeTwoClusterConfig({ url: scene.db.url }, { url: url.href }));
+    const refused = await scene.json(['registry', 'adopt', '--pattern', 'old_{id}', '--cluster', 'two', '--confirm', '0']);
+    expect([refused.exitCode, refused.finished.error]).toMatchObject([
+      4,
+      {
+        code: 'TENANCY_CLUSTER_REFUSED',
+        message: expect.stringMatching(/^cluster two at \S+ refused what it was asked: permission denied for table pg_namespace$/),
+        hint: expect.stringContaining('tenancy doctor'),
+      },
+    ]);
   });
 
   test('is 2 where there is no registry, for whatever does not make one, and it says where it looked', async (scope) => {
