@@ -118,7 +118,10 @@ export function startActor(options: ActorOptions): Actor {
     },
     async end() {
       stdin.end();
+      // One that still holds its share, after a test that failed, would never end by itself.
+      const patience = setTimeout(() => child.kill('SIGKILL'), 10_000);
       await ended;
+      clearTimeout(patience);
       living.delete(actor);
     },
   };

@@ -112,6 +112,7 @@ describe('sharing', () => {
     newFolder();
     const actors = Array.from({ length: 5 }, () => startActor({ program }));
     const answers = await Promise.all(actors.map((actor) => actor.ask('acquire', options)));
+    expect(answers.filter(({ code, message }) => code ?? message)).toEqual([]);
     expect(answers.filter(({ result }) => result?.['wasStarted'] === true)).toHaveLength(1);
     expect(new Set(answers.map(({ result }) => result?.['url'])).size).toBe(1);
     await Promise.all(actors.map((actor) => actor.ask('release')));
