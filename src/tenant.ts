@@ -29,6 +29,9 @@ export const TENANT_STATUSES = [
 
 export type TenantStatus = (typeof TENANT_STATUSES)[number];
 
+/** The statuses in which a tenant has data that migrations apply to, and is at a version. */
+export const IN_USE: readonly TenantStatus[] = ['active', 'suspended'];
+
 export const DRIVER_NAMES = ['postgres-schema', 'postgres-database', 'mysql-database', 'mongodb-database'] as const;
 
 export type DriverName = (typeof DRIVER_NAMES)[number];

@@ -1,4 +1,4 @@
-import type { TenantStatus } from '../tenant.js';
+import { IN_USE, type TenantStatus } from '../tenant.js';
 
 /** Which statuses each change of state may come from; the registry compares them in the same statement that writes. */
 export const TRANSITIONS = {
@@ -25,5 +25,5 @@ export const TRANSITIONS = {
 
 export type Transition = keyof typeof TRANSITIONS;
 
-/** The statuses in which a tenant has data that migrations apply to; what `--all` means. */
-export const MIGRATABLE: readonly TenantStatus[] = ['active', 'suspended'];
+/** What `--all` means. */
+export const MIGRATABLE: readonly TenantStatus[] = IN_USE;

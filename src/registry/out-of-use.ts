@@ -1,7 +1,5 @@
-import { TENANT_STATUSES, type TenantStatus } from '../tenant.js';
+import { IN_USE, TENANT_STATUSES, type TenantStatus } from '../tenant.js';
 import type { TenantFilter } from './registry.js';
-
-const IN_USE: readonly TenantStatus[] = ['active', 'suspended'];
 
 /** Of the statuses that a filter lets through, those in which a tenant is at no version, whatever is recorded. */
 export function statusesOutOfUse({ statuses = TENANT_STATUSES }: Pick<TenantFilter, 'statuses'>): readonly TenantStatus[] {
