@@ -72,17 +72,26 @@ export interface FoundServer {
 export async function findServer(directory: string): Promise<FoundServer | undefined> {
   const layout = layOut(directory);
   try {
-    const record = JSON.parse(await readFile(layout.record, 'utf8')) as ServerRecord;
+    const text = await readIfThere(layout.record);
+    // Asked once: the whole folder may be renamed into its place at any moment, and then the password is there too.
+    if (text === undefined) return undefined;
+    const record = JSON.parse(text) as ServerRecord;
     const password = (await readFile(layout.password, 'utf8')).trim();
     return { record, password, data: record.dataElsewhere ?? path.join(layout.server, 'data') };
   } catch (error) {
-    if (isCode(error, 'ENOENT') && !(await exists(layout.record))) return undefined;
     if (error instanceof SyntaxError) {
       const reason = `${layout.record} is damaged`;
       throw new TenancyError('TENANCY_EMBEDDED_FOLDER_DENIED', { directory, reason }, { cause: error });
     }
     throw folderDenied(directory, error);
   }
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  return readFile(file, 'utf8').catch((error: unknown) => {
+    if (isCode(error, 'ENOENT')) return undefined;
+    throw error;
+  });
 }
 
 export async function exists(file: string): Promise<boolean> {
