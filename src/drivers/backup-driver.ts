@@ -34,6 +34,11 @@ export interface BackupDriver {
    * @throws TenancyError `TENANCY_BACKUP_TOOL_MISSING`
    */
   checkHome?(target: TenantTarget, tools: BackupTools, signal: AbortSignal): Promise<void>;
+  /**
+   * Whether these tools can bring back everything that was dumped, where not all of them can. Reads the backup only.
+   * @throws TenancyError `TENANCY_RESTORE_REFUSED`
+   */
+  checkSource?(tenant: string, source: BackupSource, tools: BackupTools): Promise<void>;
   /** The path is that of an empty file (a folder isn't there yet). What is at the path after a failure is the caller's to remove. */
   dump(target: TenantTarget, path: string, work: BackupWork): Promise<void>;
   /**

@@ -42,9 +42,12 @@ export async function restoreOne(workspace: Workspace, rawId: string, options: R
   const placement = placeLike(workspace, id, backup);
   const madeBy = backup.manifest.toolVersion;
   const clusters = workspace.clusters(registry, { dryRun: true });
-  const tools = await useCluster(clusters, { name: placement.cluster, neededBy: id }, (engine) =>
-    requireBackups(engine.driver(placement.driver)).check({ purpose: 'restore', paths, madeBy, signal: signals.abort }),
-  );
+  const tools = await useCluster(clusters, { name: placement.cluster, neededBy: id }, async (engine) => {
+    const backups = requireBackups(engine.driver(placement.driver));
+    const found = await backups.check({ purpose: 'restore', paths, madeBy, signal: signals.abort });
+    await backups.checkSource?.(id, { path: backup.path, name: backup.manifest.name }, found);
+    return found;
+  });
   const migrator = await createRunMigrator(config, { direction: 'up', to: null, allowOutOfOrder: true, forceVerify: false });
 
   const tenant = await register(registry, id, source, placement, backup);

@@ -28,7 +28,7 @@ export async function restoreDatabase(
       const db = context.client.db(target.name);
       // Views last: what they are made of is there then.
       const ordered = [...dumped].sort((a, b) => Number(a.metadata.type === 'view') - Number(b.metadata.type === 'view'));
-      for (const collection of ordered) await restoreCollection(library, db, target, collection, work);
+      for (const collection of ordered) await restoreCollection(library, db, collection, work);
     } else {
       const [from, to] = [escapePattern(source.name), escapePattern(target.name)];
       const names = [`--nsInclude=${from}.*`, `--nsExclude=${from}.${HOME_COLLECTION}`, `--nsFrom=${from}.*`, `--nsTo=${to}.*`];
@@ -47,20 +47,14 @@ function escapePattern(name: string): string {
 async function restoreCollection(
   library: MongodbLibrary,
   db: Db,
-  target: TenantTarget,
   { metadata, bson }: DumpedCollection,
   { signal }: BackupWork,
 ): Promise<void> {
   const { collectionName: name, type, options, indexes } = metadata;
   signal.throwIfAborted();
   if (name === HOME_COLLECTION) return;
-  if (type === 'timeseries') {
-    throw new TenancyError('TENANCY_RESTORE_REFUSED', {
-      tenant: target.marker.tenant,
-      reason: `${name} is a time series, which mongorestore alone can bring back`,
-      next: 'install the MongoDB Database Tools, then run the same command again',
-    });
-  }
+  // Looked for by `checkSource`, before anything was made.
+  if (type === 'timeseries') throw new Error(`${name} is a time series, which mongorestore alone can bring back`);
   await db.command({ create: name, ...options });
   if (type === 'view') return;
   let batch: Document[] = [];

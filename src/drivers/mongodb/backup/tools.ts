@@ -1,7 +1,10 @@
+import path from 'node:path';
 import { TenancyError } from '../../../errors.js';
-import type { BackupCheck, BackupTools, TenantTarget } from '../../driver.js';
+import { loadMongodb } from '../../../util/load-mongodb.js';
+import type { BackupCheck, BackupSource, BackupTools, TenantTarget } from '../../driver.js';
 import { type FoundTool, findTools } from '../../find-tool.js';
 import { type EngineContext, settleRetryable } from '../engine-context.js';
+import { readLayout } from './layout.js';
 
 /** MongoDB's Database Tools have versions of their own since 100, each for all servers that are in support. */
 const OLDEST = 100;
@@ -60,4 +63,17 @@ export async function checkHome(
   const where = `on PATH together with mongorestore, and the time series ${series.name} of ${name} can be dumped by it alone`;
   const install = 'the MongoDB Database Tools (mongodb.com/try/download/database-tools)';
   throw new TenancyError('TENANCY_BACKUP_TOOL_MISSING', { cluster: context.cluster, tool: 'mongodump', where, install });
+}
+
+/** Of what was dumped, as `checkHome` is of what is to be. @throws TenancyError `TENANCY_RESTORE_REFUSED` */
+export async function checkSource(tenant: string, source: BackupSource, { paths }: BackupTools): Promise<void> {
+  if (paths['mongorestore'] !== undefined) return;
+  const dumped = await readLayout(loadMongodb('backups'), path.join(source.path, source.name));
+  const series = dumped.find(({ metadata }) => metadata.type === 'timeseries');
+  if (series === undefined) return;
+  throw new TenancyError('TENANCY_RESTORE_REFUSED', {
+    tenant,
+    reason: `${series.metadata.collectionName} is a time series, which mongorestore alone can bring back`,
+    next: 'install the MongoDB Database Tools, then run the same command again',
+  });
 }
