@@ -1,12 +1,11 @@
+import type { ResolvedConfig } from '../config/types.js';
 import { EXIT, type ExitCode } from '../errors/define.js';
-import { createRunMigrator, type RunMigrator, targetOf } from '../lifecycle/migrator.js';
-import { MIGRATABLE } from '../lifecycle/transitions.js';
-import type { Registry } from '../registry/registry.js';
-import { type StatusGoal, toStatusDocument } from '../reporters/documents/status-document.js';
+import type { Registry, TenantSummary } from '../registry/registry.js';
+import { type StatusFacts, type StatusGoal, toStatusDocument } from '../reporters/documents/status-document.js';
 import { printStatus } from '../reporters/documents/status-text.js';
 import { writeDocument } from '../reporters/documents/write-document.js';
 import { readTenants } from '../runs/read-tenants.js';
-import type { DriverName, Tenant } from '../tenant.js';
+import { type DriverName, IN_USE, type Tenant } from '../tenant.js';
 import type { CommandContext } from './context.js';
 import { withTenancy } from './with-tenancy.js';
 
@@ -15,27 +14,17 @@ const NAMED = 10;
 
 export async function runStatus(context: CommandContext, flags: { readonly exitCode?: boolean }): Promise<ExitCode> {
   return withTenancy(context, 'status', async (tenancy) => {
-    // The files are read while the registry's server answers.
-    const [registry, migrator] = await Promise.all([
-      tenancy.workspace.registry(),
-      createRunMigrator(tenancy.config, { direction: 'up', to: null, allowOutOfOrder: false, forceVerify: false }),
-    ]);
-    const goal = (driver: DriverName): StatusGoal => {
-      const mine = migrator.forDriver(driver);
-      return { target: targetOf(mine), migrations: mine.declared.map(({ name }) => name) };
-    };
+    // What deals with migrations is loaded, and their files are read, while the registry's server answers.
+    const [registry, goals] = await tenancy.workspace.registryWhile(() => readGoals(tenancy.config));
     // One after another: to ask at once takes a second connection, and to make that takes more round trips than are saved.
+    // And tenants are only asked for where there are some to be named.
     const summaries = await registry.summarize({});
-    const laggards = await findLaggards(registry, migrator);
-    const failures = await registry.listTenants({ hasError: true }, { after: null, limit: NAMED });
-    const document = toStatusDocument({
-      registry: registry.where,
-      summaries,
-      target: migrator.target,
-      goal,
-      laggards,
-      failures,
-    });
+    const laggards = summaries.some((summary) => hasLaggards(summary, goals)) ? await findLaggards(registry, goals) : [];
+    const failures = summaries.some(({ withError }) => withError > 0)
+      ? await registry.listTenants({ hasError: true }, { after: null, limit: NAMED })
+      : [];
+    const { target, goal } = goals;
+    const document = toStatusDocument({ registry: registry.where, summaries, target, goal, laggards, failures });
     await writeDocument(document, printStatus, { ...context, ...context.globals });
     const isPending =
       document.behind > 0 || document.withError > 0 || document.versions.some(({ state }) => state === 'drifted' || state === 'behind');
@@ -43,18 +32,40 @@ export async function runStatus(context: CommandContext, flags: { readonly exitC
   });
 }
 
+/** Where tenants are to be. */
+interface StatusGoals extends Pick<StatusFacts, 'target' | 'goal'> {
+  /** Where all of them are to be; null where each driver has a target of its own, or none is known without asking them. */
+  readonly common: StatusGoal['target'];
+}
+
+async function readGoals(config: ResolvedConfig): Promise<StatusGoals> {
+  const { createRunMigrator, targetOf } = await import('../lifecycle/migrator.js');
+  const migrator = await createRunMigrator(config, { direction: 'up', to: null, allowOutOfOrder: false, forceVerify: false });
+  const goal = (driver: DriverName): StatusGoal => {
+    const mine = migrator.forDriver(driver);
+    return { target: targetOf(mine), migrations: mine.declared.map(({ name }) => name) };
+  };
+  return { target: migrator.target, common: targetOf(migrator), goal };
+}
+
+/** Whether some of these are behind and didn't fail. */
+function hasLaggards(summary: TenantSummary, goals: StatusGoals): boolean {
+  return IN_USE.includes(summary.status) && summary.withError < summary.tenants && !isThere(summary, goals);
+}
+
+function isThere(at: Pick<Tenant, 'driver' | 'schemaVersion' | 'migrationsHash'>, { goal }: StatusGoals): boolean {
+  const { target } = goal(at.driver);
+  return target === null || (at.schemaVersion === target.schemaVersion && at.migrationsHash === target.migrationsHash);
+}
+
 /** The first few that are behind and didn't fail. Where each driver has a target of its own the registry can't pick them out, so they are looked for. */
-async function findLaggards(registry: Registry, migrator: RunMigrator): Promise<readonly Tenant[]> {
-  const common = targetOf(migrator);
-  if (common !== null) {
-    const behind = await registry.listTenants({ statuses: MIGRATABLE, notAt: common }, { after: null, limit: NAMED });
-    return behind.filter(({ lastError }) => lastError === null);
+async function findLaggards(registry: Registry, goals: StatusGoals): Promise<readonly Tenant[]> {
+  if (goals.common !== null) {
+    return registry.listTenants({ statuses: IN_USE, notAt: goals.common, hasError: false }, { after: null, limit: NAMED });
   }
   const laggards: Tenant[] = [];
-  for await (const tenant of readTenants(registry, { statuses: MIGRATABLE, hasError: false })) {
-    const target = targetOf(migrator.forDriver(tenant.driver));
-    const isThere = target === null || (tenant.schemaVersion === target.schemaVersion && tenant.migrationsHash === target.migrationsHash);
-    if (!isThere) laggards.push(tenant);
+  for await (const tenant of readTenants(registry, { statuses: IN_USE, hasError: false })) {
+    if (!isThere(tenant, goals)) laggards.push(tenant);
     if (laggards.length === NAMED) break;
   }
   return laggards;

@@ -83,7 +83,8 @@ export async function createForeignMigrator(
       const from = before.version;
       if (isDone(before)) return { outcome: 'up-to-date', from, to: from, version: versionWhenDone(from) };
       options.admit?.(scope.tenant, { from, to: target, migrations: before.pending ?? [] });
-      const context = (): HookContext => createHookContext(scope, { from, to: target });
+      let made: HookContext | null = null;
+      const context = (): HookContext => (made ??= createHookContext(scope, { from, to: target }));
       // A migrator of the user's knows no fence.
       await scope.run.leases.makeSure(scope.tenant.id);
       await withHooks(scope, 'Migrate', context, () => runHook(scope, 'migrate', (ctx) => migrator.run(ctx), context));

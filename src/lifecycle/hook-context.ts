@@ -23,14 +23,16 @@ export function createHookContext(
   backup: BackupInfo | null = null,
 ): HookContext {
   const { run, tenant, driver, target, signal } = scope;
-  const url = driver.connectionUrl(target);
-  const env = {
-    DATABASE_URL: url,
+  // Made when they are asked for: most hooks want neither, and a fleet has many tenants.
+  let url: string | undefined;
+  const getUrl = (): string => (url ??= driver.connectionUrl(target));
+  const getEnv = (): Record<string, string> => ({
+    DATABASE_URL: getUrl(),
     TENANCY_TENANT: tenant.id,
     TENANCY_SCHEMA: driver.capabilities.isSharedDatabase ? tenant.name : '',
     TENANCY_DATABASE: driver.databaseName(target),
     TENANCY_RUN_ID: run.runId,
-  };
+  });
   return {
     tenant,
     placement: { cluster: tenant.cluster, driver: tenant.driver, name: tenant.name },
@@ -42,14 +44,18 @@ export function createHookContext(
       if (driver.nativeDatabase) return driver.nativeDatabase(target) as Db;
       throw new TenancyError('TENANCY_QUERY_REFUSED', { tenant: tenant.id, driver: driver.name, call: 'ctx.mongo()', instead: 'ctx.db' });
     },
-    url,
+    get url() {
+      return getUrl();
+    },
     login: describeLogin(scope),
-    env,
+    get env() {
+      return getEnv();
+    },
     exec: (file, args = [], options = {}) => {
       const running = execForTenant(file, args, {
         ...options,
         cwd: options.cwd ?? run.config.root,
-        env: { ...env, ...options.env },
+        env: { ...getEnv(), ...options.env },
         signal,
         onOutput: (text) => scope.log(text),
       });

@@ -33,14 +33,14 @@ const remembered = new Map<string, Remembered>();
  * Loads what is in a directory, or gives what was loaded before where nothing in it has changed since: a program that provisions one tenant
  * after the other need not read hundreds of files for each.
  */
-export async function loadUnchanged<T>(directory: string, variant: string, load: () => Promise<T>): Promise<T> {
+export function loadUnchanged<T>(directory: string, variant: string, load: () => T): T {
   // Files are named relative to the working directory in what was loaded.
   const key = JSON.stringify([directory, variant, resolve('')]);
   const now = fingerprint(directory);
   const before = remembered.get(key);
   if (before !== undefined && now === before.fingerprint) return before.content as T;
   remembered.delete(key);
-  const content = await load();
+  const content = load();
   if (now !== null) remembered.set(key, { fingerprint: now, content });
   return content;
 }

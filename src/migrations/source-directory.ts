@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { TenancyError } from '../errors.js';
 import type { Entry } from './formats/format.js';
@@ -12,17 +12,18 @@ export function showPath(path: string): string {
 }
 
 /**
- * The entries of a directory, sorted by name, links followed.
+ * The entries of a directory, sorted by name, links followed. One call after the other: for hundreds of small files promises take longer than the files.
  * @throws TenancyError `TENANCY_MIGRATIONS_DIRECTORY_REJECTED`, and `TENANCY_MIGRATION_FILE_REJECTED` for a link that leads nowhere.
  */
-export async function readEntries(directory: string): Promise<readonly Entry[]> {
-  const names = await readNames(directory);
-  return Promise.all(names.sort().map((name) => readEntry(directory, name)));
+export function readEntries(directory: string): readonly Entry[] {
+  return listDirectory(directory)
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map((dirent) => toEntry(directory, dirent));
 }
 
-async function readNames(directory: string): Promise<string[]> {
+function listDirectory(directory: string): Dirent[] {
   try {
-    return await readdir(directory);
+    return readdirSync(directory, { withFileTypes: true });
   } catch (cause) {
     throw new TenancyError(
       'TENANCY_MIGRATIONS_DIRECTORY_REJECTED',
@@ -32,12 +33,14 @@ async function readNames(directory: string): Promise<string[]> {
   }
 }
 
-async function readEntry(directory: string, name: string): Promise<Entry> {
+function toEntry(directory: string, dirent: Dirent): Entry {
+  const { name } = dirent;
   const path = join(directory, name);
   // Editors put links to nowhere beside the file they have open (Emacs' `.#name`).
   if (name.startsWith('.')) return { name, path, type: 'other' };
   try {
-    const facts = await stat(path);
+    // Neither for a link, and on file systems that don't tell.
+    const facts = dirent.isFile() || dirent.isDirectory() ? dirent : statSync(path);
     return { name, path, type: facts.isFile() ? 'file' : facts.isDirectory() ? 'directory' : 'other' };
   } catch (cause) {
     throw new TenancyError(

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { TenancyError } from '../errors.js';
 import { checksumOf, normaliseText } from './checksum.js';
 import { explain, showPath } from './source-directory.js';
@@ -13,8 +13,8 @@ export interface SourceText {
 }
 
 /** @throws TenancyError `TENANCY_MIGRATION_FILE_REJECTED` where it can't be read, isn't UTF-8, has NUL bytes or is empty. */
-export async function readSourceText(path: string): Promise<SourceText> {
-  const bytes = await readBytes(path);
+export function readSourceText(path: string): SourceText {
+  const bytes = readBytes(path);
   if (bytes.includes(0)) refuse(path, 'it has NUL bytes', 'save it as plain text in UTF-8');
   const text = normaliseText(decode(path, bytes));
   if (text.trim() === '')
@@ -22,9 +22,9 @@ export async function readSourceText(path: string): Promise<SourceText> {
   return { text, checksum: checksumOf(text), bytes };
 }
 
-async function readBytes(path: string): Promise<Buffer> {
+function readBytes(path: string): Buffer {
   try {
-    return await readFile(path);
+    return readFileSync(path);
   } catch (cause) {
     throw new TenancyError(
       'TENANCY_MIGRATION_FILE_REJECTED',

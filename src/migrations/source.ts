@@ -34,19 +34,15 @@ export async function loadMigrations(
   return loadUnchanged(directory, asked, () => loadDirectory(directory, asked, deps));
 }
 
-async function loadDirectory(
-  directory: string,
-  asked: NonNullable<SqlMigrationsOptions['format']>,
-  deps: SourceDeps,
-): Promise<readonly LocalMigration[]> {
-  const entries = await readEntries(directory);
-  const format = await chooseFormat(asked, directory, entries);
-  const found = await format.find(entries);
+function loadDirectory(directory: string, asked: NonNullable<SqlMigrationsOptions['format']>, deps: SourceDeps): readonly LocalMigration[] {
+  const entries = readEntries(directory);
+  const format = chooseFormat(asked, directory, entries);
+  const found = format.find(entries);
   if (found.length === 0) refuseEmpty(directory);
   const order = format.order === 'number' ? chooseOrder(found.map(({ name }) => name)) : byName;
   checkNames(found, order);
   const sorted = format.order === 'found' ? found : [...found].sort((a, b) => order(a.name, b.name));
-  return Promise.all(sorted.map((migration) => loadMigration(migration, format, deps)));
+  return sorted.map((migration) => loadMigration(migration, format, deps));
 }
 
 /** Where a fleet is to get to: the newest migration, and the digest of a history that has them all. */
@@ -54,12 +50,8 @@ export function describeTarget(local: readonly LocalMigration[]): { readonly ver
   return { version: local.at(-1)?.name ?? null, digest: historyDigest(local) };
 }
 
-async function loadMigration(
-  { name, up, down, mirror }: FoundMigration,
-  format: MigrationFormat,
-  { importModule }: SourceDeps,
-): Promise<LocalMigration> {
-  const { text, checksum, bytes } = await readSourceText(up.path);
+function loadMigration({ name, up, down, mirror }: FoundMigration, format: MigrationFormat, { importModule }: SourceDeps): LocalMigration {
+  const { text, checksum, bytes } = readSourceText(up.path);
   const file = showPath(up.path);
   if (up.type === 'module') return { name, file, checksum, ...createModuleScripts(up.path, text, importModule) };
   return {
@@ -67,13 +59,13 @@ async function loadMigration(
     file,
     checksum,
     up: createSqlScript(up.path, text, format),
-    down: down === null ? null : await loadDown(down, format),
+    down: down === null ? null : loadDown(down, format),
     ...(mirror === undefined ? {} : { mirror: { ...mirror, checksum: createHash('sha256').update(bytes).digest('hex') } }),
   };
 }
 
-async function loadDown({ path }: FoundFile, format: MigrationFormat): Promise<MigrationScript> {
-  const { text } = await readSourceText(path);
+function loadDown({ path }: FoundFile, format: MigrationFormat): MigrationScript {
+  const { text } = readSourceText(path);
   return createSqlScript(path, text, format);
 }
 

@@ -29,5 +29,8 @@ export async function openRegistry(options: OpenRegistryOptions): Promise<Regist
     const reason = scheme === '' ? 'it is no URL' : `${scheme} is not a kind of registry`;
     throw new TenancyError('TENANCY_REGISTRY_URL_REJECTED', { url: redactUrl(options.url), reason });
   }
-  return (await load())(options);
+  const open = await load();
+  const opening = open(options);
+  options.onAsked?.();
+  return opening;
 }

@@ -296,4 +296,6 @@ export interface OpenRegistryOptions {
   readonly actor?: AuditActor;
   /** @default 2 */
   readonly maxConnections?: number;
+  /** Told when its server has been asked for the first time, and is being waited for. */
+  readonly onAsked?: () => void;
 }

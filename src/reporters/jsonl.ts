@@ -8,7 +8,7 @@ const MAX_WAITING = 4 * 1024 * 1024;
 
 /** One event a line on stdout, `run.finished` last. */
 export function createJsonlReporter({ stdout }: Pick<ReporterOptions, 'stdout'>): Reporter {
-  const writer = createLineWriter(stdout);
+  const writer = createLineWriter(stdout, { isGathered: true });
   let leftOut = 0;
   let isOver = false;
 

@@ -1,3 +1,4 @@
+import process from 'node:process';
 import type { Writable } from 'node:stream';
 
 /** Writes text to a stream in order, at the speed of its reader, and never throws for a reader that has gone. */
@@ -13,7 +14,15 @@ export interface LineWriter {
   finish(): Promise<void>;
 }
 
-export function createLineWriter(stream: Writable): LineWriter {
+export interface LineWriterOptions {
+  /**
+   * What is written in one turn of the event loop goes to the system, and to the reader, in one piece. Not where another stream ends on the same
+   * screen: what was written to both would change its order. @default false
+   */
+  readonly isGathered?: boolean;
+}
+
+export function createLineWriter(stream: Writable, { isGathered = false }: LineWriterOptions = {}): LineWriter {
   let queue: string[] = [];
   let waiting = 0;
   let isBlocked = false;
@@ -25,7 +34,18 @@ export function createLineWriter(stream: Writable): LineWriter {
     for (const wake of waiters) wake();
     waiters = [];
   };
+  let isCorked = false;
+  const flush = (): void => {
+    if (!isCorked) return;
+    isCorked = false;
+    stream.uncork();
+  };
   const send = (text: string): void => {
+    if (isGathered && !isCorked) {
+      isCorked = true;
+      stream.cork();
+      process.nextTick(flush);
+    }
     isBlocked = !stream.write(text);
   };
   const drain = (): void => {
@@ -68,6 +88,7 @@ export function createLineWriter(stream: Writable): LineWriter {
       return isBlocked;
     },
     async finish() {
+      flush();
       await whenReady();
       stream.off('drain', drain);
       // The listener for errors stays: EPIPE may still arrive for what was written last.

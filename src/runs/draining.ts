@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { TenancyError, type TenancyErrorDetails } from '../errors.js';
 import type { DrainReason } from '../events.js';
 import type { RunSignals } from './execute-run.js';
@@ -31,6 +32,8 @@ export interface Draining {
 export function createDraining(signals: RunSignals, onDrain: (cause: DrainCause) => void): Draining {
   const draining = new AbortController();
   const aborting = new AbortController();
+  // One for each tenant in flight.
+  setMaxListeners(0, aborting.signal);
   let wave: Pick<DrainCause, 'wave' | 'waves'> = { wave: null, waves: null };
   let cause: DrainCause | null = null;
 

@@ -2,7 +2,7 @@ import { isTenancyError } from '../errors.js';
 import { targetOf } from '../lifecycle/migrator.js';
 import type { RunContext } from '../lifecycle/run-context.js';
 import type { TenantFilter } from '../registry/registry.js';
-import type { Tenant } from '../tenant.js';
+import { DRIVER_NAMES, type DriverName, type Tenant } from '../tenant.js';
 import { leaveOutEnded } from './continued-run.js';
 import { planRun, type RunLane, yieldAll } from './lanes.js';
 
@@ -20,7 +20,9 @@ export async function findLatecomers(
 ): Promise<readonly RunLane[]> {
   const { config, registry, migrator, runId } = run;
   if (run.command !== 'migrate' || filter.ids !== undefined || filter.ofRun !== undefined) return [];
-  const isLate = ({ id, driver }: Tenant): boolean => !hadTheirTurn.has(id) && targetOf(migrator.forDriver(driver)) !== null;
+  const isKnowable = (driver: DriverName): boolean => targetOf(migrator.forDriver(driver)) !== null;
+  if (!DRIVER_NAMES.some(isKnowable)) return [];
+  const isLate = ({ id, driver }: Tenant): boolean => !hadTheirTurn.has(id) && isKnowable(driver);
   try {
     const { lanes } = await planRun({ config, registry, filter, skipsKnown: true, concurrency: null, migrator });
     const late: RunLane[] = [];

@@ -49,9 +49,10 @@ export async function provisionTenants(workspace: Workspace, rawIds: readonly st
   if (options.dryRun) return planProvision(workspace, placed, migrator, options);
 
   const registry = await workspace.registry({ create: true });
-  const registered = await registerAll(registry, placed);
   const { limits = {}, concurrency = null, maxFailures = null, continued } = options;
   return workspace.withRun({ command: 'provision', registry, migrator, limits, dryRun: false, runId: continued?.id }, async (run) => {
+    askAhead(run, placed);
+    const registered = await registerAll(registry, placed);
     const working = registered.filter(({ id, status }) => status !== 'active' && !continued?.ended.has(id));
     const listed = planListed(config, working, concurrency, migrator);
     const selected = Math.max(ids.length, continued?.selected ?? 0);
@@ -75,6 +76,15 @@ export async function provisionTenants(workspace: Workspace, rawIds: readonly st
       ...(continued ? { before: continued } : {}),
     });
   });
+}
+
+/**
+ * While the registry writes, the server of one tenant alone is asked whether it is the one that it was. What it says is looked at later; of many
+ * tenants nobody knows yet whose servers are needed.
+ */
+function askAhead(run: RunContext, placed: readonly PlacedTenant[]): void {
+  const [only, second] = placed;
+  if (only && !second) run.clusters.engine(only.placement.cluster, run.command).catch(() => undefined);
 }
 
 /** Labels are given at registering; asked for again with others, a tenant keeps its own. */

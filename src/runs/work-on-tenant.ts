@@ -8,6 +8,7 @@ import { type Ending, runTenant } from '../lifecycle/run-tenant.js';
 import { MIGRATABLE, TRANSITIONS, type Transition } from '../lifecycle/transitions.js';
 import type { TenantTouch } from '../registry/registry.js';
 import type { Tenant, TenantFailure } from '../tenant.js';
+import { linkSignals } from '../util/abort.js';
 import { wallClock } from '../util/clock.js';
 import type { LeasedTenant } from './leased-ahead.js';
 import type { OutcomeWriter } from './outcome-writer.js';
@@ -36,8 +37,7 @@ export async function workOnTenant(
   let tenant = listed;
   let reached: WorkResult['version'];
   const touched: TenantTouch[] = [];
-  const deadline = createDeadline(run, listed);
-  const signal = AbortSignal.any([aborting, deadline.signal]);
+  const { signal, clear } = createDeadline(run, listed, aborting);
   const ran = await runTenant(run, listed, signal, async (attempt) => {
     signal.throwIfAborted();
     // A further attempt takes the lease anew: it reads what the last one left, and its fence shuts out what that may still send.
@@ -51,14 +51,14 @@ export async function workOnTenant(
     if (isMigrating && isRemovedSince(listedAs, tenant.status)) return skipRemoved(tenant);
     const engine = await run.clusters.engine(tenant.cluster, tenant.id);
     const driver = engine.driver(tenant.driver);
-    const ended = new AbortController();
+    const attempting = linkSignals([signal, run.leases.watch(tenant.id)]);
     const scope: TenantScope = {
       run,
       tenant,
       driver,
       target: { name: tenant.name, marker: { tenant: tenant.id, registry: run.registry.id, operation: tenant.homeOperationId } },
       fence: grant.fence,
-      signal: AbortSignal.any([signal, run.leases.watch(tenant.id), ended.signal]),
+      signal: attempting.signal,
       steps: await journal(tenant),
       touched,
       log: (text) => run.logs.write(tenant.id, text),
@@ -69,9 +69,10 @@ export async function workOnTenant(
       });
     } finally {
       // Whatever a hook started and didn't wait for ends with it.
-      ended.abort(new TenancyError('TENANCY_RUN_ABORTED', {}));
+      attempting.abort(new TenancyError('TENANCY_RUN_ABORTED', {}));
+      attempting.release();
     }
-  }).finally(() => deadline.clear());
+  }).finally(clear);
   const ending = passesOnLost && ran.outcome.error?.code === 'TENANCY_LEASE_LOST' ? toCancelled(ran) : ran;
 
   const version = ending.result?.version ?? reached;
@@ -134,16 +135,17 @@ function skipRemoved(tenant: Tenant): WorkResult {
   return { outcome: 'skipped', from: schemaVersion, to: null, error };
 }
 
-/** `--timeout`, as a signal. */
-function createDeadline(run: RunContext, tenant: Tenant): { readonly signal: AbortSignal; clear(): void } {
-  const controller = new AbortController();
+/** `--timeout`, as a signal, which also aborts when those in flight are stopped. */
+function createDeadline(run: RunContext, tenant: Tenant, aborting: AbortSignal): { readonly signal: AbortSignal; clear(): void } {
   const { timeoutMs } = run.limits;
-  if (timeoutMs === null) return { signal: controller.signal, clear: () => undefined };
-  const timer = setTimeout(
-    () => controller.abort(new TenancyError('TENANCY_TIMEOUT_REACHED', { tenant: tenant.id, timeoutMs })),
-    timeoutMs,
-  );
-  return { signal: controller.signal, clear: () => clearTimeout(timer) };
+  if (timeoutMs === null) return { signal: aborting, clear: () => undefined };
+  const { signal, abort, release } = linkSignals([aborting]);
+  const timer = setTimeout(() => abort(new TenancyError('TENANCY_TIMEOUT_REACHED', { tenant: tenant.id, timeoutMs })), timeoutMs);
+  const clear = (): void => {
+    clearTimeout(timer);
+    release();
+  };
+  return { signal, clear };
 }
 
 /** `TENANCY_STATE_MOVED`: what the tenant is by now is another's work, with which we have nothing to do. */

@@ -34,6 +34,8 @@ export interface Workspace {
   readonly host: string;
   /** @throws TenancyError `TENANCY_REGISTRY_NOT_FOUND` unless `create`. */
   registry(options?: { readonly create?: boolean }): Promise<Registry>;
+  /** Opens the registry, and does something else while its server answers. */
+  registryWhile<T>(work: () => Promise<T>): Promise<readonly [Registry, T]>;
   /** The database that the registry is in, where its URL names one: never a tenant's own. */
   registryDatabase(): Promise<string | null>;
   clusters(registry: Registry | null, options?: { readonly dryRun: boolean }): ReturnType<typeof createClusters>;
@@ -79,10 +81,26 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
   const kept = new Map<string, KeptEngine>();
   const clustersMade = new Set<ReturnType<typeof createClusters>>();
 
-  async function open(create: boolean): Promise<Registry> {
+  async function open(create: boolean, onAsked?: () => void): Promise<Registry> {
     const { url, isEmbedded } = await servers.urlOf(config.registry.url, 'registry.url');
     // On an embedded server one more connection holds the claim to it, and all together stay within the cap + 2.
-    return openRegistry({ url, create, applicationName: 'tenancy registry', actor: options.actor, maxConnections: isEmbedded ? 1 : 2 });
+    const maxConnections = isEmbedded ? 1 : 2;
+    return openRegistry({
+      url,
+      create,
+      applicationName: 'tenancy registry',
+      actor: options.actor,
+      maxConnections,
+      ...(onAsked && { onAsked }),
+    });
+  }
+
+  function openOnce(create: boolean, onAsked?: () => void): Promise<Registry> {
+    opening ??= open(create, onAsked).catch((error: unknown) => {
+      opening = null;
+      throw error;
+    });
+    return opening;
   }
 
   function clusters(registry: Registry | null, { dryRun } = { dryRun: false }): ReturnType<typeof createClusters> {
@@ -140,12 +158,16 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
     host: options.host,
     clusters,
     emitter: (runId) => createEmitter(options, config, runId),
-    registry: ({ create = false } = {}) => {
-      opening ??= open(create).catch((error: unknown) => {
-        opening = null;
-        throw error;
-      });
-      return opening;
+    registry: ({ create = false } = {}) => openOnce(create),
+    registryWhile: async (work) => {
+      let working: ReturnType<typeof work> | undefined;
+      const begin = (): ReturnType<typeof work> => {
+        working ??= work();
+        return working;
+      };
+      // What comes of it is told below, unless the registry can't be opened.
+      const registry = await openOnce(false, () => void begin().catch(() => undefined));
+      return [registry, await begin()];
     },
     registryUrl: async () => (await servers.urlOf(config.registry.url, 'registry.url')).url,
     notice: options.onNotice,

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { untilAborted, untilOverdue } from '../../src/util/abort.js';
+import { linkSignals, untilAborted, untilOverdue } from '../../src/util/abort.js';
 
 /** What would end a command with "an error that nothing waited for". */
 function collectEscaped(): unknown[] {
@@ -44,6 +44,29 @@ it('gives what was begun its grace, and lets what fails after that go', async ()
   begun.reject(new Error('too late'));
   await turn();
   expect(escaped).toEqual([]);
+});
+
+it('settles with the promise, and leaves nothing with the signal', async () => {
+  const { signal } = new AbortController();
+  const removed = vi.spyOn(signal, 'removeEventListener');
+  await expect(untilOverdue(Promise.resolve('done'), signal, 5)).resolves.toBe('done');
+  await expect(untilOverdue(Promise.reject(new Error('broken')), signal, 5)).rejects.toThrow('broken');
+  expect(removed).toHaveBeenCalledTimes(2);
+});
+
+it('follows the first of its sources, whichever that is, and none once it is released', () => {
+  const [one, other, late] = [new AbortController(), new AbortController(), new AbortController()];
+  const linked = linkSignals([one.signal, other.signal]);
+  const released = linkSignals([one.signal, late.signal]);
+  released.release();
+  other.abort('first');
+  one.abort('second');
+  expect([linked.signal.aborted, linked.signal.reason, released.signal.aborted]).toEqual([true, 'first', false]);
+  expect(linkSignals([late.signal, other.signal]).signal.reason).toBe('first');
+  const own = linkSignals([late.signal]);
+  own.abort('own');
+  late.abort('too late');
+  expect([own.signal.reason, released.signal.aborted]).toEqual(['own', false]);
 });
 
 it('rejects with what is thrown at once', async () => {

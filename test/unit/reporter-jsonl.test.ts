@@ -97,3 +97,29 @@ test('ends quietly when the reader has gone', async () => {
   }
   await expect(reporter.finish()).resolves.toBeUndefined();
 });
+
+test('hands what is told in one turn to the system in one piece', async () => {
+  const pieces: string[] = [];
+  const stdout = new Writable({
+    decodeStrings: false,
+    write(chunk: string, _encoding, done) {
+      pieces.push(chunk);
+      done();
+    },
+    writev(chunks, done) {
+      pieces.push(chunks.map(({ chunk }) => chunk as string).join(''));
+      done();
+    },
+  });
+  const reporter = createJsonlReporter({ stdout });
+  const [first, second, third, ...rest] = play(60) as [StampedRunEvent, StampedRunEvent, StampedRunEvent, ...StampedRunEvent[]];
+  for (const event of [first, second]) reporter.report(event);
+  await turn();
+  reporter.report(third);
+  await turn();
+  expect(pieces.map((piece) => piece.split('\n').length - 1)).toEqual([2, 1]);
+  // Also what the end follows at once.
+  for (const event of rest) reporter.report(event);
+  await reporter.finish();
+  expect(assertEvents(pieces.join(''))).toHaveLength(rest.length + 3);
+});

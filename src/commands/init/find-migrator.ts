@@ -98,7 +98,7 @@ async function findConfigFile(
 }
 
 async function isOf(cwd: string, { layout, folders }: KnownMigrator, folder: string): Promise<boolean> {
-  if (typeof layout === 'string') return (await formatOf(cwd, folder)) === layout;
+  if (typeof layout === 'string') return formatOf(cwd, folder) === layout;
   // Without a usual folder it isn't a folder that it goes by.
   if (folders.length === 0 || folder === FIRST_FOLDER) return false;
   const names = await readdir(path.resolve(cwd, folder)).catch(() => []);
@@ -106,13 +106,13 @@ async function isOf(cwd: string, { layout, folders }: KnownMigrator, folder: str
 }
 
 /** Null where there is no such folder, or nothing in it that is known. */
-async function formatOf(cwd: string, folder: string): Promise<string | null> {
+function formatOf(cwd: string, folder: string): string | null {
   const directory = path.resolve(cwd, folder);
   try {
-    const entries = await readEntries(directory);
+    const entries = readEntries(directory);
     // Atlas's are numbered files, with their sum beside them. Others of that kind may have both ways in one file, which isn't ours to guess.
     if (entries.some(({ name }) => name === 'atlas.sum')) return 'atlas';
-    return (await chooseFormat('auto', directory, entries)).name;
+    return chooseFormat('auto', directory, entries).name;
   } catch (error) {
     if (isTenancyError(error)) return null;
     throw error;
@@ -128,7 +128,7 @@ interface FormatFolder {
 
 async function findFormatFolder(cwd: string, folders: readonly string[]): Promise<FormatFolder | null> {
   for (const directory of folders) {
-    const format = await formatOf(cwd, directory);
+    const format = formatOf(cwd, directory);
     if (format === null || (format === 'files' && directory !== FIRST_FOLDER)) continue;
     const isRefused = await loadMigrations({ directory, root: cwd }, { importModule: async () => ({}) }).then(
       () => false,

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readEntries } from '../source-directory.js';
 import type { Entry, FoundMigration, MigrationFormat } from './format.js';
@@ -12,15 +12,12 @@ import { isCandidate, refuseClash, refuseFile } from './refuse.js';
 export const drizzleFormat: MigrationFormat = {
   name: 'drizzle',
   order: 'found',
-  async recognises(entries) {
-    if ((await readJournal(entries)) !== null) return true;
-    const hasBoth = await Promise.all(
-      folders(entries).map(async ({ path }) => (await isFile(join(path, 'snapshot.json'))) && isFile(join(path, 'migration.sql'))),
-    );
-    return hasBoth.includes(true);
+  recognises(entries) {
+    if (readJournal(entries) !== null) return true;
+    return folders(entries).some(({ path }) => isFile(join(path, 'snapshot.json')) && isFile(join(path, 'migration.sql')));
   },
-  async find(entries) {
-    const journal = await readJournal(entries);
+  find(entries) {
+    const journal = readJournal(entries);
     return journal === null ? findFolders(entries) : findFiles(entries, journal);
   },
   // `-->` begins a comment in PostgreSQL alone: MySQL wants a blank behind the dashes.
@@ -33,11 +30,11 @@ interface Journal {
 }
 
 /** Null where there is none of Drizzle's. */
-async function readJournal(entries: readonly Entry[]): Promise<Journal | null> {
+function readJournal(entries: readonly Entry[]): Journal | null {
   const meta = entries.find(({ name, type }) => name === 'meta' && type === 'directory');
   if (meta === undefined) return null;
   const path = join(meta.path, '_journal.json');
-  const text = await readFile(path, 'utf8').catch(() => null);
+  const text = readIfThere(path);
   if (text === null) return null;
   let journal: unknown;
   try {
@@ -89,27 +86,36 @@ function findFiles(entries: readonly Entry[], { path, tags }: Journal): readonly
   });
 }
 
-async function isFile(path: string): Promise<boolean> {
-  return stat(path).then(
-    (facts) => facts.isFile(),
-    () => false,
-  );
+function readIfThere(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
 
 function folders(entries: readonly Entry[]): readonly Entry[] {
   return entries.filter((entry) => entry.type === 'directory' && isCandidate(entry) && entry.name !== 'meta');
 }
 
-async function findFolders(entries: readonly Entry[]): Promise<readonly FoundMigration[]> {
+function findFolders(entries: readonly Entry[]): readonly FoundMigration[] {
   const stray = entries.find((entry) => entry.type === 'file' && isCandidate(entry) && /\.(sql|[cm]?[jt]s)$/.test(entry.name));
   if (stray !== undefined)
     refuseFile(stray.path, "a file beside Drizzle's folders", 'make it with `drizzle-kit generate --custom`, or finish `drizzle-kit up`');
   const sorted = [...folders(entries)].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
-  return Promise.all(sorted.map(findInFolder));
+  return sorted.map(findInFolder);
 }
 
-async function findInFolder(folder: Entry): Promise<FoundMigration> {
-  const inside = await readEntries(folder.path);
+function findInFolder(folder: Entry): FoundMigration {
+  const inside = readEntries(folder.path);
   const file = (wanted: string): Entry | undefined => inside.find(({ name, type }) => name === wanted && type === 'file');
   const up = file('migration.sql');
   const down = file('down.sql');

@@ -17,9 +17,9 @@ const DOWN = /\.down$/;
 export const filesFormat: MigrationFormat = {
   name: 'files',
   order: 'number',
-  recognises: () => Promise.resolve(true),
-  async find(entries) {
-    await refuseFolders(entries.filter(({ type, name }) => type === 'directory' && !isIgnored(name) && name !== 'node_modules'));
+  recognises: () => true,
+  find(entries) {
+    refuseFolders(entries.filter(({ type, name }) => type === 'directory' && !isIgnored(name) && name !== 'node_modules'));
     const files = entries.filter(({ type, name }) => type === 'file' && !isIgnored(name));
     for (const file of files) refuseStranger(file);
     const migrations = files.filter(({ name }) => isMigration(name));
@@ -81,9 +81,9 @@ function refuseStranger(entry: Entry): void {
   refuse(entry, 'it is no .sql, .ts, .js or .mjs file', 'give it one of these endings, or take it out of the migrations directory');
 }
 
-async function refuseFolders(folders: readonly Entry[]): Promise<void> {
+function refuseFolders(folders: readonly Entry[]): void {
   for (const folder of folders) {
-    const inside = (await readEntries(folder.path)).find(({ name, type }) => type === 'file' && isMigration(name) && !isIgnored(name));
+    const inside = readEntries(folder.path).find(({ name, type }) => type === 'file' && isMigration(name) && !isIgnored(name));
     if (inside !== undefined)
       refuse(inside, 'migrations in sub-folders are not read', 'move it up into the migrations directory, or out of it');
   }

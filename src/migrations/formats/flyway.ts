@@ -15,9 +15,9 @@ const CALLBACK = /^(before|after|create)[A-Z][A-Za-z]*(__.+)?\.sql$/;
 export const flywayFormat: MigrationFormat = {
   name: 'flyway',
   order: 'found',
-  recognises: async (entries) => (await looksLikeOurs(entries)) === 'ours',
-  async find(entries) {
-    const files = await readDeep(entries);
+  recognises: (entries) => looksLikeOurs(entries) === 'ours',
+  find(entries) {
+    const files = readDeep(entries);
     for (const file of files) refuseOther(file);
     const versioned = files.filter(({ name }) => VERSIONED.test(name));
     const ups = versioned.filter(({ name }) => name.startsWith('V')).sort((a, b) => byVersion(a.name, b.name));
@@ -50,24 +50,24 @@ export const flywayFormat: MigrationFormat = {
 };
 
 /** Folder by folder, and no further than to the first file of somebody else's: another tool may have a thousand folders. */
-async function looksLikeOurs(entries: readonly Entry[]): Promise<'ours' | 'empty' | 'other'> {
+function looksLikeOurs(entries: readonly Entry[]): 'ours' | 'empty' | 'other' {
   const candidates = entries.filter(isCandidate);
   const names = candidates.filter(({ name, type }) => type === 'file' && name.endsWith('.sql')).map(({ name }) => name);
   if (!names.every((name) => VERSIONED.test(name) || REPEATABLE.test(name) || CALLBACK.test(name))) return 'other';
   let found: 'ours' | 'empty' = names.some((name) => name.startsWith('V')) ? 'ours' : 'empty';
   for (const folder of candidates.filter(({ type }) => type === 'directory')) {
-    const inside = await looksLikeOurs(await readEntries(folder.path));
+    const inside = looksLikeOurs(readEntries(folder.path));
     if (inside === 'other') return 'other';
     if (inside === 'ours') found = 'ours';
   }
   return found;
 }
 
-async function readDeep(entries: readonly Entry[]): Promise<readonly Entry[]> {
+function readDeep(entries: readonly Entry[]): readonly Entry[] {
   const candidates = entries.filter(isCandidate);
   const folders = candidates.filter(({ type }) => type === 'directory');
-  const inside = await Promise.all(folders.map(async ({ path }) => readDeep(await readEntries(path))));
-  return [...candidates.filter(({ type }) => type === 'file'), ...inside.flat()];
+  const inside = folders.flatMap(({ path }) => readDeep(readEntries(path)));
+  return [...candidates.filter(({ type }) => type === 'file'), ...inside];
 }
 
 function isSameVersion(a: Entry, b: Entry): boolean {

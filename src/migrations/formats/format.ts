@@ -30,9 +30,9 @@ export interface MigrationFormat {
   /** `number`: by leading number where all have one, each number once. `name`: bytewise. `found`: as `find` gives them. */
   readonly order: 'number' | 'name' | 'found';
   /** For `auto`: whether the directory looks like this one; one that looks like two is refused. */
-  recognises(entries: readonly Entry[]): Promise<boolean>;
+  recognises(entries: readonly Entry[]): boolean;
   /** Finds the migrations, and refuses what looks like one but can't be. */
-  find(entries: readonly Entry[]): Promise<readonly FoundMigration[]>;
+  find(entries: readonly Entry[]): readonly FoundMigration[];
   /**
    * What is sent of a file's text; the checksum stays that of the file. Every line and column stays where it is, since errors name them.
    * @param file for messages

@@ -9,11 +9,11 @@ const FILE = /^(\d+_.*)\.(up|down)\.(.+)$/;
 export const golangMigrateFormat: MigrationFormat = {
   name: 'golang-migrate',
   order: 'number',
-  async recognises(entries) {
+  recognises(entries) {
     const files = entries.filter((entry) => entry.type === 'file' && isCandidate(entry) && entry.name.endsWith('.sql'));
     return files.some(({ name }) => name.endsWith('.up.sql')) && files.every(({ name }) => FILE.test(name));
   },
-  async find(entries) {
+  find(entries) {
     const files = entries.filter((entry) => entry.type === 'file' && isCandidate(entry));
     const read = files.flatMap((entry) => readName(entry) ?? []);
     for (const { entry, stem } of read.filter(({ direction }) => direction === 'down')) {

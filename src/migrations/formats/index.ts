@@ -19,15 +19,10 @@ const formats = {
 export type MigrationFormatName = keyof typeof formats;
 
 /** @throws TenancyError `TENANCY_MIGRATIONS_DIRECTORY_REJECTED` for `auto`, where the directory looks like two of them. */
-export async function chooseFormat(
-  name: MigrationFormatName | 'auto',
-  directory: string,
-  entries: readonly Entry[],
-): Promise<MigrationFormat> {
+export function chooseFormat(name: MigrationFormatName | 'auto', directory: string, entries: readonly Entry[]): MigrationFormat {
   if (name !== 'auto') return formats[name];
   const others = Object.values(formats).filter((format) => format !== filesFormat);
-  const answers = await Promise.all(others.map((format) => format.recognises(entries)));
-  const [recognised = filesFormat, second] = others.filter((_, at) => answers[at]);
+  const [recognised = filesFormat, second] = others.filter((format) => format.recognises(entries));
   if (second === undefined) return recognised;
   throw new TenancyError('TENANCY_MIGRATIONS_DIRECTORY_REJECTED', {
     directory: showPath(directory),

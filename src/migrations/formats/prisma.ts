@@ -9,20 +9,20 @@ import { refuseFile } from './refuse.js';
 export const prismaFormat: MigrationFormat = {
   name: 'prisma',
   order: 'name',
-  async recognises(entries) {
+  recognises(entries) {
     if (entries.some(({ name }) => name === 'migration_lock.toml')) return true;
     for (const folder of entries.filter(isCandidate)) {
-      const names = (await readEntries(folder.path)).map(({ name }) => name);
+      const names = readEntries(folder.path).map(({ name }) => name);
       // Drizzle's folders have a snapshot beside.
       if (names.includes('migration.sql') && !names.includes('snapshot.json')) return true;
     }
     return false;
   },
-  async find(entries) {
+  find(entries) {
     const stray = entries.find(({ type, name }) => type === 'file' && !name.startsWith('.') && /\.(sql|[cm]?[jt]s)$/.test(name));
     if (stray !== undefined)
       refuseFile(stray.path, "a file beside Prisma's folders", 'put it into a folder of its own, as <timestamp>_<name>/migration.sql');
-    return Promise.all(entries.filter(isCandidate).map(findInFolder));
+    return entries.filter(isCandidate).map(findInFolder);
   },
 };
 
@@ -30,8 +30,8 @@ function isCandidate({ name, type }: Entry): boolean {
   return type === 'directory' && !/^[._]/.test(name) && name !== 'node_modules';
 }
 
-async function findInFolder(folder: Entry): Promise<FoundMigration> {
-  const inside = await readEntries(folder.path);
+function findInFolder(folder: Entry): FoundMigration {
+  const inside = readEntries(folder.path);
   const up = inside.find(({ name, type }) => name === 'migration.sql' && type === 'file');
   const down = inside.find(({ name, type }) => name === 'down.sql' && type === 'file');
   if (up === undefined) refuseFile(folder.path, 'the folder has no migration.sql', 'bring the file back, or delete the folder');

@@ -20,8 +20,14 @@ export function createOutcomeBook(db: RegistryConnection): Pick<Registry, 'recor
 }
 
 function toInput({ outcome, owner, fence, version, lastError, touched, transition }: OutcomeRecord): Record<string, unknown> {
+  // Named one by one: spread, each becomes a dictionary of five kilobytes.
   return {
-    ...outcome,
+    tenant: outcome.tenant,
+    cluster: outcome.cluster,
+    outcome: outcome.outcome,
+    attempts: outcome.attempts,
+    from: outcome.from,
+    to: outcome.to,
     ms: Math.round(outcome.ms),
     error: outcome.error ? { ...outcome.error, message: redact(outcome.error.message) } : null,
     owner,
