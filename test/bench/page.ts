@@ -6,7 +6,7 @@ const SECTIONS: Readonly<Record<string, { readonly title: string; readonly notes
   'start-up': {
     title: 'Start-up',
     notes: `- \`NODE_EXTRA_CA_CERTS\` is unset: on Node 20 it costs every start 130 ms, on both sides.
-- \`status\` has to know where the fleet should be: besides the registry it reads the project's migrations, 13 of them here, and hashes them, for which Node loads all of its crypto.`,
+- \`status\` has to know where the fleet should be: besides the registry it reads the project's migrations, 13 of them here, and hashes them, for which Node loads all of its crypto, while the server answers.`,
   },
   migrate: {
     title: 'Many migrations',
@@ -43,7 +43,8 @@ fired between the first tenant and the end, by \`monitorEventLoopDelay\`.`,
   provision: {
     title: 'Provisioning',
     notes: `\`createTenancy()\` in one process, its \`provision()\` timed whole: registered, leased, created, verified and activated, with its run and its journal in the registry.
-The bare statement copies the same template over a connection that is open already. Each migration is a table with two indexes.`,
+The bare statement copies the same template over a connection that is open already. Each migration is a table with two indexes.
+Twenty go before that aren't counted, in which V8 compiles what each goes through. What tenancy adds hardly depends on the size of the template: the faster the machine copies one, the larger is its share.`,
   },
   workers: {
     title: 'Many workers',

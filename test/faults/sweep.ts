@@ -1,4 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
@@ -32,9 +33,12 @@ export interface SweepResult {
   readonly takeovers: number;
 }
 
-/** Of all sweeps together. Mostly they wait, so there may be more of them than cores. */
-const limit = pLimit(14);
 export const isWholeSweep: boolean = process.env.TENANCY_FAULTS === 'all';
+/**
+ * Of all sweeps of a file together. Of a few points many wait for a lease to run out, so there may be more of them than cores; of all points hardly
+ * any does, and more at once than there is room for only lets what has to happen in time come late.
+ */
+const limit = pLimit(isWholeSweep ? 2 * availableParallelism() : 14);
 const SAMPLED = 5;
 const REFUSED = 4;
 
