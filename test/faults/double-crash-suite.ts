@@ -9,7 +9,7 @@ const limit = pLimit(10);
 export function describeDoubleCrash(suite: FaultSuite, { pairs: sampled }: { readonly pairs: number }): void {
   const PAIRS = isWholeSweep ? 40 : sampled;
 
-  describe('2 double crash: a recovery that is killed too is recovered from', { timeout: isWholeSweep ? 1_800_000 : 240_000 }, () => {
+  describe('2 double crash: a recovery that is killed too is recovered from', { timeout: isWholeSweep ? 3_600_000 : 480_000 }, () => {
     const place = usePlace(suite);
     beforeAll(() => void process.stdout.write(`double crashes, seed ${seed}\n`));
 
