@@ -9,7 +9,6 @@ import { type Figure, median } from './figure.js';
 import { isSmall } from './small.js';
 
 const ROUNDS = isSmall ? 12 : 100;
-const WARM_UPS = isSmall ? 3 : 20;
 /** So many rounds until their databases are dropped, so that no more of them are on the disk; as many are made ahead. */
 const BATCH = 10;
 
@@ -51,8 +50,8 @@ async function measure(serverUrl: string, migrations: number, isPooled: boolean)
   const ours: number[] = [];
   const bare: number[] = [];
   try {
-    // The first one makes the template, and some more are made until V8 has compiled what each goes through.
-    for (let round = 0; round < WARM_UPS; round += 1) await provision(`first${round}`);
+    // The first ones load the code and make the template.
+    for (const id of ['first', 'second', 'third']) await provision(id);
     const template = await findTemplate(admin);
     for (let round = 0; round < ROUNDS; round += 1) {
       if (round % BATCH === 0) await startAfresh(admin, made.splice(0));

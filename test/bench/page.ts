@@ -44,7 +44,7 @@ fired between the first tenant and the end, by \`monitorEventLoopDelay\`.`,
     title: 'Provisioning',
     notes: `\`createTenancy()\` in one process, its \`provision()\` timed whole: registered, leased, created, verified and activated, with its run and its journal in the registry.
 The bare statement copies the same template over a connection that is open already. Each migration is a table with two indexes.
-Twenty go before that aren't counted, in which V8 compiles what each goes through. What tenancy adds hardly depends on the size of the template: the faster the machine copies one, the larger is its share.`,
+What tenancy adds hardly depends on the size of the template: the faster the machine copies one, the larger is its share.`,
   },
   workers: {
     title: 'Many workers',
