@@ -1,9 +1,6 @@
-import pLimit from 'p-limit';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { assertEnd, checksumBystanders, countRequests, isWholeSweep, seed } from './sweep.js';
+import { assertEnd, checksumBystanders, countRequests, isWholeSweep, limit, seed } from './sweep.js';
 import { type FaultSuite, type Swept, usePlace } from './use-place.js';
-
-const limit = pLimit(10);
 
 /** `pairs`: so many for each command, where the sweep isn't whole. */
 export function describeDoubleCrash(suite: FaultSuite, { pairs: sampled }: { readonly pairs: number }): void {

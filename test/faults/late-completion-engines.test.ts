@@ -92,14 +92,9 @@ describe('3 late completion: an index of MongoDB that is built when the command 
     const mongo = await createTestMongo();
     ends.push(() => mongo.drop());
     const sandbox = await open(pendingMongodb, mongo.url, 'mongodb-database');
-    const other = await open(pendingMongodb, mongo.url, 'mongodb-database');
-    const counting = await other.openProxy();
-    const whole = await counting.crash(() => other.startThrough(counting, MIGRATE), null);
-    const request = whole.statements.indexOf('createIndexes accounts') + 1;
-    expect(request).toBeGreaterThan(0);
     const proxy = await sandbox.openProxy();
-    const killed = await proxy.crash(() => sandbox.startThrough(proxy, MIGRATE), { request, phase: 'during' });
-    expect(killed).toMatchObject({ isKilled: true, sql: 'createIndexes accounts' });
+    const killed = await proxy.crash(() => sandbox.startThrough(proxy, MIGRATE), { request: /^createIndexes accounts$/, phase: 'during' });
+    expect(killed.isKilled).toBe(true);
     await sandbox.expireLeases();
     const again = await Promise.all([1, 2, 3].map(() => sandbox.run(MIGRATE)));
     expect(

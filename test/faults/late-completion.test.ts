@@ -88,10 +88,10 @@ describe('3 late completion: a database that is being created when the command i
     try {
       await sandbox.prepare(['bystander']);
       const proxy = await sandbox.openProxy();
-      const whole = await proxy.crash(() => sandbox.startThrough(proxy, ['tenant', 'provision', 'other']), null);
-      const request = whole.statements.findIndex((sql) => sql.startsWith('CREATE DATABASE')) + 1;
-      expect(request).toBeGreaterThan(0);
-      const killed = await proxy.crash(() => sandbox.startThrough(proxy, ['tenant', 'provision', 'acme']), { request, phase: 'during' });
+      const killed = await proxy.crash(() => sandbox.startThrough(proxy, ['tenant', 'provision', 'acme']), {
+        request: /^CREATE DATABASE/,
+        phase: 'during',
+      });
       expect(killed).toMatchObject({ isKilled: true, sql: expect.stringContaining('CREATE DATABASE') });
       await sandbox.expireLeases();
       const again = await Promise.all([1, 2, 3].map(() => sandbox.run(['tenant', 'provision', 'acme'])));

@@ -38,7 +38,7 @@ export const isWholeSweep: boolean = process.env.TENANCY_FAULTS === 'all';
  * Of all sweeps of a file together. Of a few points many wait for a lease to run out, so there may be more of them than cores; of all points hardly
  * any does, and more at once than there is room for only lets what has to happen in time come late.
  */
-const limit = pLimit(isWholeSweep ? 2 * availableParallelism() : 14);
+export const limit = pLimit(isWholeSweep ? 2 * availableParallelism() : 14);
 const SAMPLED = 5;
 const REFUSED = 4;
 

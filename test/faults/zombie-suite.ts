@@ -1,17 +1,15 @@
-import pLimit from 'p-limit';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkInvariants, checksumTenants } from '../rig/check-invariants.js';
 import type { CliResult, StartedCli } from '../rig/cli.js';
-import type { KillPoint } from '../rig/crash.js';
+import { isRequest, type KillPoint, type Wanted } from '../rig/crash.js';
 import { createRequestProxy } from '../rig/request-proxy.js';
 import type { Sandbox } from '../rig/sandbox.js';
 import type { RequestVerdict } from '../rig/tcp-proxy.js';
 import { deprovision, provision } from './fixtures.js';
 import { readRun } from './read-run.js';
-import { choosePoints, isWholeSweep, seed } from './sweep.js';
+import { choosePoints, isWholeSweep, limit, seed } from './sweep.js';
 import { type FaultSuite, type Swept, usePlace } from './use-place.js';
 
-const limit = pLimit(10);
 /** For as long as the others take. */
 const STANDS_STILL_MS = 180_000;
 
@@ -34,16 +32,12 @@ export interface ZombieOptions {
  * another takes over and finishes. When it wakes, it must not say that it did what the other did, and must change nothing.
  */
 export function describeZombie(suite: FaultSuite, { dropsBy, oneOf = 1 }: ZombieOptions): void {
-  describe('6 zombie: a process that wakes after another has taken over', { timeout: isWholeSweep ? 3_600_000 : 300_000 }, () => {
+  describe('6 zombie: a process that wakes after another has taken over', { timeout: isWholeSweep ? 3_600_000 : 480_000 }, () => {
     const place = usePlace(suite);
     const takeovers: number[] = [];
     beforeAll(() => void process.stdout.write(`zombies, seed ${seed}\n`));
 
-    async function stopAt(
-      sandbox: Sandbox,
-      args: readonly string[],
-      { request, phase }: Pick<KillPoint, 'phase'> & { readonly request: number | RegExp },
-    ): Promise<Stopped | null> {
+    async function stopAt(sandbox: Sandbox, args: readonly string[], { request, phase }: KillPoint | Wanted): Promise<Stopped | null> {
       let release = (): void => undefined;
       const released = new Promise<void>((resolve) => {
         release = resolve;
@@ -55,7 +49,7 @@ export function describeZombie(suite: FaultSuite, { dropsBy, oneOf = 1 }: Zombie
       let isStopped = false;
       const proxy = await createRequestProxy(sandbox.url, {
         onRequest: async (seen): Promise<RequestVerdict> => {
-          if (!isStopped && seen.phase === phase && (typeof request === 'number' ? seen.number === request : request.test(seen.sql))) {
+          if (!isStopped && seen.phase === phase && isRequest(request, seen.number, seen.sql)) {
             isStopped = true;
             (await starting).kill('SIGSTOP');
             tell(seen.sql);

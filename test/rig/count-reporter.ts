@@ -7,6 +7,12 @@ import { SCORECARD, scoreTest } from './scorecard.js';
 
 /** Leaves the numbers of a run, what was not run and why, which files lacked what, and how the tests of the scorecard came out, in the file that TENANCY_TEST_COUNTS names. */
 export default class CountReporter implements Reporter {
+  /** At once too: a run of an hour may be stopped before its end. */
+  onTestCaseResult(test: TestCase): void {
+    if (process.env.TENANCY_TEST_COUNTS === undefined) return;
+    for (const failure of describeFailures(test)) process.stdout.write(`fails: ${failure}\n`);
+  }
+
   onTestRunEnd(modules: readonly TestModule[], errors: readonly SerializedError[]): void {
     const file = process.env.TENANCY_TEST_COUNTS;
     if (file === undefined) return;

@@ -27,7 +27,12 @@ export interface CrashResult {
 
 export interface CrashProxy extends TcpProxy {
   /** Runs a command, whose config points at this proxy, and kills it with SIGKILL at the point; with null it runs to its end. */
-  crash(start: () => Promise<Pick<StartedCli, 'kill' | 'result'>>, point: KillPoint | null): Promise<CrashResult>;
+  crash(start: () => Promise<Pick<StartedCli, 'kill' | 'result'>>, point: KillPoint | Wanted | null): Promise<CrashResult>;
+}
+
+/** The first request that says so, whatever comes before it: on a busy machine another heartbeat may. */
+export interface Wanted extends Pick<KillPoint, 'phase'> {
+  readonly request: RegExp;
 }
 
 /**
@@ -38,7 +43,7 @@ export async function createCrashProxy(targetUrl: string): Promise<CrashProxy> {
   let onRequest: (request: ProxiedRequest) => Promise<RequestVerdict> = async () => 'forward';
   const proxy = await createRequestProxy(targetUrl, { onRequest: (request) => onRequest(request) });
 
-  async function crash(start: () => Promise<Pick<StartedCli, 'kill' | 'result'>>, point: KillPoint | null): Promise<CrashResult> {
+  async function crash(start: () => Promise<Pick<StartedCli, 'kill' | 'result'>>, point: KillPoint | Wanted | null): Promise<CrashResult> {
     const first = proxy.requestCount;
     let sql = '';
     let isKilled = false;
@@ -48,8 +53,8 @@ export async function createCrashProxy(targetUrl: string): Promise<CrashProxy> {
       // Once it is dead, what its other connections had on the way is lost as well.
       if (isKilled) return 'drop';
       if (request.phase === 'before') statements.push(request.sql);
-      const phase = point?.phase === 'during' ? 'before' : point?.phase;
-      if (request.number - first !== point?.request || request.phase !== phase) return 'forward';
+      if (point === null || request.phase !== (point.phase === 'during' ? 'before' : point.phase)) return 'forward';
+      if (!isRequest(point.request, request.number - first, request.sql)) return 'forward';
       sql = request.sql;
       const cli = await started;
       if (point.phase === 'during') {
@@ -72,4 +77,8 @@ export async function createCrashProxy(targetUrl: string): Promise<CrashProxy> {
 
   // The getters are the proxy's own: a copy would freeze its counts.
   return Object.create(proxy, { crash: { value: crash } }) as CrashProxy;
+}
+
+export function isRequest(wanted: number | RegExp, number: number, sql: string): boolean {
+  return typeof wanted === 'number' ? number === wanted : wanted.test(sql);
 }
