@@ -55,11 +55,29 @@ export async function createBuiltInMigrator(
     return planUnread(isNew && isUnrecorded ? { schemaVersion: null, migrationsHash: known.emptyDigest } : tenant);
   }
 
+  /** What a process applied that was killed before it could tell: the tenant's history has it, and the registry has not. */
+  function touchFound(scope: TenantScope, { applied }: TenantHistory, isNew: boolean): void {
+    const { tenant, touched } = scope;
+    const count = isNew && tenant.migrationsHash === null ? 0 : known.countOf(tenant);
+    if (count === null) return;
+    const told = new Set(touched.flatMap(({ migrations = [] }) => migrations.map(({ name }) => name)));
+    for (const { name } of local.slice(0, count)) told.add(name);
+    const found = applied.filter(({ name }) => !told.has(name));
+    if (found.length === 0) return;
+    const runs = [...new Set(found.flatMap(({ runId }) => runId ?? []))];
+    touch(scope, {
+      what: 'migrate',
+      isFound: true,
+      migrations: found.map(({ name, checksum }) => ({ name, checksum })),
+      ...(runs.length === 0 ? {} : { detail: `by ${runs.join(', ')}` }),
+    });
+  }
+
   async function carryOut(
     scope: TenantScope,
     session: TenantSession,
     guess: TenantMigrationPlan | null,
-    onVersion: OnVersion,
+    { isNew, onVersion }: MigrateTenantOptions,
   ): Promise<WorkResult> {
     if (guess && guess.steps.length > 0) {
       try {
@@ -70,6 +88,7 @@ export async function createBuiltInMigrator(
     }
     const history = await session.readHistory();
     refuseLostHistory(scope.tenant, history);
+    touchFound(scope, history, isNew);
     const plan = planFor(history);
     warnAhead(scope, plan);
     return carryOutPlan(scope, session, plan, history.applied, onVersion);
@@ -141,7 +160,7 @@ export async function createBuiltInMigrator(
     },
     migrate: async (scope, given) => {
       const guess = guessFor(scope, given);
-      const { known: made = null, onVersion } = given;
+      const { known: made = null } = given;
       let result: WorkResult | null = null;
       const versions = { from: scope.tenant.schemaVersion, to: target };
       await withHooks(
@@ -160,9 +179,7 @@ export async function createBuiltInMigrator(
             };
             return;
           }
-          result = await scope.driver.withSession(scope.target, sessionOptions(scope), (session) =>
-            carryOut(scope, session, guess, onVersion),
-          );
+          result = await scope.driver.withSession(scope.target, sessionOptions(scope), (session) => carryOut(scope, session, guess, given));
         },
       );
       return result as unknown as WorkResult;
@@ -230,7 +247,8 @@ async function applyOver(
     });
   } catch (error) {
     if (done.length > 0) onVersion(versionNow());
-    touch(scope, { ...told(), isFailed: true });
+    // Planned on what the tenant no longer was: nothing of it was carried out.
+    if (!isTenancyError(error, 'TENANCY_HISTORY_MOVED')) touch(scope, { ...told(), isFailed: true });
     throw error;
   }
   touch(scope, told());

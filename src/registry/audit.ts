@@ -15,6 +15,8 @@ export interface TenantTouch {
   readonly what: string;
   /** Left out where it ended well. */
   readonly isFailed?: true;
+  /** An earlier process sent it and was killed before it could tell; found in the tenant's own history. */
+  readonly isFound?: true;
   readonly detail?: string;
   /** Those that were applied or taken back, with the SHA-256 of each. */
   readonly migrations?: readonly { readonly name: string; readonly checksum: string }[];

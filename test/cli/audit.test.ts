@@ -77,6 +77,26 @@ test('what was begun and failed is told with the outcome', async (t) => {
   expect(touched?.at(-1)).toMatchObject({ what: 'migrate', isFailed: true, migrations: [{ name: '0001_a' }] });
 });
 
+test('what a process applied that was killed before it could tell is told by the next', async (t) => {
+  const scene = await createScene(t, {
+    migrations: { '0001_a.sql': 'CREATE TABLE a (id int);\n' },
+    configExtra: "hooks: { afterMigrate: () => process.env.DIES && process.kill(process.pid, 'SIGKILL') },",
+  });
+  await scene.ok(['tenant', 'provision', 'acme']);
+  await scene.write('migrations/0002_b.sql', 'CREATE TABLE b (id int);\n');
+  const killed = await scene.run(['tenant', 'migrate', 'acme'], { env: { DIES: '1' } });
+  expect(killed.exitCode).not.toBe(0);
+  await scene.db.query('UPDATE tenancy.tenants SET lease_expires_at = now()');
+  const [run] = await scene.db.query<{ id: string }>("SELECT id FROM tenancy.runs WHERE command = 'migrate'");
+
+  await scene.ok(['tenant', 'migrate', 'acme']);
+  expect((await readTrail(scene, 'acme')).at(-1)?.data.touched).toEqual([
+    { what: 'migrate', isFound: true, detail: `by ${run?.id}`, migrations: [expect.objectContaining({ name: '0002_b' })] },
+    { what: 'hook:afterMigrate' },
+  ]);
+  expect((await scene.ok(['audit', 'show', 'acme'])).stdout).toContain('migrate 1 (found), hook:afterMigrate');
+});
+
 test('whatever is changed by hand is found and named, and exits with 1', async (t) => {
   const scene = await createScene(t);
   const ids = ['edited', 'removed', 'inserted', 'cut', 'hidden', 'swapped', 'whole'];

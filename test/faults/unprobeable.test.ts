@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, it } from 'vitest';
 import { checkInvariants } from '../rig/check-invariants.js';
 import { startMongoDeployment } from '../rig/mongodb/deployment.js';
 import { startPrivateMariadb } from '../rig/private-mariadb.js';

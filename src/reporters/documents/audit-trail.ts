@@ -125,7 +125,9 @@ function describeData(data: AuditEvent['data']): string {
 }
 
 function describeTouch(touch: unknown): string {
-  const { what, isFailed, migrations } = touch as { readonly what?: unknown; readonly isFailed?: unknown; readonly migrations?: unknown };
+  const { what, isFailed, isFound, migrations } = touch as Readonly<
+    Partial<Record<'what' | 'isFailed' | 'isFound' | 'migrations', unknown>>
+  >;
   const count = Array.isArray(migrations) ? ` ${migrations.length}` : '';
-  return `${String(what)}${count}${isFailed === true ? ' (failed)' : ''}`;
+  return `${String(what)}${count}${isFailed === true ? ' (failed)' : ''}${isFound === true ? ' (found)' : ''}`;
 }
