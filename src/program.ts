@@ -44,6 +44,7 @@ export function createProgram(version: string, argv: readonly string[], choose: 
     .option('--accept-cluster <name>', 'go on although this cluster is another server than before (repeatable)', collect)
     .showSuggestionAfterError()
     .showHelpAfterError('(add --help for what there is)')
+    .configureOutput({ outputError: (text, write) => write(explainDash(text)) })
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
     .exitOverride();
 
@@ -92,6 +93,13 @@ export function createProgram(version: string, argv: readonly string[], choose: 
     .action(() => choose(async (context) => (await import('./commands/doctor.js')).runDoctor(context)));
   for (const command of walk(program)) command.exitOverride().showSuggestionAfterError();
   return program;
+}
+
+/** `-all`, `-acme`: commander has a suggestion for two dashes only. */
+function explainDash(text: string): string {
+  return text.replace(/^error: unknown option '-([a-z0-9][^']+)'$/im, (line, word: string) => {
+    return `${line}\n(an option of more than one letter has two dashes, --${word}, and no id begins with one)`;
+  });
 }
 
 /** A neighbour of the command that was chosen: known by its name, for "did you mean", and for nothing else. */

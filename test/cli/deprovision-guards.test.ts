@@ -120,6 +120,8 @@ test('an unknown option is a wrong command line, never an id', async () => {
   const run = await scene.json(['tenant', 'deprovision', 'acme', '--skip-backups', '--confirm', 'acme']);
   expect([run.exitCode, run.finished.error?.code]).toEqual([2, 'TENANCY_COMMAND_LINE_REJECTED']);
   expect(run.finished.error?.message).toContain('--skip-backup');
+  const { exitCode, stderr } = await scene.run(['tenant', 'deprovision', '-acme']);
+  expect([exitCode, stderr]).toEqual([2, expect.stringContaining('no id begins with one')]);
 });
 
 test('a dry run says what would be done and writes nothing', async () => {

@@ -3,7 +3,7 @@ import type { AppliedMigration, LocalMigration, MigrationScript } from '../../..
 import { checkMysqlScript } from '../../../migrations/sql/mysql/check.js';
 import type { ApplyOptions } from '../../driver.js';
 import { applyModule } from './apply-module.js';
-import { applyScript, type StepDone, type StepRun } from './apply-script.js';
+import { applyScripts, type OnDone, type ScriptStep, type StepDone, type StepRun } from './apply-script.js';
 import type { MigrateContext } from './context.js';
 import { CREATE_MIRROR, forgetMigration, forgetMirror, recordMigration, recordMirror } from './history-sql.js';
 import { findProgress } from './read-history.js';
@@ -19,12 +19,17 @@ export async function applyMigrations(
   const { runId } = context.deps.options;
   const applied: AppliedMigration[] = [];
   await withTenantLock(context, options, async (locked) => {
-    for (const [index, migration] of steps.entries()) {
-      const { name, checksum, mirror, up } = migration;
-      const record = [...(mirror === undefined ? [] : recordMirror(mirror, 'applied')), recordMigration(migration, runId)];
-      const { ms, at } = await runStep(context, up, toRun(migration, 'up', locked, index === 0, record), options);
+    const tell: OnDone = ({ migration: { name, checksum } }, { ms, at }) => {
       applied.push({ name, checksum, appliedAt: at, durationMs: ms, runId });
       options.onMigration({ name, ms });
+    };
+    for (const group of groupSteps(steps, locked)) {
+      const runs = group.map((migration) => {
+        const { mirror } = migration;
+        const record = [...(mirror === undefined ? [] : recordMirror(mirror, 'applied')), recordMigration(migration, runId)];
+        return { run: toRun(migration, 'up', locked, migration === steps[0], record), script: migration.up };
+      });
+      await runSteps(context, runs, options, tell);
     }
   });
   return applied;
@@ -47,13 +52,43 @@ export async function revertMigrations(context: MigrateContext, steps: readonly 
   });
 }
 
-export function runStep(
+/**
+ * What is carried out together: of a new tenant all files up to one that is a module. Otherwise each file by itself, which may take its time, and is
+ * told when it is done.
+ */
+function groupSteps(steps: readonly LocalMigration[], { applied, state }: LockedHistory): LocalMigration[][] {
+  const isNew = applied.length === 0 && findProgress(state, 'progress') === null;
+  const groups: LocalMigration[][] = [];
+  for (const step of steps) {
+    const last = groups.at(-1);
+    if (isNew && step.up.type === 'sql' && last?.[0]?.up.type === 'sql') last.push(step);
+    else groups.push([step]);
+  }
+  return groups;
+}
+
+type ScriptOptions = Pick<ApplyOptions, 'tenant' | 'log'>;
+
+async function runSteps(
   context: MigrateContext,
-  script: MigrationScript,
-  run: StepRun,
-  options: Pick<ApplyOptions, 'tenant' | 'log'>,
-): Promise<StepDone> {
-  return script.type === 'sql' ? applyScript(context, run, script, options) : applyModule(context, run, script, options);
+  steps: readonly { readonly run: StepRun; readonly script: MigrationScript }[],
+  options: ScriptOptions,
+  onDone: OnDone,
+): Promise<void> {
+  const scripts: ScriptStep[] = [];
+  for (const { run, script } of steps) {
+    if (script.type === 'sql') scripts.push({ run, source: script });
+    else onDone(run, await applyModule(context, run, script, options));
+  }
+  await applyScripts(context, scripts, options, onDone);
+}
+
+export async function runStep(context: MigrateContext, script: MigrationScript, run: StepRun, options: ScriptOptions): Promise<StepDone> {
+  let done: StepDone = { ms: 0, at: new Date(0) };
+  await runSteps(context, [{ run, script }], options, (_, its) => {
+    done = its;
+  });
+  return done;
 }
 
 function toRun(

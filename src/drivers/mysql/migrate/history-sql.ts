@@ -53,6 +53,13 @@ export function recordSeed({ name, checksum }: { readonly name: string; readonly
   return `INSERT INTO _tenancy_state (type, name, checksum, recorded_at) VALUES ('seed', ${quoteText(name)}, ${quoteText(checksum)}, UTC_TIMESTAMP(3))`;
 }
 
+export const CLOCK_COLUMN = '_tenancy_script';
+
+/** As `READ_CLOCK`, of one script among others: which of them it is comes with it. */
+export function tellClock(script: number): string {
+  return `${READ_CLOCK}, ${script} AS ${CLOCK_COLUMN}`;
+}
+
 /** Its row: duration in ms, and time of the server in UTC. */
 export const READ_CLOCK = `SELECT ${ELAPSED_MS} AS done_ms, DATE_FORMAT(UTC_TIMESTAMP(3), '%Y-%m-%dT%H:%i:%s.%fZ') AS done_at`;
 

@@ -1,8 +1,9 @@
 import type { SqlStatement } from '../../../migrations/sql/script.js';
 import { numberOf } from '../classify.js';
-import type { Answer } from '../connection.js';
+import type { Answer, Row } from '../connection.js';
 import { readRow } from '../engine-context.js';
 import type { MigrateContext } from './context.js';
+import { CLOCK_COLUMN } from './history-sql.js';
 
 /** What is sent as one message; it stops at the first statement that fails. */
 export type Part =
@@ -17,27 +18,29 @@ export class StoppedMessage extends Error {
   readonly failed: SqlStatement | null;
   /** Our own one that failed. */
   readonly own: string | null;
-  /** The script's last statement that was carried out (and, in a transaction, was rolled back). */
+  /** The last statement of a script that was carried out (and, in a transaction, was rolled back). */
   readonly last: SqlStatement | null;
+  readonly part: Part;
 
-  constructor(cause: Error, failed: SqlStatement | null, own: string | null, last: SqlStatement | null) {
+  constructor(cause: Error, part: Part, last: SqlStatement | null) {
     super(cause.message);
     this.cause = cause;
-    this.failed = failed;
-    this.own = own;
+    this.part = part;
+    this.failed = part.type === 'script' ? part.statement : null;
+    this.own = part.type === 'own' ? part.sql : null;
     this.last = last;
   }
 }
 
 /**
- * Gives the rows of the last part.
+ * Gives what each clock in it told (`tellClock`).
  *
  * Which statement of a message failed isn't told by the protocol as it is lent to us, and a CALL may answer any number of times, so the message counts for itself.
  * @throws StoppedMessage; what broke the connection as it is.
  */
-export async function sendParts(context: MigrateContext, parts: readonly Part[], log: (text: string) => void): Promise<Answer['rows']> {
+export async function sendParts(context: MigrateContext, parts: readonly Part[], log: (text: string) => void): Promise<readonly Row[]> {
   const { connection, deps } = context;
-  let answers: readonly Answer[] = [];
+  const clocks: Row[] = [];
   for (const message of toMessages(context, parts)) {
     const { statementTimeoutMs } = deps.options;
     let killing: Promise<void> | undefined;
@@ -46,7 +49,8 @@ export async function sendParts(context: MigrateContext, parts: readonly Part[],
     };
     const timer = needsTimer(context) ? setTimeout(kill, statementTimeoutMs ?? 0) : undefined;
     try {
-      answers = await connection.send(message.join(';'));
+      const answers = await connection.send(message.join(';'));
+      for (const { rows } of answers) clocks.push(...rows.slice(0, 1).filter((row) => CLOCK_COLUMN in row));
       logWarnings(answers, log);
     } catch (error) {
       clearTimeout(timer);
@@ -58,7 +62,7 @@ export async function sendParts(context: MigrateContext, parts: readonly Part[],
       await killing;
     }
   }
-  return answers.at(-1)?.rows ?? [];
+  return clocks;
 }
 
 const SHOW_WARNINGS = 'SHOW WARNINGS LIMIT 64';
@@ -109,12 +113,8 @@ async function describeStop({ connection, deps }: MigrateContext, parts: readonl
   const at = Number(row.position);
   const failed = parts[at];
   const last = parts.slice(0, at).findLast((part) => part.type === 'script');
-  return new StoppedMessage(
-    error,
-    failed?.type === 'script' ? failed.statement : null,
-    failed?.type === 'own' ? failed.sql : null,
-    last?.type === 'script' ? last.statement : null,
-  );
+  if (failed === undefined) return error;
+  return new StoppedMessage(error, failed, last?.type === 'script' ? last.statement : null);
 }
 
 function logWarnings(answers: readonly Answer[], log: (text: string) => void): void {

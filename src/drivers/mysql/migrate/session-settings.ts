@@ -12,6 +12,11 @@ export async function restoreSettings({ connection, deps }: MigrateContext, { st
   await connection.send(deps.settings);
 }
 
+/** Whether the script leaves settings that are to be undone before the next one. */
+export function setsAny({ statements }: SqlScript): boolean {
+  return statements.some((statement) => resetsOf(statement).length > 0);
+}
+
 /** `SET a = 1, @@session.b = 2, @c = 3` → what undoes it. NAMES and the like are among the settings that every session starts with. */
 function resetsOf({ words }: SqlStatement): string[] {
   if (words[0] !== 'SET') return [];
