@@ -1,6 +1,6 @@
 import { describe, it } from 'vitest';
 import { race } from './race.js';
-import { assertEnd, checksumBystanders } from './sweep.js';
+import { arrange, assertEnd, checksumBystanders } from './sweep.js';
 import { type FaultSuite, usePlace } from './use-place.js';
 
 export function describeRace(suite: FaultSuite): void {
@@ -10,7 +10,7 @@ export function describeRace(suite: FaultSuite): void {
     it.each([...suite.swept])('$command.name by $driver', async ({ driver, command, project }) => {
       const sandbox = await place.projectOf({ project }).open(place.serverUrl, driver);
       try {
-        await sandbox.prepare(command.prepared);
+        await arrange(sandbox, command);
         const bystanders = await checksumBystanders(sandbox, command);
         await race(sandbox, command);
         await assertEnd(sandbox, command, bystanders);

@@ -142,7 +142,7 @@ export async function sweep(
 }
 
 /** What there is before a command. */
-async function arrange(sandbox: Sandbox, { prepared, retained = [], arranged = [] }: SweptCommand): Promise<void> {
+export async function arrange(sandbox: Sandbox, { prepared, retained = [], arranged = [] }: SweptCommand): Promise<void> {
   await sandbox.prepare(prepared);
   await sandbox.retain(retained);
   for (const args of arranged) {
