@@ -1,7 +1,7 @@
 import { importModule } from '../config/import-config.js';
 import type { ResolvedConfig, SqlMigrations } from '../config/types.js';
 import type { TenantSession } from '../drivers/driver.js';
-import { isTenancyError, TenancyError } from '../errors.js';
+import { isTenancyError } from '../errors.js';
 import { checksumOf } from '../migrations/checksum.js';
 import { historyDigest } from '../migrations/history-digest.js';
 import type { LocalMigration, TenantHistory, TenantMigrationPlan } from '../migrations/migration.js';
@@ -12,14 +12,14 @@ import { countPreparable } from '../migrations/preparable.js';
 import { loadMigrations } from '../migrations/source.js';
 import type { DriverName } from '../tenant.js';
 import { remember } from '../util/remember.js';
+import { applyOver } from './apply-over.js';
 import { checkScripts } from './check-scripts.js';
 import { createHookContext, withHooks } from './hook-context.js';
+import { beginningOf, createKnownHistories, touchFound } from './known-histories.js';
 import { refuseLostHistory } from './lost-history.js';
 import type { DriverMigrator, MigrateTenantOptions, MigrationOutline, MigratorOptions, OnVersion, RecordedHistory } from './migrator.js';
 import type { TenantScope, WorkResult } from './run-context.js';
 import { sessionOptions } from './session-options.js';
-import { touch } from './touches.js';
-import { MIGRATABLE } from './transitions.js';
 
 /** The migrator of our own, over a folder of `.sql`, `.ts` and `.js` files, its history in the tenant. */
 export async function createBuiltInMigrator(
@@ -55,24 +55,6 @@ export async function createBuiltInMigrator(
     return planUnread(isNew && isUnrecorded ? { schemaVersion: null, migrationsHash: known.emptyDigest } : tenant);
   }
 
-  /** What a process applied that was killed before it could tell: the tenant's history has it, and the registry has not. */
-  function touchFound(scope: TenantScope, { applied }: TenantHistory, isNew: boolean): void {
-    const { tenant, touched } = scope;
-    const count = isNew && tenant.migrationsHash === null ? 0 : known.countOf(tenant);
-    if (count === null) return;
-    const told = new Set(touched.flatMap(({ migrations = [] }) => migrations.map(({ name }) => name)));
-    for (const { name } of local.slice(0, count)) told.add(name);
-    const found = applied.filter(({ name }) => !told.has(name));
-    if (found.length === 0) return;
-    const runs = [...new Set(found.flatMap(({ runId }) => runId ?? []))];
-    touch(scope, {
-      what: 'migrate',
-      isFound: true,
-      migrations: found.map(({ name, checksum }) => ({ name, checksum })),
-      ...(runs.length === 0 ? {} : { detail: `by ${runs.join(', ')}` }),
-    });
-  }
-
   async function carryOut(
     scope: TenantScope,
     session: TenantSession,
@@ -88,7 +70,8 @@ export async function createBuiltInMigrator(
     }
     const history = await session.readHistory();
     refuseLostHistory(scope.tenant, history);
-    touchFound(scope, history, isNew);
+    const { tenant } = scope;
+    touchFound(scope, history, isNew && tenant.migrationsHash === null ? [] : known.listOf(tenant));
     const plan = planFor(history);
     warnAhead(scope, plan);
     return carryOutPlan(scope, session, plan, history.applied, onVersion);
@@ -102,7 +85,7 @@ export async function createBuiltInMigrator(
     onVersion: OnVersion,
   ): Promise<WorkResult> {
     options.admit?.(scope.tenant, outline(plan));
-    return applyOver(scope, session, plan, before, onVersion, publicTo);
+    return applyOver(scope, session, plan, { before, onVersion, publicTo });
   }
 
   return {
@@ -195,104 +178,6 @@ function warnAhead({ run, tenant }: TenantScope, { ahead }: TenantMigrationPlan)
   if (ahead.length === 0) return;
   const message = `${tenant.id} has ${ahead.length} migration${ahead.length === 1 ? '' : 's'} newer than the newest file (${ahead.at(-1)}): the code was rolled back?`;
   run.emit({ type: 'run.warned', code: 'TENANCY_TENANT_AHEAD', message, tenant: tenant.id });
-}
-
-async function applyOver(
-  scope: TenantScope,
-  session: TenantSession,
-  plan: TenantMigrationPlan,
-  before: readonly { readonly name: string; readonly checksum: string }[],
-  onVersion: OnVersion,
-  publicTo: 'tenant' | null,
-): Promise<WorkResult> {
-  const { run, tenant } = scope;
-  const present = new Map(before.map(({ name, checksum }) => [name, checksum]));
-  const versionNow = (): Parameters<OnVersion>[0] =>
-    run.migrator.forDriver(tenant.driver).describe([...present].map(([name, checksum]) => ({ name, checksum })));
-  if (plan.steps.length === 0) return { outcome: 'up-to-date', from: plan.from, to: plan.to, version: versionNow() };
-
-  const { cluster, driver, name } = tenant;
-  const names = plan.steps.map((migration) => migration.name);
-  const step = plan.direction === 'up' ? 'migrate' : 'rollback';
-  run.emit({
-    type: 'tenant.planned',
-    tenant: tenant.id,
-    cluster,
-    driver,
-    name,
-    from: plan.from,
-    to: plan.to,
-    steps: [step],
-    migrations: names,
-  });
-
-  if (plan.direction === 'down') await forgetVersion(scope, plan);
-  const checksums = new Map(plan.steps.map(({ name, checksum }) => [name, checksum]));
-  const done: string[] = [];
-  const told = () => ({ what: step, migrations: done.map((name) => ({ name, checksum: checksums.get(name) ?? '' })) });
-  const { applyPlan } = await import('../migrations/apply.js');
-  try {
-    await applyPlan(session, plan, {
-      tenant: tenant.id,
-      publicTo,
-      expectedDigest: historyDigest(before),
-      signal: scope.signal,
-      log: (text) => scope.log(text),
-      onMigration: ({ name, ms }) => {
-        done.push(name);
-        if (plan.direction === 'up') present.set(name, checksums.get(name) ?? '');
-        else present.delete(name);
-        run.emit({ type: 'migration.finished', tenant: tenant.id, migration: name, ms, direction: plan.direction });
-      },
-    });
-  } catch (error) {
-    if (done.length > 0) onVersion(versionNow());
-    // Planned on what the tenant no longer was: nothing of it was carried out.
-    if (!isTenancyError(error, 'TENANCY_HISTORY_MOVED')) touch(scope, { ...told(), isFailed: true });
-    throw error;
-  }
-  touch(scope, told());
-  return { outcome: 'applied', from: plan.from, to: plan.to, version: versionNow() };
-}
-
-/** Which versions stand for "the first n local files, unedited"; each digest is made when first asked for. */
-function createKnownHistories(local: readonly LocalMigration[]): {
-  readonly emptyDigest: string;
-  countOf(recorded: RecordedHistory): number | null;
-} {
-  const counts = new Map<string | null, number>(local.map(({ name }, index) => [name, index + 1]));
-  counts.set(null, 0);
-  const digests = new Map<number, string>();
-  function digestOf(count: number): string {
-    const digest = digests.get(count) ?? historyDigest(local.slice(0, count));
-    digests.set(count, digest);
-    return digest;
-  }
-  return {
-    emptyDigest: historyDigest([]),
-    countOf: ({ schemaVersion, migrationsHash }) => {
-      const count = counts.get(schemaVersion);
-      return count !== undefined && digestOf(count) === migrationsHash ? count : null;
-    },
-  };
-}
-
-/** The history of a tenant that has the first few local files, unedited, and nothing half done. */
-/**
- * What the registry knows of a tenant is never more than the tenant has: else one whose rollback was killed on the way would be passed over by
- * the next `migrate`, as up to date. Without a digest it is looked into.
- */
-async function forgetVersion({ run, tenant, fence }: TenantScope, { to }: TenantMigrationPlan): Promise<void> {
-  const schemaVersion = to === null ? null : tenant.schemaVersion;
-  const set = { schemaVersion, migrationsHash: null };
-  const changed = await run.changeTenant({ id: tenant.id, fence, from: MIGRATABLE, set, runId: run.runId, event: 'tenant.reverting' });
-  if (changed === null) throw new TenancyError('TENANCY_STATE_MOVED', { tenant: tenant.id });
-}
-
-function beginningOf(local: readonly LocalMigration[], count: number): TenantHistory {
-  const appliedAt = new Date(0);
-  const applied = local.slice(0, count).map(({ name, checksum }) => ({ name, checksum, appliedAt, durationMs: 0, runId: null }));
-  return { applied, seeds: [], progress: null, fence: 0 };
 }
 
 /** Of the file, and of what takes it back where that is a file of its own. */
