@@ -40,7 +40,7 @@ export interface TenantDriver {
    * (still) there to be copied.
    * @throws TenancyError `TENANCY_NAME_TAKEN` where something that isn't ours has the name; it is left alone.
    */
-  create(target: TenantTarget, signal: AbortSignal, template?: HomeTemplate | null): Promise<'created' | 'adopted' | 'copied'>;
+  create(target: TenantTarget, signal: AbortSignal, options?: CreateOptions): Promise<'created' | 'adopted' | 'copied'>;
   /** Where the engine can copy a home faster than it can make one and migrate it. */
   readonly templates?: TemplateDriver;
   /**
@@ -135,6 +135,12 @@ export interface TemplateDriver {
   seal(home: TenantTarget, name: string, signal: AbortSignal): Promise<void>;
   /** Drops a template of this registry, or what is left of one; anything else is left alone. Waits for those who are copying it. */
   drop(name: string, registry: string, signal: AbortSignal): Promise<'dropped' | 'absent'>;
+}
+
+export interface CreateOptions {
+  readonly template?: HomeTemplate | null;
+  /** What has to come through before anything is made; to look may begin meanwhile. @default nothing */
+  readonly ready?: Promise<unknown>;
 }
 
 export interface HomeTemplate {

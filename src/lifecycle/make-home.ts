@@ -16,16 +16,20 @@ export function ownCreateHook({ hooks: { create } }: ResolvedConfig, driver: Dri
   return create === undefined || create.isOwnOf === driver ? null : create;
 }
 
-/** The fastest way to a home that is there: one from the pool, or a copy of a template, or else one that is made. */
-export async function makeHome(scope: TenantScope): Promise<MadeHome> {
+/**
+ * The fastest way to a home that is there: one from the pool, or a copy of a template, or else one that is made.
+ * @param ready what has to come through before the tenant has anything
+ */
+export async function makeHome(scope: TenantScope, ready: Promise<unknown>): Promise<MadeHome> {
   const { run, tenant, driver, target, signal } = scope;
   const { cluster } = tenant;
   if (run.config.clusters[cluster]?.pool?.driver === driver.name) {
+    await ready;
     const claimed = await claimSpare(scope);
     if (claimed !== null) return { how: claimed.isAdopted ? 'adopted' : 'from the pool', known: claimed.known };
   }
   const template = await findTemplate({ run, cluster, driver, signal });
-  const how = await driver.create(target, signal, template?.home ?? null);
+  const how = await driver.create(target, signal, { template: template?.home ?? null, ready });
   if (template !== null && how === 'created') forgetTemplate({ run, cluster }, template);
   return { how, known: how === 'copied' ? template : null };
 }

@@ -29,7 +29,7 @@ export async function prepareHome(
   { steps }: PreparableMigrations,
   template: Template | null,
 ): Promise<void> {
-  const how = await driver.create(target, signal, template?.home ?? null);
+  const how = await driver.create(target, signal, { template: template?.home ?? null });
   const isComplete = steps.length === 0 || (how === 'copied' && template?.migrationsHash === historyDigest(steps));
   if (isComplete) return;
   await driver.withSession(target, sessionOptionsOf(run, signal), async (session) => {

@@ -43,7 +43,7 @@ export async function provisionTenant(scope: TenantScope): Promise<WorkResult> {
   if (tenant.status === 'active') return { outcome: 'up-to-date', from: tenant.schemaVersion, to: tenant.schemaVersion };
 
   await migrator.check(tenant.driver);
-  // While the journal is written; nothing is made before it has come through.
+  // While the journal is written, and while we look at what there is; nothing is made before it has come through.
   const begun = begin(scope);
   begun.catch(() => undefined);
   let own = scope;
@@ -51,15 +51,15 @@ export async function provisionTenant(scope: TenantScope): Promise<WorkResult> {
 
   let known: RecordedHistory | null = null;
   await runStepOnce(scope, 'create', async () => {
-    await begun;
     const create = ownCreateHook(run.config, tenant.driver);
+    if (create !== null || run.config.hooks.beforeCreate !== undefined) await begun;
     let detail: string = 'adopted';
     await withHooks(scope, 'Create', context, async () => {
       if (create) {
         await runHook(scope, 'create', create, context);
         await checkMade(scope);
       } else {
-        const made = await makeHome(scope);
+        const made = await makeHome(scope, begun);
         detail = made.how;
         known = made.known;
       }
@@ -106,9 +106,11 @@ export async function provisionTenant(scope: TenantScope): Promise<WorkResult> {
     await withHooks(scope, 'Verify', context, () => runHook(scope, 'verify', verify, context));
   });
 
-  await scope.steps.flush();
-  // Not journaled: the change of state ends the operation, and nothing may be left to be written behind it.
+  // Not journaled: the change of state ends the operation. What the journal has of one that is over nobody reads, so that it need not come first.
+  const flushed = scope.steps.flush();
+  flushed.catch(() => undefined);
   await runStep({ ...scope, steps: noJournal }, 'activate', () => activate(scope, migrated));
+  await flushed.catch(() => undefined);
   run.emit(locateTenant(scope));
   return { ...migrated, outcome: 'applied', from: tenant.schemaVersion };
 }

@@ -27,6 +27,8 @@ export interface RunSpec extends WorkSpec {
   /** Left out: all at once. With waves, the lanes are gone through once for each, and before. */
   readonly waves?: WaveSpec;
   readonly signals: RunSignals;
+  /** The run is being entered in the registry while leases are taken: no tenant has its turn before. @default it has been entered */
+  readonly opened?: Promise<void>;
   /** Each cluster by what its config says. @default false, the tenants are started as places come free */
   readonly isThrottled?: boolean;
   /** What the run exits with where it came to its own end. @default `decideExitCode` */
@@ -83,7 +85,9 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     givingBack = Promise.all([givingBack.catch(() => undefined), run.leases.release(ids)]);
     await givingBack;
   };
+  const opened = spec.opened ?? Promise.resolve();
   const control = heedControl(run, {
+    opened,
     draining: draining.signal,
     countProgress,
     giveBack: () => giveBack([...ahead.keys()]),
@@ -94,6 +98,7 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
   const writer = createOutcomeWriter(run.registry, run.runId, ({ tenant }) => run.leases.forget(tenant));
 
   async function runOne(leased: LeasedTenant): Promise<TenantOutcome> {
+    await opened;
     const { id, cluster } = leased.tenant;
     aheadOn(cluster).delete(id);
     inFlight += 1;
@@ -142,6 +147,7 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
       run: runOne,
       settle: settleBoth,
       skip: async (leased) => {
+        await opened;
         aheadOn(leased.tenant.cluster).delete(leased.tenant.id);
         settleBoth(await passOver(run, leased, writer));
       },
@@ -167,6 +173,7 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     // Counted at the start, and not listed any more when their turn came: another process has brought them there meanwhile, or removed them.
     tally.count('up-to-date', Math.max(0, selected - tally.total));
     if (lanes.length > 0) await runLatecomers();
+    await opened;
   } finally {
     draining.close();
     await control.close();

@@ -19,6 +19,8 @@ export interface ControlWatch {
 export interface ControlOptions {
   /** Who speaks for the run. @default the owner of its leases */
   readonly owner?: string;
+  /** Nothing is asked of the run before it is in the registry. */
+  readonly opened?: Promise<void>;
   /** Once it aborts nothing is held: what was not started is to be counted. */
   readonly draining: AbortSignal;
   readonly countProgress: () => { readonly inFlight: number; readonly notStarted: number };
@@ -45,6 +47,7 @@ export function heedControl(run: RunContext, options: ControlOptions): ControlWa
     registry.hearRun(runId, { owner: options.owner ?? leases.owner, ttlMs: LEASE_MS, isHolding: hold !== null });
 
   async function poll(): Promise<void> {
+    await options.opened;
     const control = await hear();
     if (isClosed) return;
     if (control === null) options.onTakenOver();

@@ -52,7 +52,8 @@ export async function undeleteOne(workspace: Workspace, rawId: string, options: 
     work: async (scope) => {
       const { status, schemaVersion: version } = scope.tenant;
       // Another has done it while we waited for the tenant.
-      if (MIGRATABLE.includes(status) && (await wasJustUndeleted(registry, id))) return { outcome: 'up-to-date', from: version, to: version };
+      if (MIGRATABLE.includes(status) && (await wasJustUndeleted(registry, id)))
+        return { outcome: 'up-to-date', from: version, to: version };
       return undeleteTenant(scope);
     },
   });

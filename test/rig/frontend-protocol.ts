@@ -36,11 +36,23 @@ export class MessageSplitter {
   }
 }
 
-/** The SQL of a Query or Parse message, empty for others. */
-export function sqlOf({ tag, bytes }: { readonly tag: string; readonly bytes: Buffer }): string {
-  const body = bytes.subarray(5);
-  if (tag === 'Q') return body.toString('utf8', 0, body.indexOf(0));
-  if (tag !== 'P') return '';
-  const start = body.indexOf(0) + 1;
-  return body.toString('utf8', start, body.indexOf(0, start));
+/** What the requests of one connection say. */
+export class StatementTexts {
+  private readonly named = new Map<string, string>();
+
+  /** The SQL of a Query, of a Parse, or of the Bind of what was parsed before; empty for others. */
+  of({ tag, bytes }: { readonly tag: string; readonly bytes: Buffer }): string {
+    const [first = '', second = ''] = readTexts(bytes.subarray(5));
+    if (tag === 'Q') return first;
+    if (tag === 'B') return this.named.get(second) ?? '';
+    if (tag !== 'P') return '';
+    this.named.set(first, second);
+    return second;
+  }
+}
+
+/** The two that a message begins with, each with a zero at its end. */
+function readTexts(body: Buffer): readonly string[] {
+  const end = body.indexOf(0);
+  return [body.toString('utf8', 0, end), body.toString('utf8', end + 1, body.indexOf(0, end + 1))];
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { createCourier } from './courier.js';
-import { MessageSplitter, sqlOf } from './frontend-protocol.js';
+import { MessageSplitter, StatementTexts } from './frontend-protocol.js';
 
 export interface ProxiedRequest {
   /** From 1, over all connections, in the order in which they came. */
@@ -76,6 +76,7 @@ export async function createTcpProxy(targetUrl: string, options: TcpProxyOptions
 
     async function forwardRequests(): Promise<void> {
       const splitter = new MessageSplitter(true);
+      const texts = new StatementTexts();
       for await (const chunk of client) {
         if (isBinary) {
           toServer.send(chunk as Buffer);
@@ -88,8 +89,9 @@ export async function createTcpProxy(targetUrl: string, options: TcpProxyOptions
             client.on('close', () => state.open--);
           }
           if (message.type === 'message' && isLoggedIn && message.tag !== 'X') {
+            const sql = texts.of(message);
             if (request === undefined) {
-              request = { number: ++state.requests, sql: sqlOf(message), connection };
+              request = { number: ++state.requests, sql, connection };
               if ((await options.onRequest?.({ ...request, phase: 'before' })) === 'drop') return cut();
             }
             if (message.tag === 'Q' || message.tag === 'S' || message.tag === 'F') {

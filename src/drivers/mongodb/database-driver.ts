@@ -50,7 +50,10 @@ export function createMongodbDatabaseDriver(context: EngineContext): TenantDrive
       ],
     },
     probe,
-    create: (target, signal) => createDatabase(context, target, signal),
+    create: async (target, signal, { ready } = {}) => {
+      await ready;
+      return createDatabase(context, target, signal);
+    },
     drop: (target, signal) => dropDatabase(context, target, signal),
     sweepLeft: (target, signal) => sweepLeftUsers(context, target, signal),
     planDrop: async (target) => {

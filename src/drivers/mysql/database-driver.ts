@@ -29,7 +29,10 @@ export function createMysqlDatabaseDriver(context: EngineContext): TenantDriver 
       ],
     },
     probe: (target) => withConnection(context, undefined, async (connection) => presenceOf(await readHome(connection, target), target)),
-    create: (target, signal) => createDatabase(context, target, signal),
+    create: async (target, signal, { ready } = {}) => {
+      await ready;
+      return createDatabase(context, target, signal);
+    },
     drop: (target, signal) => dropDatabase(context, target, signal),
     sweepLeft: (target, signal) => sweepLeftRights(context, target, signal),
     planDrop: (target) => planDrop(context, target),

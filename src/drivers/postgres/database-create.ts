@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { TenancyError } from '../../errors.js';
-import type { HomeTemplate, TenantTarget } from '../driver.js';
+import type { CreateOptions, HomeTemplate, TenantTarget } from '../driver.js';
 import { describeOwner, isSameMarker } from '../marker.js';
 import { namingMissingRight } from './create-forbidden.js';
 import { isTemplateOf, readDatabases, readHome } from './database-state.js';
@@ -27,12 +27,13 @@ export async function createDatabase(
   context: EngineContext,
   target: TenantTarget,
   signal: AbortSignal,
-  template: HomeTemplate | null,
+  { template = null, ready }: CreateOptions,
 ): Promise<'created' | 'adopted' | 'copied'> {
   let hasBegun = false;
   let made: 'created' | 'adopted' | 'copied' = 'adopted';
   const attempt = async (client: Client): Promise<typeof made> => {
     const found = await readDatabases(client, [target.name, draftName(target.marker.operation), template?.name ?? '']);
+    await ready;
     const home = found.get(target.name) ?? null;
     const draft = found.get(draftName(target.marker.operation)) ?? null;
     if (home !== null) {

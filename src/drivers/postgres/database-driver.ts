@@ -60,7 +60,7 @@ export function createPostgresDatabaseDriver(context: EngineContext): TenantDriv
       caveats: [],
     },
     probe,
-    create: (target, signal, template = null) => createDatabase(context, target, signal, template),
+    create: (target, signal, options = {}) => createDatabase(context, target, signal, options),
     templates: createTemplateDriver(context),
     listAhead: (registry) => withClient(context, null, undefined, (client) => listAhead(client, 'pg_database', registry)),
     listBegun: () => withClient(context, null, undefined, listDrafts),

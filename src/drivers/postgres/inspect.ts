@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
+import { isDirectConnection } from '../../util/direct-connection.js';
 import type { HomeInspection, HomeRight, Mendable, SessionOptions, StructureItem, TenantTarget } from '../driver.js';
 import { loginNames } from '../login-names.js';
-import { isDirectConnection } from './direct-connection.js';
 import { type EngineContext, sendTransaction, withClient } from './engine-context.js';
 import { quoteName, quotePath, quoteText } from './quote.js';
 import { readStructure, withObjects } from './structure-sql.js';

@@ -52,7 +52,10 @@ export function createPostgresSchemaDriver(context: EngineContext): TenantDriver
       caveats: [],
     },
     probe,
-    create: (target, signal) => createSchema(context, target, signal),
+    create: async (target, signal, { ready } = {}) => {
+      await ready;
+      return createSchema(context, target, signal);
+    },
     listAhead: (registry) => withClient(context, null, undefined, (client) => listAhead(client, 'pg_namespace', registry)),
     handOver: (spare, target, signal) => handOverSchema(context, spare, target, signal),
     drop: (target, signal) => dropSchema(context, target, signal),

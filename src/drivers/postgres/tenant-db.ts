@@ -3,7 +3,7 @@ import { TenancyError } from '../../errors.js';
 import type { TenantDb } from '../../migrations/migration.js';
 import { inspectScript } from '../../migrations/sql/inspect.js';
 import { parseSqlScript } from '../../migrations/sql/script.js';
-import { isDirectConnection } from './direct-connection.js';
+import { isDirectConnection } from '../../util/direct-connection.js';
 import { quotePath } from './quote.js';
 import { leavesState } from './session-state.js';
 

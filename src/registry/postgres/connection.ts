@@ -10,11 +10,12 @@ import type { RegistryPlace } from '../place.js';
 import type { OpenRegistryOptions } from '../registry.js';
 import type { Row } from '../rows.js';
 import { isAbsent, isTransient, toRegistryError } from './failures.js';
+import { createStatementNames } from './prepared.js';
 import { types } from './wire-types.js';
 
 /**
- * The registry's few connections. Every statement is a transaction of its own, unnamed, and needs no session state,
- * so a PgBouncer in transaction mode may stand between.
+ * The registry's few connections. Every statement is a transaction of its own and needs no session state, and has a name only where no pooler
+ * shares sessions out: a PgBouncer in transaction mode may stand between.
  */
 export interface RegistryConnection {
   readonly place: RegistryPlace;
@@ -75,13 +76,26 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
 
   async function lend<T>(use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     const client = await pool.connect();
-    const result = await use(client).catch((error: unknown) => {
+    // Who waits for an answer is told that the connection is gone; the event besides would end the process.
+    client.on('error', ignore);
+    try {
+      const result = await use(client);
+      client.release();
+      return result;
+    } catch (error) {
       client.release(true);
       throw error;
-    });
-    client.release();
-    return result;
+    } finally {
+      client.off('error', ignore);
+    }
   }
+
+  const names = createStatementNames();
+  const send = <R extends Row>(text: string, params: readonly unknown[]): Promise<R[]> =>
+    lend(async (client) => {
+      const name = await names.nameFor(client, text);
+      return (await client.query<R>({ text, values: [...params], ...(name && { name }) })).rows;
+    });
 
   let actor: string | undefined;
   return {
@@ -90,11 +104,21 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
       actor ??= options.actor && toJson(options.actor);
       return actor ?? null;
     },
-    query: (sql, params) => calls.repeat(async () => (await pool.query(sql, [...params])).rows),
+    query: (sql, params) =>
+      calls.repeat(async () => {
+        try {
+          return await send(sql, params);
+        } catch (error) {
+          if (!names.giveUp(error)) throw error;
+          return send(sql, params);
+        }
+      }),
     withClient: (use) => calls.once(() => lend(use)),
     close: () => calls.close(),
   };
 }
+
+const ignore = (): void => undefined;
 
 /** Once the goodbye is on its way there is nothing to wait for: the server takes some milliseconds to say its own, which every command would pay for. */
 function closeWhenSaid(socket: Socket): Promise<unknown> {

@@ -1,7 +1,7 @@
 import { escapeIdentifier } from 'pg';
 import { mayCommit } from '../../../migrations/sql/inspect.js';
 import { offsetOfCodePoint } from '../../../migrations/sql/position.js';
-import { isDirectConnection } from '../direct-connection.js';
+import { isDirectConnection } from '../../../util/direct-connection.js';
 import { applyScripts } from './apply-scripts.js';
 import type { MigrateContext, PreparedScript } from './context.js';
 import { createScriptFailure, isStatementError } from './failure.js';

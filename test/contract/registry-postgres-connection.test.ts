@@ -1,0 +1,91 @@
+import { expect, test } from 'vitest';
+import { createRegistryConnection, type RegistryConnection } from '../../src/registry/postgres/connection.js';
+import { startPgbouncer } from '../rig/pgbouncer.js';
+import { createTestDatabase } from '../rig/postgres.js';
+import { describeOn } from '../rig/require.js';
+
+const connect = (url: string): RegistryConnection =>
+  createRegistryConnection({ url, create: false, applicationName: 'tenancy-test', maxConnections: 1 });
+
+const STATEMENT = 'SELECT $1::int + n AS sum FROM numbers';
+
+async function send(db: RegistryConnection, times: number): Promise<void> {
+  for (let time = 0; time < times; time += 1) expect(await db.query(STATEMENT, [time])).toEqual([{ sum: time + 1 }]);
+}
+
+/** By the only session that there is. */
+const look = <Row>(db: RegistryConnection, sql: string): Promise<Row[]> =>
+  db.withClient(async (client) => (await client.query(sql)).rows as Row[]);
+const readPrepared = (db: RegistryConnection): Promise<{ statement: string; plans: number }[]> =>
+  look(db, 'SELECT statement, custom_plans::int AS plans FROM pg_prepared_statements');
+
+async function withNumbers(use: (url: string) => Promise<void>): Promise<void> {
+  const database = await createTestDatabase('18');
+  try {
+    await database.query('CREATE TABLE numbers AS SELECT 1 AS n');
+    await use(database.url);
+  } finally {
+    await database.drop();
+  }
+}
+
+async function withConnection(url: string, use: (db: RegistryConnection) => Promise<void>): Promise<void> {
+  const db = connect(url);
+  try {
+    await use(db);
+  } finally {
+    await db.close();
+  }
+}
+
+test('a statement that comes again and again is parsed once, and planned each time', () =>
+  withNumbers((url) =>
+    withConnection(url, async (db) => {
+      await send(db, 4);
+      expect(await readPrepared(db)).toEqual([]);
+      await send(db, 20);
+      expect(await readPrepared(db)).toEqual([{ statement: STATEMENT, plans: 20 }]);
+    }),
+  ));
+
+test.each([
+  ['DEALLOCATE ALL', 'somebody throws them away'],
+  ['ALTER TABLE numbers ALTER n TYPE bigint', 'what they answer has another type by now'],
+  ['PREPARE tenancy_2 AS SELECT 1', 'a name is taken'],
+])('%s: %s, and the statement goes through all the same', (sql) =>
+  withNumbers((url) =>
+    withConnection(url, async (db) => {
+      await send(db, 8);
+      await look(db, sql);
+      const other = 'SELECT 7 AS seven';
+      for (let time = 0; time < 8; time += 1) expect(await db.query(other, [])).toEqual([{ seven: 7 }]);
+      for (let time = 0; time < 8; time += 1) expect(await db.query(STATEMENT, [1])).toMatchObject([{ sum: expect.anything() }]);
+    }),
+  ),
+);
+
+test('a connection that ends while it is lent is told by its answer, and ends no process', () =>
+  withNumbers((url) =>
+    withConnection(url, async (db) => {
+      await expect(look(db, 'SELECT pg_terminate_backend(pg_backend_pid())')).rejects.toMatchObject({
+        code: 'TENANCY_REGISTRY_UNREACHABLE',
+      });
+      await send(db, 1);
+    }),
+  ));
+
+describeOn('pgbouncer', () => {
+  test('behind a pooler none is prepared, and no setting is left in a session that others are given', () =>
+    withNumbers(async (url) => {
+      const pooler = await startPgbouncer(url);
+      try {
+        await withConnection(pooler.url, async (db) => {
+          await send(db, 20);
+          expect(await readPrepared(db)).toEqual([]);
+          expect(await look(db, 'SHOW plan_cache_mode')).toEqual([{ plan_cache_mode: 'auto' }]);
+        });
+      } finally {
+        await pooler.stop();
+      }
+    }));
+});
