@@ -14,11 +14,15 @@ const NAMED = 10;
 
 export async function runStatus(context: CommandContext, flags: { readonly exitCode?: boolean }): Promise<ExitCode> {
   return withTenancy(context, 'status', async (tenancy) => {
-    // What deals with migrations is loaded, and their files are read, while the registry's server answers.
-    const [registry, goals] = await tenancy.workspace.registryWhile(() => readGoals(tenancy.config));
+    // What deals with migrations is loaded while the registry's server lets us in, and their files are read while it answers.
+    const [registry] = await tenancy.workspace.registryWhile(() => import('../lifecycle/migrator.js'));
+    const summarizing = registry.summarize({});
+    summarizing.catch(() => undefined);
+    await new Promise((resolve) => setImmediate(resolve));
+    const goals = await readGoals(tenancy.config);
     // One after another: to ask at once takes a second connection, and to make that takes more round trips than are saved.
     // And tenants are only asked for where there are some to be named.
-    const summaries = await registry.summarize({});
+    const summaries = await summarizing;
     const laggards = summaries.some((summary) => hasLaggards(summary, goals)) ? await findLaggards(registry, goals) : [];
     const failures = summaries.some(({ withError }) => withError > 0)
       ? await registry.listTenants({ hasError: true }, { after: null, limit: NAMED })

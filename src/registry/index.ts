@@ -31,6 +31,7 @@ export async function openRegistry(options: OpenRegistryOptions): Promise<Regist
   }
   const open = await load();
   const opening = open(options);
-  options.onAsked?.();
+  // PostgreSQL's client has more to say than that it would like to connect, and tells by itself when it has.
+  if (!scheme.startsWith('postgres')) options.onAsked?.();
   return opening;
 }

@@ -51,6 +51,8 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
     stream: () => {
       const socket = new Socket();
       sockets.add(socket);
+      // Once the client, which hears of it after us, has sent its greeting.
+      if (options.onAsked && sockets.size === 1) socket.once('connect', () => setImmediate(options.onAsked as () => void));
       return socket.once('close', () => sockets.delete(socket));
     },
   };
