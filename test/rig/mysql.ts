@@ -57,12 +57,21 @@ export async function createTestMysql(): Promise<TestMysql> {
 
 const DROP_ATTEMPTS = 10;
 
-/** Opens a connection for one query. */
+const DEADLOCK_ATTEMPTS = 5;
+
+/** Opens a connection for one statement; sends it again where the server chose it for the victim of a deadlock, and so undid it, as with what a killed client left running. */
 export async function queryMysql<Row = Record<string, unknown>>(url: string, sql: string, params: readonly unknown[] = []): Promise<Row[]> {
   const connection = await createConnection({ uri: url, timezone: 'Z' });
   try {
-    const [rows] = await connection.query<RowDataPacket[]>(sql, [...params]);
-    return (Array.isArray(rows) ? rows : []) as Row[];
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const [rows] = await connection.query<RowDataPacket[]>(sql, [...params]);
+        return (Array.isArray(rows) ? rows : []) as Row[];
+      } catch (error) {
+        const isDeadlock = (error as { errno?: number }).errno === 1213;
+        if (!isDeadlock || attempt === DEADLOCK_ATTEMPTS) throw error;
+      }
+    }
   } finally {
     await connection.end();
   }
