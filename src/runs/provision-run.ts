@@ -60,15 +60,11 @@ export async function provisionTenants(workspace: Workspace, rawIds: readonly st
     await checkClusters(run, plan);
     const how = { concurrency: concurrency ?? config.defaults.concurrency, maxFailures, limits: run.limits };
     const asked = { ids: ids.length > 1_000 ? null : ids, labels, ...how };
-    const opened = recordRun(run, plan, migrator.target, asked, continued).then(() => {
-      announceRun(run, plan, migrator.target, continued);
-      warnLabels(run, registered, labels);
-    });
+    announceRun(run, plan, migrator.target, continued);
+    warnLabels(run, registered, labels);
     const [only] = registered;
-    if (working.length === 0 && registered.length === 1 && only) {
-      await opened;
-      run.emit(await locateActive(run, only));
-    }
+    if (working.length === 0 && registered.length === 1 && only) run.emit(await locateActive(run, only));
+    const opened = recordRun(run, plan, migrator.target, asked, continued);
     // Whoever waits for it tells what came of it.
     opened.catch(() => undefined);
     return executeRun(run, {
