@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -40,7 +39,8 @@ const homes = useMongoHomes();
 let directory = '';
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'mongodb-kills-'));
+  // Within the project, whose packages it imports.
+  directory = await mkdtemp(join(root, 'dist', 'mongodb-kills-'));
   await build({
     stdin: { contents: source, resolveDir: root, loader: 'js' },
     outdir: directory,
