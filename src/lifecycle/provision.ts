@@ -106,11 +106,9 @@ export async function provisionTenant(scope: TenantScope): Promise<WorkResult> {
     await withHooks(scope, 'Verify', context, () => runHook(scope, 'verify', verify, context));
   });
 
-  // Not journaled: the change of state ends the operation. What the journal has of one that is over nobody reads, so that it need not come first.
-  const flushed = scope.steps.flush();
-  flushed.catch(() => undefined);
+  await scope.steps.flush();
+  // Not journaled: the change of state ends the operation, and nothing may be left to be written behind it.
   await runStep({ ...scope, steps: noJournal }, 'activate', () => activate(scope, migrated));
-  await flushed.catch(() => undefined);
   run.emit(locateTenant(scope));
   return { ...migrated, outcome: 'applied', from: tenant.schemaVersion };
 }
