@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -39,7 +39,8 @@ const homes = useMongoHomes();
 let directory = '';
 
 beforeAll(async () => {
-  // Within the project, whose packages it imports.
+  // Within the project, whose packages it imports; perhaps nothing was built yet.
+  await mkdir(join(root, 'dist'), { recursive: true });
   directory = await mkdtemp(join(root, 'dist', 'mongodb-kills-'));
   await build({
     stdin: { contents: source, resolveDir: root, loader: 'js' },
