@@ -1,4 +1,4 @@
-import { sha256 } from '../util/sha256.js';
+import { createHash } from 'node:crypto';
 
 /** A byte order mark is no part of a text, and line endings are LF: so a checkout on Windows is the same migration. */
 export function normaliseText(text: string): string {
@@ -7,5 +7,5 @@ export function normaliseText(text: string): string {
 
 /** SHA-256 of the normalised text in UTF-8, hex. */
 export function checksumOf(text: string): string {
-  return sha256(normaliseText(text));
+  return createHash('sha256').update(normaliseText(text)).digest('hex');
 }

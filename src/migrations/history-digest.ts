@@ -1,4 +1,4 @@
-import { sha256 } from '../util/sha256.js';
+import { createHash } from 'node:crypto';
 
 /**
  * Digest of a set of applied migrations: SHA-256, hex, of the lines `name:checksum`, sorted bytewise by name and joined by LF.
@@ -9,5 +9,5 @@ export function historyDigest(applied: readonly { readonly name: string; readonl
     .map(({ name, checksum }) => ({ name: Buffer.from(name), line: `${name}:${checksum}` }))
     .sort((a, b) => Buffer.compare(a.name, b.name))
     .map(({ line }) => line);
-  return sha256(lines.join('\n'));
+  return createHash('sha256').update(lines.join('\n')).digest('hex');
 }
