@@ -15,9 +15,10 @@ const NAMED = 10;
 export async function runStatus(context: CommandContext, flags: { readonly exitCode?: boolean }): Promise<ExitCode> {
   return withTenancy(context, 'status', async (tenancy) => {
     // What deals with migrations is loaded while the registry's server lets us in, and their files are read while it answers.
-    const [registry] = await tenancy.workspace.registryWhile(() => import('../lifecycle/migrator.js'));
+    const registry = await tenancy.workspace.registryWhile(() => import('../lifecycle/migrator.js'));
     const summarizing = registry.summarize({});
     summarizing.catch(() => undefined);
+    // Sent by then.
     await new Promise((resolve) => setImmediate(resolve));
     const goals = await readGoals(tenancy.config);
     // One after another: to ask at once takes a second connection, and to make that takes more round trips than are saved.

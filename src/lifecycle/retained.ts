@@ -3,7 +3,8 @@ import type { Tenant } from '../tenant.js';
 /** For a tenant that is on its way out, or gone: what to type about it; null for any other. */
 export function nextOfLeaving({ id, status, operation, retainedUntil }: Tenant): string | null {
   if (status === 'retained') return `\`tenancy tenant undelete ${id}\` brings it back, \`tenancy tenant purge ${id}\` removes it for good`;
-  if (status === 'deprovisioned') return 'there is nothing left of it';
+  if (status === 'deprovisioned')
+    return `there is nothing left of it but the backups that were kept: \`tenancy tenant backups ${id}\` lists them`;
   const isLeaving = status === 'deprovisioning' || (status === 'failed' && operation?.type === 'deprovision');
   if (!isLeaving) return null;
   return `finish it first: \`tenancy tenant ${retainedUntil === null ? 'deprovision' : 'purge'} ${id}\``;

@@ -35,7 +35,7 @@ export interface Workspace {
   /** @throws TenancyError `TENANCY_REGISTRY_NOT_FOUND` unless `create`. */
   registry(options?: { readonly create?: boolean }): Promise<Registry>;
   /** Opens the registry, and does something else while its server answers. */
-  registryWhile<T>(work: () => Promise<T>): Promise<readonly [Registry, T]>;
+  registryWhile(work: () => Promise<unknown>): Promise<Registry>;
   /** The database that the registry is in, where its URL names one: never a tenant's own. */
   registryDatabase(): Promise<string | null>;
   clusters(registry: Registry | null, options?: { readonly dryRun: boolean }): ReturnType<typeof createClusters>;
@@ -160,14 +160,15 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
     emitter: (runId) => createEmitter(options, config, runId),
     registry: ({ create = false } = {}) => openOnce(create),
     registryWhile: async (work) => {
-      let working: ReturnType<typeof work> | undefined;
-      const begin = (): ReturnType<typeof work> => {
+      let working: Promise<unknown> | undefined;
+      const begin = (): Promise<unknown> => {
         working ??= work();
         return working;
       };
       // What comes of it is told below, unless the registry can't be opened.
       const registry = await openOnce(false, () => void begin().catch(() => undefined));
-      return [registry, await begin()];
+      await begin();
+      return registry;
     },
     registryUrl: async () => (await servers.urlOf(config.registry.url, 'registry.url')).url,
     notice: options.onNotice,
