@@ -4,7 +4,7 @@ import { type FaultSuite, type Swept, usePlace } from './use-place.js';
 
 /** `pairs`: so many for each command, where the sweep isn't whole. */
 export function describeDoubleCrash(suite: FaultSuite, { pairs: sampled }: { readonly pairs: number }): void {
-  const PAIRS = isWholeSweep ? 40 : sampled;
+  const PAIRS = isWholeSweep ? 24 : sampled;
 
   describe('2 double crash: a recovery that is killed too is recovered from', { timeout: isWholeSweep ? 3_600_000 : 480_000 }, () => {
     const place = usePlace(suite);

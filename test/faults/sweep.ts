@@ -80,6 +80,8 @@ export interface SweepOptions {
   readonly settle?: (sandbox: Sandbox) => Promise<void>;
   /** One of so many requests, where the sweep isn't whole. @default 5 */
   readonly oneOf?: number;
+  /** Or a sample, in a whole run too. @default as the run */
+  readonly isWhole?: boolean;
   /** So many requests at most, where the sweep isn't whole. @default as many as come to it */
   readonly requests?: number;
 }
@@ -193,10 +195,11 @@ export async function choosePoints(
 ): Promise<KillPoint[]> {
   const requests = await listRequests(project, serverUrl, driver, command, options);
   const sample = SAMPLES[driver];
-  const step = isWholeSweep
-    ? 1
-    : Math.max(options.oneOf ?? SAMPLED, Math.ceil(requests.length / Math.min(sample.requests, options.requests ?? sample.requests)));
-  const outliving = requests.flatMap((sql, index) => (isWholeSweep || OUTLIVES[driver].test(sql) ? [index] : []));
+  const step =
+    (options.isWhole ?? isWholeSweep)
+      ? 1
+      : Math.max(options.oneOf ?? SAMPLED, Math.ceil(requests.length / Math.min(sample.requests, options.requests ?? sample.requests)));
+  const outliving = requests.flatMap((sql, index) => (OUTLIVES[driver].test(sql) ? [index] : []));
   const always = new Set(outliving.length <= sample.outliving ? outliving : takeFrom(outliving, sample.outliving));
   return requests.flatMap((_, index) => {
     const request = index + 1;

@@ -80,7 +80,7 @@ export function describeZombie(suite: FaultSuite, { dropsBy, oneOf = 1 }: Zombie
     }
 
     /** `isReal`: the second process waits until the lease has run out by itself. */
-    async function tryPoint(swept: Swept, point: KillPoint, isReal: boolean): Promise<Tried> {
+    async function tryPoint(swept: Swept, point: KillPoint | Wanted, isReal: boolean): Promise<Tried> {
       const { driver, command } = swept;
       const sandbox = await place.projectOf(swept).open(place.serverUrl, driver);
       let what = `${command.name} by ${driver}, stopped ${point.phase} request ${point.request}`;
@@ -152,7 +152,9 @@ export function describeZombie(suite: FaultSuite, { dropsBy, oneOf = 1 }: Zombie
       // Those that the server goes on with alone are always among them.
       const always = chosen.filter(({ phase }) => phase === 'during').map(({ request }) => ({ request, phase: 'before' as const }));
       const sampled = chosen.filter(({ phase }, index) => phase !== 'during' && index % (isWholeSweep ? oneOf : Math.max(2, oneOf)) === 0);
-      const points = [...sampled, ...(isWholeSweep ? [] : always)];
+      // A few points by chance may all come before the lease or after the last of it: one that doesn't is among them.
+      const taking = swept.command === deprovision && !isWholeSweep ? [{ request: dropsBy, phase: 'before' as const }] : [];
+      const points = [...sampled, ...(isWholeSweep ? [] : always), ...taking];
       const middle = Math.floor(points.length / 2);
       const tried = await Promise.all(points.map((point, index) => limit(() => tryPoint(swept, point, index === middle))));
       const failed = tried.flatMap(({ failure }) => failure ?? []);

@@ -46,7 +46,7 @@ async function refuseToCreate(db: RegistryConnection, names: readonly string[], 
   if (entries.length === 0) refuseStrangers(db, names);
 }
 
-/** The version and the id are written last, and together. */
+/** What was done and the version with the id are written last, and together: the first without the second is what a damaged registry looks like. */
 async function migrate(db: RegistryConnection, known: readonly RegistryMigration[]): Promise<void> {
   const { migrations, registry } = db.collections;
   const applied = (await readState(db))?.version ?? 0;
@@ -58,11 +58,12 @@ async function migrate(db: RegistryConnection, known: readonly RegistryMigration
       else await db.send(() => run(db, command));
     }
     const { version, name } = migration;
-    await db.send(() =>
-      migrations.updateOne({ _id: version }, [{ $set: { name, appliedAt: { $ifNull: ['$appliedAt', '$$NOW'] } } }], { upsert: true }),
-    );
     const entry = { id: { $ifNull: ['$id', randomUUID()] }, createdAt: { $ifNull: ['$createdAt', '$$NOW'] }, version };
-    await db.send(() => registry.updateOne({ _id: 'registry' }, [{ $set: entry }], { upsert: true }));
+    await db.transact(async (session) => {
+      const upsert = { upsert: true, session };
+      await migrations.updateOne({ _id: version }, [{ $set: { name, appliedAt: { $ifNull: ['$appliedAt', '$$NOW'] } } }], upsert);
+      await registry.updateOne({ _id: 'registry' }, [{ $set: entry }], upsert);
+    });
   }
 }
 
