@@ -177,6 +177,8 @@ export type RunEvent =
       readonly migrations: readonly string[];
       /** Of a deprovision that would begin with a backup of our own: where that would go, and what would make it. */
       readonly backup?: { readonly directory: string; readonly tool: string };
+      /** Of a restore: the backup that it would be made of. `at` is when that was made, in ISO 8601. */
+      readonly restored?: { readonly backup: string; readonly at: string; readonly path: string };
     }
   | {
       /** The end of a dry run of migrate or rollback: the plan as a whole, in a size that doesn't grow with the fleet. */

@@ -172,6 +172,7 @@ function addTenantCommands(tenant: Command, choose: Choose): void {
     .argument('<id>')
     .option('--from <backup>', 'its id, the path of its file, or last (last)')
     .option('--as <id>', 'the tenant that is made of it, beside the one that was backed up')
+    .option('--dry-run', 'look whether it can be, and say what would be done; writes nothing')
     .action((id, flags) => choose(async (context) => (await import('./commands/backup.js')).runRestore(context, id, flags)));
   addLimits(tenant.command('suspend'))
     .description('cut access, as far as the database can')

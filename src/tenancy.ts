@@ -55,7 +55,7 @@ export interface Tenancy {
   ): Promise<RunReport>;
   /** Makes a backup of each; the tenants stay as they are. */
   backup(selection: TenantSelection, options?: Loose<BackupOptions>): Promise<RunReport>;
-  /** Makes a tenant of a backup: of one that is gone the same again, or with `as` another. */
+  /** Makes a tenant of a backup: of one that is gone the same again, or with `as` another. With `dryRun` it only looks whether it can. */
   restore(id: string, options?: Loose<RestoreOptions>): Promise<RunReport>;
   /** The backups of a tenant, also of one that is gone; newest first. */
   listBackups(id: string, options?: { readonly limit?: number }): Promise<readonly Backup[]>;

@@ -20,11 +20,18 @@ export async function runBackup(context: CommandContext, ids: readonly string[],
 export interface RestoreFlags extends RunFlags {
   readonly from?: string;
   readonly as?: string;
+  readonly dryRun?: boolean;
 }
 
 export async function runRestore(context: CommandContext, id: string, flags: RestoreFlags): Promise<ExitCode> {
   return withRun(context, 'tenant restore', flags, (tenancy) =>
-    tenancy.restore(id, { from: flags.from ?? 'last', as: flags.as ?? null, cwd: context.cwd, signals: context.takeSignals() }),
+    tenancy.restore(id, {
+      from: flags.from ?? 'last',
+      as: flags.as ?? null,
+      cwd: context.cwd,
+      dryRun: flags.dryRun ?? false,
+      signals: context.takeSignals(),
+    }),
   );
 }
 

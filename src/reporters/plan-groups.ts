@@ -15,9 +15,11 @@ export interface PlanGroup {
   readonly names: string[];
   /** How many on each, where that is known. */
   readonly clusters: Map<string, number>;
-  /** Where the only one lives. */
   /** What the only one would begin with. */
   backup: NonNullable<Planned['backup']> | null;
+  /** What the only one would be made of. */
+  restored: NonNullable<Planned['restored']> | null;
+  /** Where the only one lives. */
   home: { readonly name: string; readonly cluster: string } | null;
 }
 
@@ -37,6 +39,7 @@ export function groupPlanned(planned: readonly PlannedGroup[], told: readonly Pl
       clusters: new Map(),
       home: null,
       backup: null,
+      restored: null,
     };
     group.tenants += tenants;
     group.names.push(...sample);

@@ -25,7 +25,7 @@ export class PlanText {
     const key = JSON.stringify([plan.from, plan.to, plan.steps, plan.migrations, plan.driver]);
     const group = this.groups.get(key);
     if (group === undefined) {
-      const { from, to, migrations, steps, driver, tenant, name, cluster, backup = null } = plan;
+      const { from, to, migrations, steps, driver, tenant, name, cluster, backup = null, restored = null } = plan;
       this.groups.set(key, {
         from,
         to,
@@ -37,11 +37,13 @@ export class PlanText {
         clusters: new Map(),
         home: { name, cluster },
         backup,
+        restored,
       });
     } else {
       group.tenants += 1;
       group.home = null;
       group.backup = null;
+      group.restored = null;
       if (group.names.length < MAX_NAMES) group.names.push(plan.tenant);
     }
     return isVerbose ? [sanitizeLine(describeEvent(plan, command))] : [];
@@ -74,7 +76,7 @@ export class PlanText {
 }
 
 function printGroup(
-  { names, tenants, home, driver, clusters, backup, ...plan }: PlanGroup,
+  { names, tenants, home, driver, clusters, backup, restored, ...plan }: PlanGroup,
   command: RunCommand,
   palette: Palette,
 ): readonly string[] {
@@ -91,6 +93,10 @@ function printGroup(
   // Where migrating is all there is to do, the list of migrations says it.
   if (command !== 'migrate' && command !== 'rollback' && plan.steps.length > 0) lines.push(`  ${plan.steps.map(describeStep).join(' → ')}`);
   if (backup !== null) lines.push(palette.dim(`  backup to ${sanitizeLine(backup.directory)}, by ${sanitizeLine(backup.tool)}`));
+  if (restored !== null)
+    lines.push(
+      palette.dim(`  of backup ${sanitizeLine(restored.backup)}, made ${sanitizeLine(restored.at)}: ${sanitizeLine(restored.path)}`),
+    );
   for (const name of shorten(plan.migrations)) lines.push(`  ${name}`);
   return lines;
 }

@@ -73,6 +73,25 @@ describeOn('postgresql-client', () => {
       expect(await tenancy(['tenant', 'migrate', '--all'])).toContain('2 tenants up to date');
     });
 
+    it('says with --dry-run what it would make of which, refuses what a restore would, and writes nothing', async () => {
+      const before = [await schemas(), await tenancy(['tenant', 'list', '--json'])];
+      const [dump = ''] = dumpsOf('acme');
+      const told = readJsonRun(
+        await project.run(['tenant', 'restore', 'acme', '--as', 'x', '--dry-run', '--json'], { env: { APP_URL: url } }),
+      );
+      expect(told.finished).toMatchObject({ command: 'restore', exitCode: 0, counts: { applied: 0, 'not-started': 1 } });
+      const [planned] = told.of('tenant.planned');
+      expect(planned).toMatchObject({ tenant: 'x', name: 'tenant_x', steps: ['create', 'load', 'verify', 'activate'] });
+      expect(planned?.restored?.path).toBe(path.join(folder('acme'), dump));
+      const printed = await tenancy(['tenant', 'restore', 'acme', '--as', 'x', '--dry-run']);
+      expect(printed).toContain('would restore 1 tenant; nothing was written');
+      expect(printed).toContain(dump);
+      await tenancy(['tenant', 'restore', 'acme', '--dry-run'], 4);
+      await tenancy(['tenant', 'restore', 'nobody', '--dry-run'], 2);
+      await tenancy(['tenant', 'restore', 'acme', '--as', 'Globex', '--dry-run'], 2);
+      expect([await schemas(), await tenancy(['tenant', 'list', '--json'])]).toEqual(before);
+    });
+
     it("refuses what would overwrite, what is not there, what is another's, and what was changed, and writes nothing", async () => {
       const before = await schemas();
       expect(await tenancy(['tenant', 'restore', 'acme'], 4)).toContain('--as');

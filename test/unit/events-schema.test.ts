@@ -56,6 +56,7 @@ const samples: { readonly [Type in RunEvent['type']]: Required<Extract<RunEvent,
     steps: ['migrate'],
     migrations: ['0001_a'],
     backup: { directory: '/backups/acme', tool: 'pg_dump 15.20 (/usr/bin/pg_dump)' },
+    restored: { backup: 'k3x9m2p7qa', at: '2026-11-21T01:30:12.000Z', path: '/backups/acme/20261121T013012Z-k3x9m2p7qa.dump' },
   },
   'run.planned': {
     type: 'run.planned',
