@@ -15,12 +15,18 @@ const NAMED = 10;
 export async function runStatus(context: CommandContext, flags: { readonly exitCode?: boolean }): Promise<ExitCode> {
   return withTenancy(context, 'status', async (tenancy) => {
     // What deals with migrations is loaded while the registry's server lets us in, and their files are read while it answers.
-    const registry = await tenancy.workspace.registryWhile(() => import('../lifecycle/migrator.js'));
+    let reading: Promise<StatusGoals> | undefined;
+    const registry = await tenancy.workspace.registryWhile(async () => {
+      await import('../lifecycle/migrator.js');
+      // What has come in the meantime is dealt with, and answered, by then.
+      await new Promise((resolve) => setImmediate(resolve));
+      reading = readGoals(tenancy.config);
+      // Told below, unless the registry can't be opened.
+      reading.catch(() => undefined);
+    });
     const summarizing = registry.summarize({});
     summarizing.catch(() => undefined);
-    // Sent by then.
-    await new Promise((resolve) => setImmediate(resolve));
-    const goals = await readGoals(tenancy.config);
+    const goals = await (reading ?? readGoals(tenancy.config));
     // One after another: to ask at once takes a second connection, and to make that takes more round trips than are saved.
     // And tenants are only asked for where there are some to be named.
     const summaries = await summarizing;
