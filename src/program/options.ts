@@ -1,6 +1,10 @@
 import type { Command } from 'commander';
 import type { CommandContext } from '../commands/context.js';
 import type { ExitCode } from '../errors/define.js';
+import type { DriverName } from '../tenant.js';
+
+/** `DRIVER_NAMES`, without loading anything for `--help`. */
+export const DRIVERS: readonly DriverName[] = ['postgres-schema', 'postgres-database', 'mysql-database', 'mongodb-database'];
 
 /** What a command line asked for: the command itself is only loaded when it is run. */
 export type Invocation = (context: CommandContext) => Promise<ExitCode>;

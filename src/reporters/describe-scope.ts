@@ -1,8 +1,8 @@
 import type { RunEvent } from '../events.js';
 import { formatShard } from '../util/shard.js';
-import { describeCommand } from './describe.js';
 import { formatSome } from './format.js';
 import { sanitizeLine } from './sanitize.js';
+import { describeCommand } from './words.js';
 
 /** The line that says to what else than its selection a run keeps, if anything. */
 export function printScope(event: Extract<RunEvent, { type: 'run.started' }>): readonly string[] {

@@ -1,81 +1,10 @@
 import { isTenancyError } from '../errors.js';
-import type { OutcomeError, RunCommand, RunEvent, RunStop, StepName, TenantOutcome, TenantOutcomeType } from '../events.js';
+import type { OutcomeError, RunCommand, RunEvent, RunStop, TenantOutcome } from '../events.js';
 import { TENANT_OUTCOMES } from '../events.js';
 import { redact } from '../util/redact.js';
+import { unreachable } from '../util/unreachable.js';
 import { formatBytes, formatCount, formatDuration, formatNumber } from './format.js';
-
-type Words = { readonly verb: string; readonly done: string; readonly nothing: string };
-
-const commandWords = {
-  provision: { verb: 'provision', done: 'provisioned', nothing: 'already active' },
-  migrate: { verb: 'migrate', done: 'migrated', nothing: 'up to date' },
-  rollback: { verb: 'roll back', done: 'rolled back', nothing: 'already there' },
-  deprovision: { verb: 'deprovision', done: 'deprovisioned', nothing: 'already gone' },
-  retain: { verb: 'retain', done: 'retained', nothing: 'already retained' },
-  undelete: { verb: 'undelete', done: 'undeleted', nothing: 'already undeleted' },
-  purge: { verb: 'purge', done: 'purged', nothing: 'already gone' },
-  suspend: { verb: 'suspend', done: 'suspended', nothing: 'already suspended' },
-  resume: { verb: 'resume', done: 'resumed', nothing: 'already active' },
-  repair: { verb: 'repair', done: 'repaired', nothing: 'nothing to repair' },
-  rotate: { verb: 'rotate', done: 'rotated', nothing: 'no overlap to end' },
-  adopt: { verb: 'adopt', done: 'adopted', nothing: 'adopted before' },
-  verify: { verb: 'verify', done: 'mended', nothing: 'as recorded' },
-  backup: { verb: 'back up', done: 'backed up', nothing: 'nothing to back up' },
-  restore: { verb: 'restore', done: 'restored', nothing: 'already restored' },
-} satisfies Record<RunCommand, Words>;
-
-export function describeCommand(command: RunCommand): Words {
-  return commandWords[command];
-}
-
-const stepWords = {
-  register: 'register',
-  create: 'create',
-  migrate: 'migrate',
-  rollback: 'roll back',
-  seed: 'seed',
-  verify: 'verify',
-  activate: 'activate',
-  guard: 'check that it may be dropped',
-  'cut-access': 'cut access',
-  'restore-access': 'restore access',
-  backup: 'back up',
-  retain: 'close and keep',
-  unretain: 'bring back',
-  drop: 'drop',
-  'drop-access': 'drop its users and grants',
-  tombstone: 'tombstone',
-  load: 'load the backup',
-  mark: 'mark as ours',
-  repair: 'repair',
-  'create-login': 'create a login',
-  'retire-login': 'lock the login before it',
-} satisfies Record<StepName, string>;
-
-export function describeStep(step: StepName): string {
-  return stepWords[step];
-}
-
-/** An outcome in a count (`7 failed`); `applied` and `up-to-date` go by the command's own words. */
-export function describeOutcomeType(outcome: TenantOutcomeType, command: RunCommand): string {
-  switch (outcome) {
-    case 'applied':
-      return commandWords[command].done;
-    case 'up-to-date':
-      return commandWords[command].nothing;
-    case 'not-started':
-      return 'not started';
-    case 'unverified':
-      return command === 'verify' ? 'with findings' : outcome;
-    case 'failed':
-    case 'unknown':
-    case 'skipped':
-    case 'cancelled':
-      return outcome;
-    default:
-      return unreachable(outcome);
-  }
-}
+import { describeCommand, describeOutcomeType, describeStep } from './words.js';
 
 const REMOVING: ReadonlySet<RunCommand> = new Set(['deprovision', 'purge']);
 
@@ -85,9 +14,9 @@ export function describeOutcome(outcome: TenantOutcome, command: RunCommand): st
   const tries = attempts > 1 ? `, at attempt ${attempts}` : '';
   switch (outcome.outcome) {
     case 'applied':
-      return `${commandWords[command].done}${REMOVING.has(command) ? '' : describeVersions(from, to)} in ${formatDuration(ms)}${tries}`;
+      return `${describeCommand(command).done}${REMOVING.has(command) ? '' : describeVersions(from, to)} in ${formatDuration(ms)}${tries}`;
     case 'up-to-date':
-      return `${commandWords[command].nothing}${to === null ? '' : ` at ${to}`}`;
+      return `${describeCommand(command).nothing}${to === null ? '' : ` at ${to}`}`;
     case 'failed':
       return `failed${describeReason(error, tries)}`;
     case 'unverified':
@@ -134,13 +63,13 @@ export function describeEvent(event: RunEvent, command: RunCommand): string {
     case 'tenant.started':
       return `${event.tenant}: started on ${event.cluster}`;
     case 'tenant.planned':
-      return `${event.tenant}: ${commandWords[command].verb}${describeVersions(event.from, event.to)}, ${formatCount(event.migrations.length, 'migration')}`;
+      return `${event.tenant}: ${describeCommand(command).verb}${describeVersions(event.from, event.to)}, ${formatCount(event.migrations.length, 'migration')}`;
     case 'run.planned':
       return describePlan(event);
     case 'step.started':
-      return `${event.tenant}: ${stepWords[event.step]} …`;
+      return `${event.tenant}: ${describeStep(event.step)} …`;
     case 'step.finished':
-      return `${event.tenant}: ${stepWords[event.step]} ${describeStepEnd(event)}`;
+      return `${event.tenant}: ${describeStep(event.step)} ${describeStepEnd(event)}`;
     case 'migration.finished':
       return `${event.tenant}: ${event.direction === 'up' ? 'applied' : 'reverted'} ${event.migration} in ${formatDuration(event.ms)}`;
     case 'tenant.located':
@@ -197,10 +126,10 @@ function describeStart(event: Extract<RunEvent, { type: 'run.started' }>): strin
   const where = names.length === 1 ? ` on ${names[0]}` : names.length > 1 ? ` on ${names.length} clusters` : '';
   const idle = upToDate - (doneBefore ?? 0);
   const before = doneBefore === undefined ? '' : `, ${formatNumber(doneBefore)} done before`;
-  const nothing = `${before}${idle === 0 ? '' : `, ${formatNumber(idle)} ${commandWords[command].nothing}`}`;
+  const nothing = `${before}${idle === 0 ? '' : `, ${formatNumber(idle)} ${describeCommand(command).nothing}`}`;
   const atOnce = selected - upToDate > 1 && !dryRun ? `, ${concurrency} at once` : '';
   const waves = describeWaves(event.waves ?? []);
-  return `${dryRun ? 'dry run: ' : doneBefore === undefined ? '' : 'go on: '}${commandWords[command].verb} ${formatCount(selected, 'tenant')}${where}${target === null ? '' : ` to ${target}`}${nothing}${atOnce}${waves}`;
+  return `${dryRun ? 'dry run: ' : doneBefore === undefined ? '' : 'go on: '}${describeCommand(command).verb} ${formatCount(selected, 'tenant')}${where}${target === null ? '' : ` to ${target}`}${nothing}${atOnce}${waves}`;
 }
 
 function describePlan({ groups, estimate, saved }: Extract<RunEvent, { type: 'run.planned' }>): string {
@@ -314,8 +243,4 @@ export function describeError(error: unknown): DescribedError {
     message: redact(error instanceof Error ? `${error.name}: ${error.message}` : String(error)),
     hint: undefined,
   };
-}
-
-function unreachable(value: never): never {
-  throw new Error(`no words for ${JSON.stringify(value)}`);
 }

@@ -1,5 +1,5 @@
 import type { TenantOutcome } from '../events.js';
-import { describeCommand, describeStep, nameWave } from './describe.js';
+import { nameWave } from './describe.js';
 import { withoutName } from './failures-text.js';
 import { formatCount, formatDuration, formatNumber } from './format.js';
 import type { Palette } from './palette.js';
@@ -7,6 +7,7 @@ import type { InFlight, RunTally, WaveProgress } from './run-tally.js';
 import { sanitizeLine } from './sanitize.js';
 import { printCounts } from './summary.js';
 import { fitWidth, measureWidth, truncate } from './terminal-text.js';
+import { describeCommand, describeStep } from './words.js';
 
 export interface ScreenFacts {
   readonly tally: RunTally;

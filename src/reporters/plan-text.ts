@@ -1,10 +1,11 @@
 import type { PlannedCluster, RunCommand, RunEvent } from '../events.js';
-import { describeCommand, describeEvent, describeStep } from './describe.js';
+import { describeEvent } from './describe.js';
 import { type Cell, Table } from './documents/table.js';
 import { formatCount, formatDuration, formatNumber, formatSome } from './format.js';
 import type { Palette } from './palette.js';
 import { groupPlanned, type PlanGroup, type Planned } from './plan-groups.js';
 import { sanitizeLine } from './sanitize.js';
+import { describeCommand, describeStep } from './words.js';
 
 type Complete = Extract<RunEvent, { type: 'run.planned' }>;
 

@@ -1,11 +1,11 @@
 import { Listr, type ListrRendererFactory, type ListrTask, type ListrTaskObject } from 'listr2';
 import type { RunEvent, StepName } from '../events.js';
-import { describeCommand, describeStep } from './describe.js';
 import { formatDuration } from './format.js';
 import type { LiveArea } from './live-area.js';
 import type { Palette } from './palette.js';
 import type { RunTally } from './run-tally.js';
 import { sanitizeLine } from './sanitize.js';
+import { describeCommand, describeStep } from './words.js';
 
 type StepEnd = { readonly status: 'done' | 'done-before' | 'failed' | 'not-reached'; readonly ms: number; readonly detail?: string };
 

@@ -1,11 +1,12 @@
 import type { OutcomeCounts, OutcomeError, RunCommand, RunEvent, TenantOutcome } from '../events.js';
 import { TENANT_OUTCOMES } from '../events.js';
-import { describeCommand, describeOutcome, describeOutcomeType, describeStop } from './describe.js';
+import { describeOutcome, describeStop } from './describe.js';
 import { printFailures } from './failures-text.js';
 import { formatCount, formatDuration, formatNumber } from './format.js';
 import type { Palette } from './palette.js';
 import { isFailure, type RunTally } from './run-tally.js';
 import { sanitizeLine, sanitizeLines } from './sanitize.js';
+import { describeCommand, describeOutcomeType } from './words.js';
 
 type Finished = Extract<RunEvent, { type: 'run.finished' }>;
 

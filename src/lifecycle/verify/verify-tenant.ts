@@ -2,6 +2,7 @@ import type { HomeInspection, Presence } from '../../drivers/driver.js';
 import { describeWayBack } from '../../errors/lost-home.js';
 import { TenancyError } from '../../errors.js';
 import type { Lease, Tenant, TenantStatus } from '../../tenant.js';
+import { unreachable } from '../../util/unreachable.js';
 import { nextOfUnfinished } from '../retained.js';
 import type { TenantScope, TenantWork, WorkResult } from '../run-context.js';
 import { sessionOptions } from '../session-options.js';
@@ -183,8 +184,4 @@ function describeStaleError({ tenant }: TenantScope): NewFinding {
     repair: `tenancy tenant repair ${tenant.id}`,
     fix: async () => 'cleared',
   };
-}
-
-function unreachable(value: never): never {
-  throw new Error(`unexpected ${JSON.stringify(value)}`);
 }

@@ -1,5 +1,6 @@
 import type { RunCommand, RunEvent, TenantOutcome } from '../../events.js';
-import { describeCommand, describeOutcome } from '../describe.js';
+import { describeOutcome } from '../describe.js';
+import { describeCommand } from '../words.js';
 import { escapeText, printAttributes, toSeconds } from './xml.js';
 
 export type CaseResult = 'passed' | 'failure' | 'error' | 'skipped';
