@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { TenantTarget } from '../../src/drivers/driver.js';
 import { TenancyError } from '../../src/errors.js';
 import { historyDigest } from '../../src/migrations/history-digest.js';
 import { applyOptions, sqlMigration } from './migrate-rig.js';
@@ -10,11 +9,6 @@ const { within, create } = {
   within: ((...args) => homes.within(...args)) as typeof homes.within,
   create: () => homes.create(),
 };
-
-const names = (target: TenantTarget): Promise<string[]> =>
-  within(target, async (session) => (await session.readHistory()).applied.map(({ name }) => name));
-const counts = async (target: TenantTarget): Promise<string[]> =>
-  (await homes.db(target).collection('counts').find().sort({ name: 1 }).toArray()).map(({ name }) => String(name));
 
 describe('migrations on MongoDB', () => {
   it('are applied in order, and recorded with the time of the server', async () => {
@@ -30,7 +24,7 @@ describe('migrations on MongoDB', () => {
     expect(history).toEqual({ applied, seeds: [], progress: null, fence: 1 });
     const { localTime } = await homes.root.db('admin').command({ hello: 1 });
     expect(Math.abs(localTime.getTime() - (history.applied[0]?.appliedAt.getTime() ?? 0))).toBeLessThan(60_000);
-    expect(await counts(target)).toEqual(['0001_a', '0002_$b', '0003_c.d']);
+    expect(await homes.counts(target)).toEqual(['0001_a', '0002_$b', '0003_c.d']);
   });
 
   it('are handed what migrate-mongo hands on, and what we do', async () => {
@@ -55,7 +49,7 @@ describe('migrations on MongoDB', () => {
     expect(logged).toEqual([`acme ${target.name} ${target.name} ${target.name} false`]);
     expect(await homes.db(target).collection('x').countDocuments()).toBe(3);
     expect(await homes.db(target).collection('y').indexes()).toHaveLength(2);
-    expect(await names(target)).toEqual(['a']);
+    expect(await homes.applied(target)).toEqual(['a']);
   });
 
   it.each<[string, unknown, RegExp]>([
@@ -78,7 +72,7 @@ describe('migrations on MongoDB', () => {
       code: 'TENANCY_MIGRATION_FAILED',
       details: { tenant: 'acme', migration: 'b', file: 'migrations/b.ts' },
     });
-    expect(await names(target)).toEqual(['a']);
+    expect(await homes.applied(target)).toEqual(['a']);
     expect((await within(target, (session) => session.readHistory())).progress).toMatchObject({
       name: 'b',
       state: 'between',
@@ -86,9 +80,9 @@ describe('migrations on MongoDB', () => {
     });
     isBroken = false;
     await within(target, (session) => session.applyMigrations(steps.slice(1), blindly()));
-    expect(await names(target)).toEqual(['a', 'b', 'c']);
+    expect(await homes.applied(target)).toEqual(['a', 'b', 'c']);
     // What was done before it threw was kept: there is no transaction.
-    expect(await counts(target)).toEqual(['a', 'b', 'b', 'c']);
+    expect(await homes.counts(target)).toEqual(['a', 'b', 'b', 'c']);
   });
 
   it('leave nothing behind where they can not be loaded', async () => {
@@ -102,7 +96,7 @@ describe('migrations on MongoDB', () => {
     await expect(within(target, (session) => session.applyMigrations(steps, blindly()))).rejects.toThrow('it exports no function');
     expect((await within(target, (session) => session.readHistory())).progress).toBeNull();
     await within(target, (session) => session.applyMigrations([countedInMongo('c')], blindly()));
-    expect(await names(target)).toEqual(['a', 'c']);
+    expect(await homes.applied(target)).toEqual(['a', 'c']);
   });
 
   it('say what the server refused', async () => {
@@ -133,8 +127,8 @@ describe('migrations on MongoDB', () => {
     await expect(attempt((db) => db.renameCollection('_tenancy', 'x'))).rejects.toThrow(/not the migration's own/);
     await expect(attempt((db) => db.command({ dropDatabase: 1 }))).rejects.toThrow(/would take the history of migrations along/);
     await expect(attempt((db) => db.command({ drop: '_tenancy' }))).rejects.toThrow(/not the migration's own/);
-    expect(await names(target)).toEqual([]);
-    expect(await names(sibling)).toEqual([]);
+    expect(await homes.applied(target)).toEqual([]);
+    expect(await homes.applied(sibling)).toEqual([]);
   });
 
   it('keep our collection where they empty the tenant', async () => {
@@ -147,7 +141,7 @@ describe('migrations on MongoDB', () => {
     });
     await within(target, (session) => session.applyMigrations([emptying], blindly()));
     expect(await homes.db(target).listCollections({}, { nameOnly: true }).toArray()).toMatchObject([{ name: '_tenancy' }]);
-    expect(await names(target)).toEqual(['a']);
+    expect(await homes.applied(target)).toEqual(['a']);
   });
 
   it('lose their db when they are over', async () => {
@@ -179,7 +173,7 @@ describe('migrations on MongoDB', () => {
     await expect(
       within(target, (session) => session.applyMigrations([countedInMongo('a'), sqlMigration('b', 'SELECT 1')], blindly())),
     ).rejects.toMatchObject({ code: 'TENANCY_MIGRATION_SQL_REFUSED' });
-    expect(await counts(target)).toEqual([]);
+    expect(await homes.counts(target)).toEqual([]);
   });
 
   it('run on nothing but the history that was planned on', async () => {
@@ -193,7 +187,7 @@ describe('migrations on MongoDB', () => {
       code: 'TENANCY_HISTORY_MOVED',
     });
     await within(target, (session) => session.applyMigrations([b], blindly({ expectedDigest: historyDigest([a]) })));
-    expect(await counts(target)).toEqual(['a', 'b']);
+    expect(await homes.counts(target)).toEqual(['a', 'b']);
   });
 
   it('are stopped by a newer owner, also in between', async () => {
@@ -210,8 +204,8 @@ describe('migrations on MongoDB', () => {
     await expect(within(target, (session) => session.applyMigrations([overtaken], blindly()), { fence: 8 })).rejects.toMatchObject({
       code: 'TENANCY_FENCE_LOST',
     });
-    expect(await names(target)).toEqual(['a']);
-    expect(await counts(target)).toEqual(['a']);
+    expect(await homes.applied(target)).toEqual(['a']);
+    expect(await homes.counts(target)).toEqual(['a']);
   });
 
   it("enter no home that is another tenant's, being dropped, or gone", async () => {
@@ -225,7 +219,7 @@ describe('migrations on MongoDB', () => {
     await expect(apply()).rejects.toThrow(/is being dropped/);
     await collection.deleteOne({ _id: 'home' });
     await expect(apply()).rejects.toMatchObject({ code: 'TENANCY_HOME_NOT_OURS' });
-    expect(await counts(target)).toEqual([]);
+    expect(await homes.counts(target)).toEqual([]);
   });
 
   it('are taken back, newest first, where they have a way down', async () => {
@@ -238,8 +232,8 @@ describe('migrations on MongoDB', () => {
     const options = applyOptions({ expectedDigest: null });
     await within(target, (session) => session.revertMigrations([b, a], options));
     expect(options.seen).toEqual(['b', 'a']);
-    expect(await names(target)).toEqual(['c']);
-    expect(await counts(target)).toEqual([]);
+    expect(await homes.applied(target)).toEqual(['c']);
+    expect(await homes.counts(target)).toEqual([]);
   });
 
   it('are recorded without being run', async () => {
@@ -252,189 +246,6 @@ describe('migrations on MongoDB', () => {
       { name: 'a', checksum: a.checksum },
       { name: 'b', checksum: b.checksum },
     ]);
-    expect(await counts(target)).toEqual(['a']);
-  });
-});
-
-describe('a migration on MongoDB that is interrupted', () => {
-  it('is stopped where it is, and unknown from then on, until somebody says', async () => {
-    for (const answer of ['applied', 'rerun'] as const) {
-      const target = await create();
-      const abort = new AbortController();
-      const slow = mongoMigration('slow', {
-        up: async (db, { log }) => {
-          await db.collection('counts').insertOne({ name: 'slow' });
-          if (abort.signal.aborted) return;
-          log('sent');
-          await db.admin().command({ sleep: 1, millis: 60_000, lock: 'none' });
-        },
-      });
-      const running = within(
-        target,
-        (session) => session.applyMigrations([slow], blindly({ log: () => setImmediate(() => abort.abort(new Error('enough'))) })),
-        { signal: abort.signal },
-      );
-      await expect(running).rejects.toThrow('enough');
-      const again = (): Promise<unknown> => within(target, (session) => session.applyMigrations([slow], blindly()), { fence: 2 });
-      await expect(again()).rejects.toMatchObject({ code: 'TENANCY_MIGRATION_UNKNOWN' });
-      await expect(
-        within(target, (session) => session.applyMigrations([countedInMongo('other')], blindly()), { fence: 2 }),
-      ).rejects.toMatchObject({ code: 'TENANCY_MIGRATION_PROGRESS_DRIFTED' });
-      await within(target, (session) => session.resolveProgress(answer), { fence: 2 });
-      await again();
-      expect(await names(target)).toEqual(['slow']);
-      expect(await counts(target)).toHaveLength(answer === 'applied' ? 1 : 2);
-    }
-  });
-
-  it('is run again where it says that it bears it', async () => {
-    const target = await create();
-    const a = countedInMongo('a', { rerunnable: true });
-    await homes
-      .db(target)
-      .collection<{ _id: string }>('_tenancy')
-      .updateOne(
-        { _id: 'home' },
-        { $set: { progress: { name: 'a', checksum: a.checksum, statementsDone: 0, state: 'started', isSeed: false } } },
-      );
-    await within(target, (session) => session.applyMigrations([a], blindly()));
-    expect(await names(target)).toEqual(['a']);
-  });
-
-  it('is ended by the limit of a statement, and named after it', async () => {
-    const target = await create();
-    const slow = mongoMigration('slow', {
-      up: async (db) => {
-        await db.admin().command({ sleep: 1, millis: 60_000, lock: 'none' });
-      },
-    });
-    await expect(
-      within(target, (session) => session.applyMigrations([slow], blindly()), { statementTimeoutMs: 100 }),
-    ).rejects.toMatchObject({ code: 'TENANCY_STATEMENT_TIMED_OUT', details: { migration: 'slow', limitMs: 100 } });
-    expect((await within(target, (session) => session.readHistory())).progress).toMatchObject({ state: 'between' });
-  });
-});
-
-describe('a migration on MongoDB that asks for a transaction', () => {
-  it('is done with its history, or not at all', async () => {
-    const target = await create();
-    let isBroken = true;
-    const module = mongoMigration('a', {
-      transaction: true,
-      up: async (db, { session }) => {
-        await db.collection('counts').insertMany([{ name: 'a' }, { name: 'a2' }], { session });
-        if (isBroken) throw new Error('half way');
-      },
-    });
-    const apply = (): Promise<unknown> => within(target, (session) => session.applyMigrations([module], blindly()));
-    await expect(apply()).rejects.toThrow(/half way/);
-    expect(await counts(target)).toEqual([]);
-    expect((await within(target, (session) => session.readHistory())).progress).toBeNull();
-    isBroken = false;
-    await apply();
-    expect(await counts(target)).toEqual(['a', 'a2']);
-    expect(await names(target)).toEqual(['a']);
-  });
-
-  it('may not end it', async () => {
-    const target = await create();
-    const module = mongoMigration('a', {
-      transaction: true,
-      up: async (db, { session }) => {
-        await db.collection('counts').insertOne({ name: 'a' }, { session });
-        await session.abortTransaction();
-      },
-    });
-    await expect(within(target, (session) => session.applyMigrations([module], blindly()))).rejects.toThrow(/it ended the transaction/);
-    expect(await counts(target)).toEqual([]);
-    expect(await names(target)).toEqual([]);
-  });
-
-  it('is not begun by an older owner', async () => {
-    const target = await create();
-    await within(target, (session) => session.recordApplied([]), { fence: 5 });
-    const module = countedInMongo('a', { transaction: true });
-    await expect(within(target, (session) => session.applyMigrations([module], blindly()), { fence: 4 })).rejects.toMatchObject({
-      code: 'TENANCY_FENCE_LOST',
-    });
-    expect(await counts(target)).toEqual([]);
-  });
-
-  it('is tried again where it meets others', async () => {
-    const target = await create();
-    const shared = homes.db(target).collection<{ _id: string; n: number }>('shared');
-    await shared.insertOne({ _id: 'x', n: 0 });
-    let isMet = true;
-    const module = mongoMigration('a', {
-      transaction: true,
-      up: async (db, { session }) => {
-        const mine = db.collection<{ _id: string; n: number }>('shared');
-        await mine.findOne({ _id: 'x' }, { session });
-        if (isMet) await shared.updateOne({ _id: 'x' }, { $inc: { n: 10 } });
-        await mine.updateOne({ _id: 'x' }, { $inc: { n: 1 } }, { session });
-      },
-    });
-    const apply = (): Promise<unknown> => within(target, (session) => session.applyMigrations([module], blindly()));
-    const error: unknown = await apply().catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: 112 });
-    expect(homes.engine.classify(error)).toBe('transaction');
-    isMet = false;
-    await apply();
-    expect(await shared.findOne()).toMatchObject({ n: 11 });
-    expect(await names(target)).toEqual(['a']);
-  });
-
-  it('is told where it writes outside of it', async () => {
-    const target = await create();
-    const module = countedInMongo('a', { transaction: true });
-    await expect(within(target, (session) => session.applyMigrations([module], blindly()))).rejects.toMatchObject({
-      message: expect.stringMatching(/sent one of its writes \(insert\) outside of it/),
-      hint: expect.stringMatching(/\{ session \}/),
-    });
-    expect(await names(target)).toEqual([]);
-  });
-});
-
-describe('a seed on MongoDB', () => {
-  const seedOf = (name: string, up: Parameters<typeof mongoMigration>[1]['up']) => {
-    const { checksum, up: script } = mongoMigration(name, { up });
-    return { name, checksum, script };
-  };
-
-  it('is run once', async () => {
-    const target = await create();
-    const seed = seedOf('plans.js', (db) => db.collection('counts').insertOne({ name: 'plans' }));
-    expect(await within(target, (session) => session.applySeed(seed))).toBe(true);
-    expect(await within(target, (session) => session.applySeed(seed))).toBe(false);
-    expect(await counts(target)).toEqual(['plans']);
-    expect((await within(target, (session) => session.readHistory())).seeds).toEqual(['plans.js']);
-  });
-
-  it('is run again after it threw', async () => {
-    const target = await create();
-    let isBroken = true;
-    const seed = seedOf('plans.js', () => {
-      if (isBroken) throw new Error('no plans');
-    });
-    await expect(within(target, (session) => session.applySeed(seed))).rejects.toMatchObject({ code: 'TENANCY_SEED_FAILED' });
-    expect((await within(target, (session) => session.readHistory())).progress).toBeNull();
-    isBroken = false;
-    expect(await within(target, (session) => session.applySeed(seed))).toBe(true);
-  });
-
-  it('is unknown after it was interrupted, until somebody says', async () => {
-    const target = await create();
-    const seed = seedOf('plans.js', () => {});
-    await homes
-      .db(target)
-      .collection<{ _id: string }>('_tenancy')
-      .updateOne(
-        { _id: 'home' },
-        { $set: { progress: { name: seed.name, checksum: seed.checksum, statementsDone: 0, state: 'started', isSeed: true } } },
-      );
-    await expect(within(target, (session) => session.applySeed(seed))).rejects.toMatchObject({ code: 'TENANCY_MIGRATION_UNKNOWN' });
-    expect((await within(target, (session) => session.readHistory())).progress).toMatchObject({ isSeed: true });
-    await within(target, (session) => session.resolveProgress('applied'));
-    expect(await within(target, (session) => session.applySeed(seed))).toBe(false);
+    expect(await homes.counts(target)).toEqual(['a']);
   });
 });

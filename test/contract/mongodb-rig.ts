@@ -22,6 +22,10 @@ export interface MongoHomes {
   db(target: TenantTarget): Db;
   home(target: TenantTarget): Promise<Record<string, unknown> | null>;
   within<T>(target: TenantTarget, use: (session: TenantSession) => Promise<T>, options?: Partial<SessionOptions>): Promise<T>;
+  /** The names of the migrations in its history. */
+  applied(target: TenantTarget): Promise<string[]>;
+  /** What its migrations have written, each its name, once for each time that it ran. */
+  counts(target: TenantTarget): Promise<string[]>;
   open(url: string): Promise<ClusterEngine>;
 }
 
@@ -54,6 +58,9 @@ export function useMongoHomes(server: 'shared' | 'own' = 'shared'): MongoHomes {
     };
     homes.db = (target) => homes.root.db(target.name);
     homes.home = (target) => homes.root.db(target.name).collection<{ _id: string }>('_tenancy').findOne({ _id: 'home' });
+    homes.applied = (target) => homes.within(target, async (session) => (await session.readHistory()).applied.map(({ name }) => name));
+    homes.counts = async (target) =>
+      (await homes.db(target).collection('counts').find().sort({ name: 1 }).toArray()).map(({ name }) => String(name));
     homes.within = (target, use, options = {}) => homes.driver.withSession(target, { ...sessionOptions(), ...options }, use);
   });
   afterAll(async () => {

@@ -96,3 +96,12 @@ async function dump({ query }: TestDatabase, withLocks: boolean): Promise<unknow
   const sequences = await query('SELECT schemaname, sequencename, last_value FROM pg_sequences ORDER BY 1, 2');
   return { tables, rows, sequences };
 }
+
+/** Two tenants at the first migration, and the second to come. */
+export async function createBehind(scope: { onTestFinished(cleanUp: () => Promise<void>): void }): Promise<PlanScene> {
+  const scene = await createPlanScene(scope);
+  const tenancy = await scene.open();
+  await tenancy.provision(['acme', 'globex']);
+  await tenancy.rollback({ all: true }, { to: '1' });
+  return scene;
+}

@@ -1,34 +1,10 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadEnvFiles } from '../../src/config/env-file.js';
-import { loadConfigObject } from '../../src/config/load.js';
 import { describeConfig } from '../../src/config/print.js';
-import type { ResolveConfigOptions } from '../../src/config/resolve.js';
-import { resolveConfig } from '../../src/config/resolve.js';
-import { resolveUrl } from '../../src/config/resolve-url.js';
-import type { ResolvedConfig } from '../../src/config/types.js';
 import { parseTenantId } from '../../src/tenant.js';
 import { redact } from '../../src/util/redact.js';
+import { failure, resolve, sound, template } from './config-rig.js';
 
-const template = { cluster: 'main', driver: 'postgres-schema', name: 'tenant_{id}' };
-const sound = { clusters: { main: { url: 'postgres://u:pw@h/db' } }, placement: template };
-
-async function resolve(config: unknown, options: ResolveConfigOptions = {}): Promise<ResolvedConfig> {
-  return resolveConfig(await loadConfigObject(config, { cwd: '/app', command: 'x', env: {} }), options);
-}
-
-async function failure(doing: Promise<unknown> | (() => unknown)): Promise<string> {
-  try {
-    await (typeof doing === 'function' ? doing() : doing);
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-  throw new Error('nothing was thrown');
-}
-
-const acme = { id: parseTenantId('Acme'), labels: { plan: 'pro' } };
+const _acme = { id: parseTenantId('Acme'), labels: { plan: 'pro' } };
 
 describe('checking', () => {
   const hook = 'expected a function `(ctx) => …`';
@@ -223,97 +199,6 @@ describe('resolving', () => {
   });
 });
 
-describe('placement', () => {
-  it('is recorded as it was returned, and nothing more', async () => {
-    const { place } = await resolve({
-      ...sound,
-      placement: (tenant: typeof acme) => ({ ...template, name: `t_${tenant.labels.plan}`, extra: 1 }),
-    });
-    expect(place(acme)).toEqual({ cluster: 'main', driver: 'postgres-schema', name: 't_pro' });
-  });
-
-  const wrong: readonly [unknown, string][] = [
-    [undefined, 'it returned nothing, not { cluster, driver, name }'],
-    [Promise.resolve(template), 'it returned a promise: placement is asked without waiting, and depends on the tenant alone'],
-    [{ ...template, cluster: 'mani' }, "it returned the cluster 'mani', and there is only main (did you mean main?)"],
-    [
-      { ...template, driver: 'postgres' },
-      "it returned the driver 'postgres', and there is only postgres-schema, postgres-database, mysql-database, mongodb-database",
-    ],
-    [{ ...template, name: 3 }, 'it returned 3 as the name, which is a text'],
-    [
-      { ...template, driver: 'mysql-database' },
-      'it returned the driver mysql-database for the cluster main, whose server keeps postgres-schema or postgres-database tenants',
-    ],
-  ];
-  for (const [answer, reason] of wrong) {
-    it(`is refused with the tenant's id: ${reason}`, async () => {
-      const { place } = await resolve({ ...sound, placement: () => answer });
-      expect(await failure(() => place(acme))).toBe(`the config: \`placement\`: for tenant "Acme" ${reason}`);
-    });
-  }
-
-  it('that throws is told with the tenant', async () => {
-    const { place } = await resolve({
-      ...sound,
-      placement: () => {
-        throw new TypeError('boom');
-      },
-    });
-    expect(await failure(() => place(acme))).toBe('the config: `placement`: for tenant "Acme" the function threw TypeError: boom');
-  });
-
-  it('with an illegal physical name is refused', async () => {
-    const { place } = await resolve({ ...sound, placement: () => ({ ...template, name: 'pg_x' }) });
-    expect(() => place(acme)).toThrow(expect.objectContaining({ code: 'TENANCY_NAME_REJECTED' }));
-  });
-});
-
-describe('a URL that a function fetches', () => {
-  it('is fetched once, and shared with the registry that defaults to it', async () => {
-    let calls = 0;
-    const config = await resolve({
-      ...sound,
-      clusters: {
-        main: {
-          url: async () => {
-            calls += 1;
-            return 'embedded:db';
-          },
-        },
-      },
-    });
-    expect(calls).toBe(0);
-    expect(await resolveUrl(config.registry.url, 'registry.url', config.root)).toBe('embedded:/app/db');
-    expect(await resolveUrl(config.clusters.main?.url ?? '', 'clusters.main.url', config.root)).toBe('embedded:/app/db');
-    expect(calls).toBe(1);
-  });
-
-  const wrong: readonly [() => unknown, string][] = [
-    [
-      () => undefined,
-      'the function returned no such URL: expected a URL such as postgres://…, mysql://…, mongodb://… or embedded:DIR, got undefined',
-    ],
-    [
-      () => 'redis://x',
-      "the function returned no such URL: expected a URL such as postgres://…, mysql://…, mongodb://… or embedded:DIR, got 'redis://x'",
-    ],
-    [
-      () => {
-        throw new Error('vault is sealed');
-      },
-      'the function failed: vault is sealed',
-    ],
-    [() => Promise.reject('no'), 'the function failed: no'],
-  ];
-  for (const [source, reason] of wrong) {
-    it(`is refused with its path: ${reason}`, async () => {
-      const config = await resolve({ ...sound, registry: { url: source } });
-      expect(await failure(resolveUrl(config.registry.url, 'registry.url', config.root))).toBe(`the config: \`registry.url\`: ${reason}`);
-    });
-  }
-});
-
 describe('printing', () => {
   it('shows every default and no secret', async () => {
     const config = await resolve({
@@ -331,21 +216,5 @@ describe('printing', () => {
     expect(describeConfig(await resolve(sound)).placement).toEqual(template);
     expect(describeConfig(await resolve({ ...sound, placement: () => template })).placement).toBe('[function]');
     expect(redact('it said canary-4711')).toBe('it said ***');
-  });
-});
-
-describe('env files', () => {
-  it('add what is not set, the later before the earlier', async () => {
-    const directory = await mkdtemp(path.join(tmpdir(), 'tenancy-env-'));
-    await writeFile(path.join(directory, 'a'), '\uFEFFA=1\nB="two words" # x\nC=1\n');
-    await writeFile(path.join(directory, 'b'), 'C=2\n');
-    expect(await loadEnvFiles(directory, ['a', 'b'], { A: 'set', D: undefined })).toEqual({ A: 'set', B: 'two words', C: '2' });
-    await rm(directory, { recursive: true });
-  });
-
-  it('that are missing are named', async () => {
-    expect(await failure(loadEnvFiles('/nonexistent', ['.env'], {}))).toBe(
-      "the env file /nonexistent/.env can't be read: there is no such file",
-    );
   });
 });
