@@ -1,6 +1,6 @@
 import type { JobWithMetadata, PgBoss } from 'pg-boss';
 import { monotonicMs } from '../util/clock.js';
-import { hashToUuid, keyOf, type Slot } from './slot.js';
+import { hashToUuid, idOf, type Slot } from './slot.js';
 
 /** So long after its last sign of life a worker's slots go to others. */
 export const HEARTBEAT_S = 30;
@@ -124,5 +124,5 @@ async function readBefore(boss: PgBoss, { data: slot, retryCount, output }: JobW
 }
 
 function idOfHolder(slot: Slot, attempt: number): string {
-  return hashToUuid(`${keyOf(slot)}@${attempt}`);
+  return hashToUuid(`${idOf(slot)}@${attempt}`);
 }

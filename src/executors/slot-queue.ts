@@ -3,13 +3,21 @@ import { sleep } from '../util/abort.js';
 import { monotonicMs } from '../util/clock.js';
 import { withLibpqTls } from '../util/libpq-tls.js';
 import { loadPgBoss } from './load-pg-boss.js';
-import { hashToUuid, keyOf, type Slot } from './slot.js';
+import { idOf, keyOf, type Slot } from './slot.js';
 import { HEARTBEAT_S, keepHold, makeHolderQueue, type SlotHold } from './slot-hold.js';
+import { decideHop, makeHopQueue } from './slot-hops.js';
 
 /** Hands slots to workers. Which tenant is next it doesn't know: that the registry says, to whoever has a slot. */
 export interface SlotQueue {
   /** Sent again it changes nothing: a slot's job has an id of its own making. */
   offer(slots: readonly Slot[]): Promise<void>;
+  /**
+   * Offers the next slot of a place. Of several who send the same place on at once, to whichever clusters, the first one decides, so that it never
+   * becomes two.
+   */
+  sendOn(slot: Slot): Promise<void>;
+  /** What there is of a run on these clusters. `isOver`: nobody has it, and nobody will. */
+  listSlots(runId: string, clusters: readonly string[]): Promise<readonly { readonly slot: Slot; readonly isOver: boolean }[]>;
   /**
    * Takes up to `concurrency` slots of these clusters at a time, until `resting` aborts, and resolves when all that were taken have ended. A slot whose
    * handler rejects goes to somebody else; one whose process has died does so once its heartbeat is overdue.
@@ -20,7 +28,10 @@ export interface SlotQueue {
     readonly clusters: readonly string[];
     readonly concurrency: number;
     readonly resting: AbortSignal;
-    readonly handle: (hold: SlotHold) => Promise<void>;
+    /** True: the place may be sent on. */
+    readonly handle: (hold: SlotHold) => Promise<boolean>;
+    /** Once the queue knows that the slot has ended. */
+    readonly sendOn: (slot: Slot) => Promise<void>;
     readonly onIdle: () => void;
   }): Promise<void>;
   close(): Promise<void>;
@@ -45,6 +56,8 @@ const POLL_MS = 250;
 /** Whoever has slots leaves the next to who has none, the longer the more it has. */
 const YIELD_MS = { each: 50, most: 100 } as const;
 const MANY_RETRIES = 10_000;
+/** pg-boss' states of a job that somebody has, or will have. */
+const LIVING: ReadonlySet<string> = new Set(['created', 'retry', 'active']);
 
 /** @throws TenancyError as `loadPgBoss` does; pg-boss' own where the registry's login may not make its schema */
 export async function openSlotQueue({ url, root, deployment, onError }: SlotQueueOptions): Promise<SlotQueue> {
@@ -77,14 +90,15 @@ export async function openSlotQueue({ url, root, deployment, onError }: SlotQueu
     job: JobWithMetadata<Slot>,
     fetchedAtMs: number,
     worker: string,
-    handle: (hold: SlotHold) => Promise<void>,
+    { handle, sendOn }: Pick<Parameters<SlotQueue['work']>[0], 'handle' | 'sendOn'>,
     earlier: Promise<void> | undefined,
   ): Promise<void> {
     const hold = await keepHold(boss, job, worker, fetchedAtMs);
     try {
       await earlier;
-      await handle(hold);
+      const mayGoOn = await handle(hold);
       await hold.end('done');
+      if (mayGoOn) await sendOn(job.data).catch(onError);
     } catch (error) {
       await hold.end({ handedBack: error instanceof Error ? error.message : String(error) });
     } finally {
@@ -92,14 +106,24 @@ export async function openSlotQueue({ url, root, deployment, onError }: SlotQueu
     }
   }
 
+  async function offer(slot: Slot): Promise<void> {
+    const queue = await queueOf(slot.cluster);
+    await boss.insert(queue, [{ id: idOf(slot), data: slot, singletonKey: keyOf(slot), ...settings }]);
+  }
+
   return {
     offer: async (slots) => {
-      for (const slot of slots) {
-        const queue = await queueOf(slot.cluster);
-        await boss.insert(queue, [{ id: hashToUuid(keyOf(slot)), data: slot, singletonKey: keyOf(slot), ...settings }]);
-      }
+      for (const slot of slots) await offer(slot);
     },
-    work: async ({ worker, clusters, concurrency, resting, handle, onIdle }) => {
+    sendOn: async (slot) => {
+      await makeHopQueue(boss);
+      await offer(await decideHop(boss, slot));
+    },
+    listSlots: async (runId, clusters) => {
+      const found = await Promise.all(clusters.map(async (cluster) => boss.findJobs<Slot>(await queueOf(cluster), { data: { runId } })));
+      return found.flat().map(({ data: slot, state }) => ({ slot, isOver: !LIVING.has(state) }));
+    },
+    work: async ({ worker, clusters, concurrency, resting, handle, sendOn, onIdle }) => {
       await makeHolderQueue(boss);
       const queues = await Promise.all(clusters.map(queueOf));
       const held = new Set<Promise<void>>();
@@ -115,7 +139,7 @@ export async function openSlotQueue({ url, root, deployment, onError }: SlotQueu
           });
           if (!job) continue;
           isAnyFound = true;
-          const handling: Promise<void> = handleJob(job, fetchedAtMs, worker, handle, handled.get(job.id))
+          const handling: Promise<void> = handleJob(job, fetchedAtMs, worker, { handle, sendOn }, handled.get(job.id))
             .catch(onError)
             .finally(() => {
               held.delete(handling);

@@ -1,5 +1,5 @@
 import type { TenantOutcome } from '../events.js';
-import type { Tenant } from '../tenant.js';
+import type { DriverName, Tenant } from '../tenant.js';
 import type { LeaseGrant, LeaseRequest, TenantFilter } from './registry.js';
 
 /**
@@ -15,6 +15,8 @@ export interface RunDistribution {
   takeTenants(runId: string, request: TakeRequest): Promise<readonly Extract<LeaseGrant, { status: 'granted' }>[]>;
   /** Whether a tenant of the filter has no end in this run yet, leased or not. */
   hasLeft(runId: string, filter: TenantFilter): Promise<boolean>;
+  /** How many of those there are on each cluster that has any, and what kinds of home they have. */
+  listLeft(runId: string, filter: TenantFilter): Promise<readonly LeftTenants[]>;
   /** The outcomes that were recorded since then, oldest first, and what to ask with the next time; some may come twice. */
   listRecentOutcomes(runId: string, since: number | null): Promise<{ readonly outcomes: readonly TenantOutcome[]; readonly now: number }>;
   /** The tenants that somebody works on for this run: those whose lease's owner begins with the run's id and a slash. */
@@ -32,6 +34,12 @@ export interface TakeRequest {
   readonly limit: number;
   readonly lease: LeaseRequest;
   readonly known: readonly string[];
+}
+
+export interface LeftTenants {
+  readonly cluster: string;
+  readonly tenants: number;
+  readonly drivers: readonly DriverName[];
 }
 
 export interface InFlightTenant extends Pick<Tenant, 'id' | 'cluster'> {

@@ -102,7 +102,8 @@ export function readFilter({ id, command, options }: Pick<Run, 'id' | 'command' 
       typeof options['plan'] === 'string' ? planAnew(command) : `${command} them again: what is done is left as it is`,
     );
   }
-  return { statuses: MIGRATABLE, ...asked };
+  // Of those that were named, one that is not in use is refused by name, as it was or would have been then.
+  return { statuses: asked.ids === undefined ? MIGRATABLE : STANDING, ...asked };
 }
 
 function isNotOver({ id, status }: Run): TenancyError {

@@ -1,7 +1,7 @@
 import type { CliOptions, StartedCli } from '../rig/cli.js';
 import { createProcessGate, type ProcessGate, until } from '../rig/gate.js';
 import { findModernNode } from '../rig/modern-node.js';
-import { createScene, type Scene } from './scene.js';
+import { createScene, type Scene, writeTwoClusterConfig } from './scene.js';
 
 interface TestScope {
   onTestFinished(cleanUp: () => Promise<void>): void;
@@ -21,18 +21,33 @@ export interface Gated extends Scene {
 export const ids: readonly string[] = Array.from({ length: 8 }, (_, index) => `t${index + 1}`);
 
 /** Eight tenants whose second migration waits at a gate that tells who came, and how many at once. */
-export async function createGated(scope: TestScope, concurrency: number): Promise<Gated> {
+export function createGated(scope: TestScope, concurrency: number): Promise<Gated> {
+  return gateScene(scope, () => createScene(scope, { concurrency }), ids);
+}
+
+/** The same over the clusters `one` and `two`: a tenant whose id begins with `two` is on the second. */
+export function createGatedOnTwo(scope: TestScope, tenants: readonly string[], concurrency: number): Promise<Gated> {
+  return gateScene(
+    scope,
+    () => createScene(scope, ({ url }) => ({ config: writeTwoClusterConfig({ url, concurrency }, { url, concurrency }) })),
+    tenants,
+  );
+}
+
+/** @param sql an expression of JavaScript, which may ask for `tenant`: what it runs once it is let through */
+export function writeGated(gate: ProcessGate, sql = `'CREATE TABLE gated (id int)'`): string {
+  return `export const up = async (db, { tenant }) => {
+    await ${gate.expression('@').replace('"@"', 'tenant')};
+    await db.query(${sql});
+  };\n`;
+}
+
+async function gateScene(scope: TestScope, create: () => Promise<Scene>, tenants: readonly string[]): Promise<Gated> {
   const gate = await createProcessGate();
   scope.onTestFinished(() => gate.open());
-  const scene = await createScene(scope, { concurrency });
-  await scene.ok(['tenant', 'provision', ...ids]);
-  await scene.write(
-    'migrations/0002_gated.mjs',
-    `export const up = async (db, { tenant }) => {
-       await ${gate.expression('@').replace('"@"', 'tenant')};
-       await db.query('CREATE TABLE gated (id int)');
-     };\n`,
-  );
+  const scene = await create();
+  await scene.ok(['tenant', 'provision', ...tenants]);
+  await scene.write('migrations/0002_gated.mjs', writeGated(gate));
   const on: Gated['on'] = async (args, options) => {
     const cli = await scene.start(args, { node: node ?? '', timeoutMs: 150_000, ...options });
     scope.onTestFinished(async () => cli.kill('SIGKILL'));

@@ -108,6 +108,35 @@ describe.skipIf(node === null)('workers', { timeout: 170_000 }, () => {
     expect(stderr).toContain('migrated, 0001_accounts → 0002_gated');
   });
 
+  test('tell the end of a tenant that one of them gave up, and not that it did', async (scope) => {
+    const scene = await createGated(scope, 1);
+    const first = await scene.on(['worker', '--json']);
+    await first.hasSaid('waiting for runs');
+    const follower = await scene.on(['tenant', 'migrate', '--all', '--executor', 'pg-boss', '--json']);
+    await scene.gate.waiting(1);
+    first.kill('SIGTERM');
+    await first.hasSaid('"type":"run.draining","reason":"terminated"');
+    await first.killAgain('SIGTERM');
+    expect((await first.result).stdout).toContain('"outcome":"cancelled"');
+    await scene.on(['worker']);
+    await scene.gate.open();
+    const run = readJsonRun(await follower.result);
+    expect([run.exitCode, run.finished.counts]).toEqual([0, expect.objectContaining({ applied: 8, cancelled: 0 })]);
+    expect(run.of('tenant.finished').map(({ outcome }) => outcome)).toEqual(ids.map(() => 'applied'));
+  });
+
+  test('refuse a tenant by name that is not in use, as one process does', async (scope) => {
+    const scene = await createGated(scope, 1);
+    await scene.gate.open();
+    await scene.db.query(`UPDATE tenancy.tenants SET status = 'failed' WHERE id = 't1'`);
+    await scene.on(['worker']);
+    const follower = await scene.on(['tenant', 'migrate', 't1', 't2', '--executor', 'pg-boss', '--json']);
+    const run = readJsonRun(await follower.result);
+    const alone = await scene.json(['tenant', 'migrate', 't1', 't2']);
+    expect(run.finished.counts).toMatchObject({ applied: 1, failed: 1, 'up-to-date': 0 });
+    expect([run.exitCode, run.finished.failed[0]?.error?.code]).toEqual([alone.exitCode, alone.finished.failed[0]?.error?.code]);
+  });
+
   test('go on where a Ctrl-C ends the one who follows, and can be followed again', async (scope) => {
     const scene = await createGated(scope, 2);
     const worker = await scene.on(['worker']);

@@ -74,6 +74,9 @@ test('who has an end in the run is not given again, in another run it is; one th
   expect((await take(run, registry, 'x', { limit: 100 })).map(({ id }) => id)).toEqual(ids.filter((id) => id !== first?.id));
   expect(await registry.distribution?.hasLeft(run, { ids: [second?.id ?? ''] })).toBe(true);
   expect(await registry.distribution?.hasLeft(run, { ids: [first?.id ?? ''] })).toBe(false);
+  const left = { cluster: 'main', tenants: ids.length - 1, drivers: ['postgres-schema'] };
+  expect(await registry.distribution?.listLeft(run, {})).toEqual([left]);
+  expect(await registry.distribution?.listLeft(run, { ids: [first?.id ?? ''] })).toEqual([]);
   await registry.releaseLeases(`${run}/x`, ids);
   expect(await take(other, registry, 'y', { limit: 100 })).toHaveLength(ids.length);
 });

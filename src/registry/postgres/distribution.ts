@@ -1,10 +1,11 @@
-import type { InFlightTenant, RunDistribution } from '../distribution.js';
+import type { InFlightTenant, LeftTenants, RunDistribution } from '../distribution.js';
 import { type OutcomeRow, toOutcome } from '../rows.js';
 import type { RegistryConnection } from './connection.js';
 import { Params, whereTenant } from './filter.js';
 import { READING, TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';
 
 type InFlightRow = InFlightTenant & Record<string, unknown>;
+type LeftRow = LeftTenants & Record<string, unknown>;
 
 /** Commits become visible out of the order of their times: so long back is looked again. */
 const OVERLAP_MS = 5_000;
@@ -43,6 +44,14 @@ export function createRunDistribution(db: RegistryConnection): RunDistribution {
       const left = `SELECT FROM tenancy.tenants t WHERE ${whereTenant(filter, params)} AND ${hasNoEnd(params.add(runId, 'text'))}`;
       const [row] = await db.query<{ has_left: boolean }>(`SELECT EXISTS (${left}) AS has_left`, params.values);
       return row?.has_left ?? false;
+    },
+    listLeft: async (runId, filter) => {
+      const params = new Params();
+      return db.query<LeftRow>(
+        `SELECT t.cluster, count(*)::int AS tenants, jsonb_agg(DISTINCT t.driver) AS drivers FROM tenancy.tenants t
+          WHERE ${whereTenant(filter, params)} AND ${hasNoEnd(params.add(runId, 'text'))} GROUP BY t.cluster ORDER BY t.cluster`,
+        params.values,
+      );
     },
     listRecentOutcomes: async (runId, since) => {
       const rows = await db.query<OutcomeRow<unknown> & { now: number }>(RECENT, [runId, since === null ? null : since - OVERLAP_MS]);

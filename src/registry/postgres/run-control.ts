@@ -28,7 +28,7 @@ const CONTROL = `
 
 const HEAR = `
   UPDATE tenancy.runs SET alive_until = clock_timestamp() + $3::float8 * interval '1 ms',
-         paused_at = CASE WHEN $4::boolean THEN coalesce(paused_at, clock_timestamp()) END
+         paused_at = CASE WHEN $4::boolean THEN coalesce(paused_at, clock_timestamp()) WHEN control = 'pause' THEN paused_at END
    WHERE id = $1 AND owner = $2 AND status = 'running'
   RETURNING control`;
 

@@ -16,12 +16,14 @@ export interface DistributedOptions {
   readonly target: TenantFilter['notAt'] | null;
   /** Of the selected, how many needed nothing when it began. */
   readonly upToDate: number;
+  /** How many tenants of it may be in flight at once, wherever. */
+  readonly places: number;
 }
 
 export function readDistributed({ options }: Pick<Run, 'options'>): DistributedOptions | null {
-  const { executor, deployment, target, upToDate } = options as Partial<DistributedOptions>;
+  const { executor, deployment, target, upToDate, places } = options as Partial<DistributedOptions>;
   if (executor !== 'pg-boss' || typeof deployment !== 'string') return null;
-  return { executor, deployment, target: target ?? null, upToDate: upToDate ?? 0 };
+  return { executor, deployment, target: target ?? null, upToDate: upToDate ?? 0, places: places ?? 1 };
 }
 
 /** Those that the run is over, as long as they need something. */

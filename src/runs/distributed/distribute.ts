@@ -43,9 +43,10 @@ async function handOut(workspace: Workspace, run: RunContext, plan: RunPlan, ask
   const queue = await openQueue(workspace, deployment);
   try {
     const target = asked['forceVerify'] === true ? null : targetOf(run.migrator);
-    const distributed: DistributedOptions = { executor: 'pg-boss', deployment, target, upToDate: plan.upToDate };
+    const slots = listSlots(run.runId, plan);
+    const distributed: DistributedOptions = { executor: 'pg-boss', deployment, target, upToDate: plan.upToDate, places: slots.length };
     await recordRun(run, plan, run.migrator.target, { ...asked, ...distributed });
-    await queue.offer(listSlots(run.runId, plan));
+    await queue.offer(slots);
   } finally {
     await queue.close();
   }
@@ -70,7 +71,8 @@ function listSlots(runId: string, { clusters, concurrency }: RunPlan): readonly 
   for (let number = 0; slots.length < concurrency; number += 1) {
     const open = Object.entries(clusters).filter(([, { cap, tenants }]) => number < Math.min(cap, tenants));
     if (open.length === 0) break;
-    slots.push(...open.slice(0, concurrency - slots.length).map(([cluster]) => ({ runId, cluster, number })));
+    const first = slots.length;
+    slots.push(...open.slice(0, concurrency - first).map(([cluster], at) => ({ runId, cluster, number, place: first + at, hop: 0 })));
   }
   return slots;
 }

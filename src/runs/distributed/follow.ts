@@ -10,7 +10,7 @@ import type { RunSignals } from '../execute-run.js';
 import { decideExitCode, type RunReport } from '../report.js';
 import { ownerOfRun, requireDistribution } from './deployment.js';
 import { readFailed } from './read-failed.js';
-import { QUIET_MS, settleRun } from './settle.js';
+import { isOutOfRoom, QUIET_MS, settleRun } from './settle.js';
 
 const LOOK_MS = 500;
 /** Then it is said that nobody works on it. */
@@ -45,6 +45,8 @@ export async function followRun(run: RunContext, options: FollowOptions): Promis
   const distribution = requireDistribution(registry);
   const told = new Map<string, number>();
   const shown = new Set<string>();
+  /** Who has been let go of, and is told of at the end of the run only: another worker may still bring it to its end. */
+  const left = new Map<string, TenantOutcome>();
   let since: number | null = null;
   let control = 'go-on' as RunControl;
   let isTold = options.isJoining !== true;
@@ -72,8 +74,13 @@ export async function followRun(run: RunContext, options: FollowOptions): Promis
     const recent = await distribution.listRecentOutcomes(runId, since);
     const nowMs = monotonicMs();
     for (const outcome of recent.outcomes) {
-      if (isTold && !told.has(outcome.tenant)) tell(outcome);
-      told.set(outcome.tenant, nowMs);
+      // A worker that ended left it to the others.
+      if (!isEnd(outcome)) left.set(outcome.tenant, outcome);
+      else {
+        left.delete(outcome.tenant);
+        if (isTold && !told.has(outcome.tenant)) tell(outcome);
+        told.set(outcome.tenant, nowMs);
+      }
     }
     isTold = true;
     since = recent.now;
@@ -105,7 +112,8 @@ export async function followRun(run: RunContext, options: FollowOptions): Promis
     } else if (!ENDING.has(before)) {
       // Its workers have yet to hear it.
       quietSinceMs = monotonicMs();
-      run.emit({ type: 'run.draining', reason: 'cancelled', ...(await countProgress()) });
+      const reason = (await isOutOfRoom(registry, runId)) ? 'resources' : 'cancelled';
+      run.emit({ type: 'run.draining', reason, ...(await countProgress()) });
     }
   }
 
@@ -113,7 +121,10 @@ export async function followRun(run: RunContext, options: FollowOptions): Promis
     const kept = await registry.findRun(runId);
     // Looked at first, so that what was recorded before the end is seen.
     await look();
-    if (kept && kept.status !== 'running' && kept.status !== 'paused' && kept.finishedAt !== null) return report(run, kept, startedMs);
+    if (kept && kept.status !== 'running' && kept.status !== 'paused' && kept.finishedAt !== null) {
+      for (const outcome of left.values()) tell(outcome);
+      return report(run, kept, startedMs);
+    }
     if (options.signals.drain.aborted) throw new TenancyError('TENANCY_RUN_LEFT', { run: runId });
     await hear();
     const quietMs = monotonicMs() - quietSinceMs;
@@ -130,6 +141,10 @@ export async function followRun(run: RunContext, options: FollowOptions): Promis
     }
     await sleep(LOOK_MS, options.signals.drain).catch(() => undefined);
   }
+}
+
+function isEnd({ outcome }: TenantOutcome): boolean {
+  return outcome !== 'cancelled' && outcome !== 'not-started';
 }
 
 function reportNothing({ runId, command }: RunContext, { selected, upToDate }: FollowOptions, startedMs: number): RunReport {

@@ -20,7 +20,7 @@ export async function joinRun(workspace: Workspace, id: string, signals: RunSign
     throw new TenancyError('TENANCY_RUN_NOT_FOLLOWED', { run: kept.id, reason: 'it has ended', advice: show });
   }
   const recorded = await registry.countOutcomes(kept.id);
-  const doneBefore = Object.values(recorded).reduce((sum, count) => sum + count, 0);
+  const doneBefore = Object.values(recorded).reduce((sum, count) => sum + count, 0) - recorded['not-started'] - recorded.cancelled;
   const opened = { command: kept.command, registry, migrator: noMigrator, limits: {}, dryRun: false, runId: kept.id, holdsIdle: false };
   return workspace.withRun(opened, async (run) => {
     const { command, target, selected, options } = kept;
@@ -30,7 +30,7 @@ export async function joinRun(workspace: Workspace, id: string, signals: RunSign
       type: 'run.started',
       command,
       selected,
-      upToDate: doneBefore,
+      upToDate: distributed.upToDate + doneBefore,
       doneBefore,
       target,
       concurrency,

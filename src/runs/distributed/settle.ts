@@ -8,6 +8,8 @@ import { ownerOfRun, readTenantsOfRun, requireDistribution } from './deployment.
 import { readFailed } from './read-failed.js';
 
 const BATCH = 500;
+/** Who cancelled a run that no server has room for any more: a worker that met it, for all of them. */
+export const OUT_OF_ROOM = 'tenancy: out of room';
 /** Workers ask once a second what is asked of their run: after so long with nothing in flight nobody begins anything more. */
 export const QUIET_MS = 3_000;
 
@@ -18,10 +20,12 @@ export const QUIET_MS = 3_000;
 export async function settleRun(
   registry: Registry,
   { id: runId, command, selected, options }: Run,
-  cause: Pick<DrainCause, 'reason' | 'detail'> | null,
+  drained: Pick<DrainCause, 'reason' | 'detail'> | null,
 ): Promise<void> {
   const distribution = requireDistribution(registry);
   const filter = readTenantsOfRun({ id: runId, command, options });
+  const cause =
+    drained?.reason === 'cancelled' && (await isOutOfRoom(registry, runId)) ? { ...drained, reason: 'resources' as const } : drained;
   if (cause) {
     if ((await distribution.listInFlight(runId)).length > 0) return;
     await recordNotStarted(registry, runId, filter);
@@ -40,6 +44,11 @@ export async function settleRun(
     reason,
     stopped: cause && { reason: cause.reason, wave: null, waves: null, detail: cause.detail, notStarted },
   });
+}
+
+/** Whether that is why it was cancelled. */
+export async function isOutOfRoom(registry: Registry, runId: string): Promise<boolean> {
+  return (await registry.findRun(runId))?.controlBy === OUT_OF_ROOM;
 }
 
 async function recordNotStarted(registry: Registry, runId: string, filter: TenantFilter): Promise<void> {

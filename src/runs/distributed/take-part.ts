@@ -4,7 +4,6 @@ import { isBudgetSpent } from '../../fleet/failure-budget.js';
 import { FAILED_OUTCOMES, isFailure } from '../../fleet/tally.js';
 import type { Throttle } from '../../fleet/throttle.js';
 import { migrateTenant } from '../../lifecycle/migrate.js';
-import { createRunMigrator, type RunMigrator } from '../../lifecycle/migrator.js';
 import { noJournal } from '../../lifecycle/steps.js';
 import type { Run } from '../../registry/registry.js';
 import { sleep } from '../../util/abort.js';
@@ -20,7 +19,8 @@ import { workOnTenant } from '../work-on-tenant.js';
 import type { Workspace } from '../workspace.js';
 import { awaitPredecessors, ownerOfWorker } from './await-predecessors.js';
 import { ownerOfRun, readTenantsOfRun, requireDistribution } from './deployment.js';
-import { settleRun } from './settle.js';
+import { makeRunMigrator } from './run-migrator.js';
+import { isOutOfRoom, OUT_OF_ROOM, settleRun } from './settle.js';
 import { createTakenLine, type TakenLine } from './taken-line.js';
 
 /** How long until it is looked again whether who is left has been let go of by its worker. */
@@ -31,9 +31,9 @@ const COUNT_MS = 1_000;
 export interface Participation {
   /**
    * Works on one tenant of the cluster after the other until none is left, or nobody may be started any more. Rejects where the slot is to go to
-   * somebody else: this worker rests, or the slot is lost.
+   * somebody else: this worker rests, or the slot is lost. False: the run is being stopped, and the place has nowhere to go.
    */
-  workSlot(hold: SlotHold): Promise<void>;
+  workSlot(hold: SlotHold): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -45,7 +45,7 @@ export async function takePart(workspace: Workspace, kept: Run, worker: string, 
   const registry = await workspace.registry();
   const distribution = requireDistribution(registry);
   const { options, id: runId, selected } = kept;
-  const migrator = await makeMigrator(workspace, kept);
+  const migrator = await makeRunMigrator(workspace, kept);
   const opened = workspace.openRun({
     command: kept.command,
     registry,
@@ -62,7 +62,7 @@ export async function takePart(workspace: Workspace, kept: Run, worker: string, 
   const throttles = new Map<string, Throttle | undefined>();
   let inFlight = 0;
 
-  const draining = createDraining(signals, () => undefined);
+  const draining = createDraining(signals, ({ reason }) => run.emit({ type: 'run.draining', reason, inFlight, notStarted: null }));
   const writer = createOutcomeWriter(registry, runId, ({ tenant }) => run.leases.forget(tenant));
   const lineOf = (cluster: string): TakenLine => {
     const line = lines.get(cluster) ?? createTakenLine(run, distribution, { ...filter, clusters: [cluster] });
@@ -75,7 +75,7 @@ export async function takePart(workspace: Workspace, kept: Run, worker: string, 
     draining: draining.signal,
     countProgress: () => ({ inFlight, notStarted: 0 }),
     giveBack: async () => void (await giveBackAll()),
-    onCancel: () => draining.drain('cancelled'),
+    onCancel: () => void drainAsAsked(),
     onAbort: () => draining.abort('cancelled'),
     // It has ended, or somebody goes on with it elsewhere.
     onTakenOver: () => draining.abort('lease-lost'),
@@ -87,6 +87,18 @@ export async function takePart(workspace: Workspace, kept: Run, worker: string, 
     const counts = await registry.countOutcomes(runId);
     const failures = FAILED_OUTCOMES.reduce((sum, type) => sum + counts[type], 0);
     if (isBudgetSpent(maxFailures, failures, selected)) draining.drain('max-failures');
+  }
+
+  async function drainAsAsked(): Promise<void> {
+    if (draining.signal.aborted) return;
+    const isRoomless = await isOutOfRoom(registry, runId).catch(() => false);
+    draining.drain(isRoomless ? 'resources' : 'cancelled');
+  }
+
+  /** The others would come to the same, each by a tenant of its own. */
+  async function stopForAll(): Promise<void> {
+    draining.drain('resources');
+    await registry.controlRun(runId, { from: ['go-on', 'pause'], to: 'cancel', by: OUT_OF_ROOM }).catch(() => undefined);
   }
 
   function throttleOf(cluster: string): Throttle | undefined {
@@ -107,7 +119,7 @@ export async function takePart(workspace: Workspace, kept: Run, worker: string, 
       });
       run.emit({ type: 'tenant.finished', ...outcome });
       lineOf(cluster).lastMs = outcome.ms;
-      if (errorClass === 'resources') draining.drain('resources');
+      if (errorClass === 'resources') await stopForAll();
       if (isFailure(outcome.outcome)) {
         await writer.drain();
         await countFailures();
@@ -137,6 +149,8 @@ export async function takePart(workspace: Workspace, kept: Run, worker: string, 
 
   /** Whoever is last ends the run. */
   async function settleIfOver(): Promise<void> {
+    // By others, who have left since.
+    await Promise.all([control.look(), countFailures().catch(() => undefined)]);
     const { cause } = draining;
     if (cause && (RESTING.has(cause.reason) || cause.reason === 'lease-lost')) return;
     await writer.drain();
@@ -164,6 +178,7 @@ export async function takePart(workspace: Workspace, kept: Run, worker: string, 
       if (hold.isLost() || (reason !== undefined && RESTING.has(reason))) throw new Error('handed back');
       // The others, here or elsewhere, come to this when they leave.
       if ([...lines.values()].every(({ slots }) => slots === 0)) await settleIfOver();
+      return draining.cause === null;
     },
     close: async () => {
       clearInterval(counting);
@@ -173,20 +188,4 @@ export async function takePart(workspace: Workspace, kept: Run, worker: string, 
       await opened.close();
     },
   };
-}
-
-function makeMigrator({ config }: Workspace, { command, options, target }: Run): Promise<RunMigrator> {
-  const isUp = command !== 'rollback';
-  const asked = typeof options['to'] === 'string' ? options['to'] : null;
-  return createRunMigrator(config, {
-    direction: isUp ? 'up' : 'down',
-    // A foreign migrator only knows its newest.
-    to: asked ?? (isUp && isBuiltIn(config) ? target : null),
-    allowOutOfOrder: options['allowOutOfOrder'] === true,
-    forceVerify: options['forceVerify'] === true,
-  });
-}
-
-function isBuiltIn({ hooks: { migrate } }: Workspace['config']): boolean {
-  return typeof migrate === 'object' && migrate.type === 'sql-migrations';
 }
