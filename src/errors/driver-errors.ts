@@ -48,7 +48,8 @@ export const driverErrors = {
     hint: ({ instead }) => `use ${instead} there`,
   }),
   TENANCY_CONNECTIONS_SHORT: defineError<{
-    cluster: string;
+    /** More than one where their names stand for the same server. */
+    clusters: readonly string[];
     /** Tenants that would be in flight. */
     concurrency: number;
     needed: number;
@@ -61,12 +62,12 @@ export const driverErrors = {
     raise: string;
   }>({
     exit: EXIT.refused,
-    message: ({ cluster, concurrency, needed, most, inUse, by }) =>
-      `cluster ${cluster} can't bear ${concurrency} tenants at once: that takes ${needed} connections, and of its ${most}${by} others have ${inUse}; nothing was started`,
-    hint: ({ cluster, fits, raise }) =>
+    message: ({ clusters, concurrency, needed, most, inUse, by }) =>
+      `${clusters.length > 1 ? `clusters ${clusters.join(', ')} are one server, which` : `cluster ${clusters.join()}`} can't bear ${concurrency} tenants at once: that takes ${needed} connections, and of its ${most}${by} others have ${inUse}; nothing was started`,
+    hint: ({ clusters, fits, raise }) =>
       fits < 1
         ? `wait until there is room, or ${raise}`
-        : `say --concurrency ${fits}, or lower clusters.${cluster}.concurrency to that, or ${raise}`,
+        : `say --concurrency ${fits}, or lower ${clusters.map((name) => `clusters.${name}.concurrency`).join(', ')} to that${clusters.length > 1 ? ' together' : ''}, or ${raise}`,
   }),
   TENANCY_THROTTLE_FAILED: defineError<{ cluster: string; reason: string }>({
     exit: EXIT.usage,

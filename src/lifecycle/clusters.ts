@@ -15,6 +15,8 @@ export interface Clusters {
   engine(name: string, neededBy: string): Promise<ClusterEngine>;
   /** What there is of connections, asked at the same time as `engine` checks who it is. @throws as `engine` does, but for a changed one */
   readConnections(name: string, neededBy: string): Promise<ConnectionFacts>;
+  /** What tells the server of an opened cluster from others: two clusters may be databases of the same one. Null where there is no registry to compare with. */
+  readServer(name: string): Promise<string | null>;
   /** The engine if it is open; for classifying what it threw. */
   opened(name: string): ClusterEngine | null;
   /** True for an opened cluster whose server we start and stop ourselves. */
@@ -119,6 +121,11 @@ export function createClusters({ config, registry, servers, acceptCluster, dryRu
       // On the connection that this leaves, while the registry is asked whether it is the server that it was.
       if (registry) await remember(identified, name, () => engine.readIdentity());
       return engine.readConnections();
+    },
+    readServer: async (name) => {
+      const identity = await identified.get(name);
+      // PostgreSQL's is that of a database; of the others' none begins so.
+      return identity === undefined ? null : (/^(\d+)\//.exec(identity)?.[1] ?? identity);
     },
     opened: (name) => engines.get(name) ?? null,
     isEmbedded: (name) => embedded.has(name),

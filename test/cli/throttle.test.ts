@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { StartedCli } from '../rig/cli.js';
 import { until } from '../rig/gate.js';
 import { createTestMysql } from '../rig/mysql.js';
-import { canaryPassword, createTestDatabase, query } from '../rig/postgres.js';
+import { createTestDatabase, query } from '../rig/postgres.js';
 import { startPrivateServer } from '../rig/private-server.js';
 import { describeOn } from '../rig/require.js';
 import { createScene, createSceneGate, readJsonRun, type Scene } from './scene.js';
@@ -241,45 +241,5 @@ describeOn('mariadb', () => {
       exitCode: 2,
       error: { code: 'TENANCY_THROTTLE_FAILED', message: expect.stringContaining('heartbeat table') },
     });
-  });
-});
-
-describe('the connections that a run would take', { timeout: 60_000 }, () => {
-  test.each([
-    ['login', (role: string) => `ALTER ROLE ${role} CONNECTION LIMIT 7`],
-    ['database', (_: string, name: string) => `ALTER DATABASE ${name} CONNECTION LIMIT 7`],
-  ] as const)('are refused where the limit of the %s leaves too few, with what fits', async (_, limit) => {
-    const own = await createTestDatabase();
-    const role = `${own.name}_few`;
-    await own.query(`CREATE ROLE ${role} LOGIN PASSWORD '${canaryPassword}'`);
-    await own.query(`GRANT CREATE ON DATABASE ${own.name} TO ${role}`);
-    const url = new URL(own.url);
-    url.username = role;
-    const scene = await createScene({ onTestFinished: (cleanUp) => void cleanUps.push(cleanUp) }, (db) => ({
-      registryUrl: db.url,
-      databaseUrl: url.href,
-      concurrency: 8,
-    }));
-    const tenants = Array.from({ length: 9 }, (__, index) => `t${index}`);
-    await scene.ok(['tenant', 'provision', ...tenants]);
-    await scene.write('migrations/0002_projects.sql', 'CREATE TABLE projects (id int);\n');
-    await own.query(limit(role, own.name));
-    const before = await scene.snapshot();
-    const refused = await scene.json(['tenant', 'migrate', '--all']);
-    expect(refused.finished).toMatchObject({ exitCode: 4, error: { code: 'TENANCY_CONNECTIONS_SHORT' } });
-    const { message, hint } = refused.finished.error ?? {};
-    expect(message).toMatch(
-      /^cluster main can't bear 8 tenants at once: that takes 8 connections, and of its 7 by the limit of the .* others have \d; nothing was started$/,
-    );
-    const fits = Number(/--concurrency (\d)/.exec(hint ?? '')?.[1]);
-    expect(fits).toBeGreaterThanOrEqual(5);
-    expect(await scene.snapshot()).toEqual(before);
-    expect((await scene.json(['tenant', 'migrate', '--all', '--dry-run'])).of('run.warned')).toMatchObject([
-      { code: 'TENANCY_CONNECTIONS_SHORT' },
-    ]);
-    const done = await scene.json(['tenant', 'migrate', '--all', '--concurrency', String(fits)]);
-    expect(done.finished.counts).toMatchObject({ applied: 9, failed: 0 });
-    for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-    await own.drop();
   });
 });

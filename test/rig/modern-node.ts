@@ -1,11 +1,18 @@
 import process from 'node:process';
 import { execa } from 'execa';
+import { isRequired } from './require.js';
 
 let found: Promise<string | null> | undefined;
 
-/** A Node.js that pg-boss runs on: this one, or the one that npm can bring; null where there is none. */
+/**
+ * A Node.js that pg-boss runs on: this one, or the one that npm can bring; null where there is none, unless TENANCY_TEST_REQUIRE names `node24`: then
+ * that is a failure.
+ */
 export function findModernNode(): Promise<string | null> {
-  found ??= find();
+  found ??= find().then((node) => {
+    if (node === null && isRequired('node24')) throw new Error('TENANCY_TEST_REQUIRE names node24, and npx -p node@24 brought none');
+    return node;
+  });
   return found;
 }
 

@@ -55,7 +55,8 @@ export function skipWithout(server: keyof typeof servers, skip: (note: string) =
   return skip(`${NOTE}${words}`);
 }
 
-function isRequired(server: string): boolean {
+/** Whether TENANCY_TEST_REQUIRE names it. */
+export function isRequired(server: string): boolean {
   const names = (process.env.TENANCY_TEST_REQUIRE ?? '').split(',').map((name) => name.trim());
   return names.includes(server);
 }
