@@ -111,6 +111,17 @@ describeOn('postgresql-client', () => {
       expect(await countTables(driver, 'acme')).toBe(TABLES);
     });
 
+    it('makes no backup of what the command before has half dropped, and says so', async () => {
+      const other = await provision('postgres-schema');
+      const { tenancy, warned, hasBroken } = await openBreaking('postgres-schema', isSecondBatch());
+      const broken = await tenancy.deprovision('acme', { confirm: 'acme', skipBackup: true, limits: { retries: 0 } });
+      expect([broken.exitCode, hasBroken(), warned()]).toEqual([6, true, []]);
+      expect(await countTables('postgres-schema', 'acme')).toBeLessThan(TABLES);
+      expect(await tenancy.deprovision('acme', { confirm: 'acme' })).toMatchObject({ exitCode: 0 });
+      expect(warned()).toEqual(['TENANCY_BACKUP_OMITTED']);
+      expect(await other.listBackups('acme')).toEqual([]);
+    });
+
     it('does not take what it has dropped itself for lost', async () => {
       const other = await provision('postgres-database');
       const isDropped = ({ phase, sql }: ProxiedRequest): boolean => phase === 'after' && sql.startsWith('DROP DATABASE');
