@@ -17,7 +17,7 @@ export interface BackupDraft {
   seal(signal: AbortSignal): Promise<Digest>;
   /** Gives it its name, after that of its manifest: whoever sees the one finds the other. */
   publish(manifest: BackupManifest): Promise<void>;
-  /** Nothing of it is left. */
+  /** Nothing of it is left. Not for one that has been published: it is whole, whoever knows of it. */
   discard(): Promise<void>;
 }
 
@@ -82,6 +82,7 @@ export async function beginDraft(
     discard: async () => {
       await rm(draft, { recursive: true, force: true });
       await rm(draftManifest, { force: true });
+      await rm(finalPath, { recursive: true, force: true });
       await rm(manifestPath(finalPath), { force: true });
     },
   };
