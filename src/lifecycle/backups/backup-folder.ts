@@ -56,13 +56,11 @@ export async function beginDraft(
 ): Promise<BackupDraft> {
   const folder = folderOf(directory, tenant);
   const name = [`${formatStamp(at)}-${id}`, extension].filter((part) => part !== '').join('.');
-  const mark = `.${owner.slice(0, 8)}${PARTIAL}`;
+  const mark = markOf(owner);
   const [draft, finalPath] = [path.join(folder, `${name}${mark}`), path.join(folder, name)];
   const draftManifest = `${manifestPath(finalPath)}${mark}`;
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  for (const left of await readdir(folder)) {
-    if (left.endsWith(mark)) await rm(path.join(folder, left), { recursive: true, force: true });
-  }
+  await removeDrafts(directory, tenant, owner);
   if (!isFolder) await (await open(draft, 'wx', 0o600)).close();
   return {
     path: draft,
@@ -86,6 +84,23 @@ export async function beginDraft(
       await rm(manifestPath(finalPath), { force: true });
     },
   };
+}
+
+/** What was never whole; the folder, and what is whole in it, stays. */
+export async function removeDrafts(directory: string, tenant: string, owner: string): Promise<void> {
+  const folder = folderOf(directory, tenant);
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  for (const left of names) {
+    if (left.endsWith(markOf(owner))) await rm(path.join(folder, left), { recursive: true, force: true });
+  }
+}
+
+/** Ends the name of what isn't whole. Two registries may share a directory. */
+function markOf(owner: string): string {
+  return `.${owner.slice(0, 8)}${PARTIAL}`;
 }
 
 interface BackupName {
