@@ -47,6 +47,8 @@ export interface BackupDriver {
    * @throws TenancyError `TENANCY_RESTORE_REFUSED` where what was dumped can't live under another name.
    */
   restore(target: TenantTarget, source: BackupSource, work: BackupWork & { readonly fence: number }): Promise<void>;
+  /** Ends what an interrupted `dump` or `restore` of this operation still does. True: there is something for `sweep`. One round trip at the most where there is nothing. */
+  stop(target: TenantTarget, signal: AbortSignal): Promise<boolean>;
   /** Ends and removes what an interrupted `dump` or `restore` of this operation may have left outside of the home. */
   sweep(target: TenantTarget, signal: AbortSignal): Promise<void>;
 }

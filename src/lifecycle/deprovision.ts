@@ -17,7 +17,7 @@ import {
 import { refuseRetained } from './guard-deprovision.js';
 import { refuseUnretainable, retainAgain, retainHome } from './retain.js';
 import type { TenantScope, WorkResult } from './run-context.js';
-import { noJournal, runStep, runStepOnce, StepFailure } from './steps.js';
+import { noJournal, runStep, StepFailure, tellDoneBefore } from './steps.js';
 import { cutTenantAccess, restoreTenantAccess, warnStillOpen } from './tenant-access.js';
 import { TRANSITIONS } from './transitions.js';
 
@@ -60,6 +60,7 @@ export async function deprovisionTenant(scope: TenantScope, plan: DeprovisionPla
   refuseRetained(tenant);
   if (retainForMs !== null) refuseUnretainable(scope, operation);
 
+  const isDropping = scope.steps.hasBegun('drop');
   let isGone = false;
   let isLeftAlone = false;
   let way: BackupWay | null = null;
@@ -72,7 +73,7 @@ export async function deprovisionTenant(scope: TenantScope, plan: DeprovisionPla
     isGone = presence.status === 'absent';
     isClosed = presence.status === 'retained';
     closedBy = presence.status === 'retained' ? presence.by : null;
-    if (isGone && !scope.steps.hasBegun('drop')) {
+    if (isGone && !isDropping) {
       await refuseRenamed(scope);
       if (retainForMs !== null) refuseNothingToRetain(tenant);
       warnGone(scope);
@@ -84,15 +85,17 @@ export async function deprovisionTenant(scope: TenantScope, plan: DeprovisionPla
       warnLeftAlone(scope);
     } else {
       await refuseObstacles(scope);
-      if (hasBackup && !isGone) way = await planBackup(run, driver, { signal, target });
+      if (hasBackup && !isGone && !isDropping) way = await planBackup(run, driver, { signal, target });
     }
     await begin(scope, operation);
   });
 
   // Repeated until the end begins: the one of an attempt that failed days ago would lack what was written since.
-  const isBackedUp = scope.steps.hasBegun('drop') || (isClosed && scope.steps.isDone('backup'));
+  const isBackedUp = (isDropping || isClosed) && scope.steps.isDone('backup');
+  // A picture of what is half dropped would be the newest backup there is.
+  if (hasBackup && isDropping && !isBackedUp && !isLeftAlone) warnNotBackedUp(scope);
   // What an earlier attempt has begun to drop is no tenant to go back to.
-  const canCallOff = !isGone && !scope.steps.hasBegun('drop');
+  const canCallOff = !isGone && !isDropping;
   try {
     await runStep(scope, 'cut-access', async () => {
       if (isGone) return { status: 'done-before' };
@@ -106,10 +109,10 @@ export async function deprovisionTenant(scope: TenantScope, plan: DeprovisionPla
     });
     // Narrowed anew: what a callback assigns the compiler doesn't see.
     const backupWay = way as BackupWay | null;
-    if (backupWay !== null && !isGone) {
-      if (isClosed && !isBackedUp) await driver.unretain(target, { operation: operation.id, isOver: false }, signal);
-      const backUp = isBackedUp ? runStepOnce : runStep;
-      await backUp(scope, 'backup', async () => {
+    if (hasBackup && isBackedUp && !isGone) tellDoneBefore(scope, 'backup');
+    else if (backupWay !== null) {
+      if (isClosed) await driver.unretain(target, { operation: operation.id, isOver: false }, signal);
+      await runStep(scope, 'backup', async () => {
         const made = await makeBackup(scope, backupWay);
         return made === null ? {} : { detail: made.path };
       });
@@ -170,6 +173,11 @@ async function wasNeverMade({ run, tenant }: TenantScope): Promise<boolean> {
 function warnLeftAlone({ run, tenant }: TenantScope): void {
   const message = `${tenant.name} on cluster ${tenant.cluster} was never ${tenant.id}'s, and is left alone`;
   run.emit({ type: 'run.warned', code: 'TENANCY_NAME_TAKEN', message, tenant: tenant.id });
+}
+
+function warnNotBackedUp({ run, tenant: { id } }: TenantScope): void {
+  const message = `no backup of ${id} was made: its drop had begun before, and what is left of it is not whole; \`tenancy tenant backups ${id}\` has those of before`;
+  run.emit({ type: 'run.warned', code: 'TENANCY_BACKUP_OMITTED', message, tenant: id });
 }
 
 function refuseNothingToRetain({ id, name, cluster }: Tenant): never {

@@ -2,6 +2,7 @@ import { TenancyError } from '../errors.js';
 import type { StepName } from '../events.js';
 import type { TenantChange } from '../registry/registry.js';
 import type { Tenant } from '../tenant.js';
+import { stopInterrupted, sweepInterrupted } from './backups/sweep-interrupted.js';
 import { refuseProtected } from './guard-deprovision.js';
 import { createHookContext, runHook, withHooks } from './hook-context.js';
 import { dropLogins, mayHaveLogins } from './logins.js';
@@ -31,10 +32,11 @@ export async function dropHome(
     let detail: string = 'dropped';
     await withHooks(scope, 'Drop', context, async () => {
       await pass();
+      const isLeft = await stopInterrupted(scope);
       if (drop) await runHook(scope, 'drop', drop, context);
       else detail = await driver.drop(target, signal);
-      // An interrupted restore has more than the home.
-      if (tenant.activatedAt === null) await driver.backups?.sweep(target, signal);
+      // An interrupted restore may have more than what is seen by its names.
+      await sweepInterrupted(scope, { isOnServer: isLeft || tenant.activatedAt === null });
     });
     return detail === 'absent' ? { status: 'done-before' } : { detail };
   });

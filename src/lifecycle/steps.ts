@@ -54,8 +54,12 @@ export async function runStep(scope: TenantScope, step: StepName, work: () => Pr
 /** Like `runStep`, but an attempt that was journaled as done is not repeated. */
 export async function runStepOnce(scope: TenantScope, step: StepName, work: () => Promise<StepResult | void>): Promise<void> {
   if (!scope.steps.isDone(step)) return runStep(scope, step, work);
-  scope.run.emit({ type: 'step.started', tenant: scope.tenant.id, step });
-  scope.run.emit({ type: 'step.finished', tenant: scope.tenant.id, step, status: 'done-before', ms: 0 });
+  tellDoneBefore(scope, step);
+}
+
+export function tellDoneBefore({ run, tenant }: TenantScope, step: StepName): void {
+  run.emit({ type: 'step.started', tenant: tenant.id, step });
+  run.emit({ type: 'step.finished', tenant: tenant.id, step, status: 'done-before', ms: 0 });
 }
 
 /**

@@ -10,7 +10,7 @@ import { mayHaveLogins } from '../lifecycle/logins.js';
 import { noMigrator } from '../lifecycle/migrator.js';
 import type { RunLimits } from '../lifecycle/run-context.js';
 import { createStepJournal } from '../lifecycle/steps.js';
-import type { Tenant } from '../tenant.js';
+import type { Tenant, TenantOperation } from '../tenant.js';
 import { monotonicMs } from '../util/clock.js';
 import { createOperationId } from '../util/names.js';
 import { parseRetention } from '../util/retention.js';
@@ -68,7 +68,8 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
   }
 
   if (!isGone && !isRetainedAlready) await options.confirm(tenant, { retainForMs });
-  const operationId = createOperationId();
+  // Of the attempt that is under way. Each finds out anew what it goes on with: what an earlier one has called off is over, and its journal with it.
+  let operation: TenantOperation;
   return runSingle(workspace, {
     command,
     registry,
@@ -79,13 +80,13 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
     signals: options.signals,
     steps: isRetainedAlready ? ['retain'] : steps,
     journal: async (run, leased) => {
-      const operation = planDeprovisionOperation(leased, operationId);
-      const steps = operation.id === operationId ? [] : await registry.readSteps(operation.id);
+      operation = planDeprovisionOperation(leased, createOperationId());
+      const steps = leased.operation?.id === operation.id ? await registry.readSteps(operation.id) : [];
       return createStepJournal(run, leased, operation, steps);
     },
     work: async (scope) => {
       guardLeasedTenant(tenant, scope.tenant);
-      return deprovisionTenant(scope, { operation: planDeprovisionOperation(scope.tenant, operationId), hasBackup, retainForMs });
+      return deprovisionTenant(scope, { operation, hasBackup, retainForMs });
     },
     failAs: 'deprovision.fail',
   });

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Hooks, TenancyConfig } from '../../src/config/types.js';
 import { createTenancy } from '../../src/create-tenancy.js';
 import { TenancyError } from '../../src/errors.js';
+import type { RunEvent } from '../../src/events.js';
 import type { Tenancy } from '../../src/tenancy.js';
 import type { DriverName } from '../../src/tenant.js';
 import { createTestDatabase, type TestDatabase } from '../rig/postgres.js';
@@ -23,11 +24,14 @@ describe('a deprovision', { timeout: 60_000 }, () => {
     await Promise.all([database.drop(), rm(root, { recursive: true, maxRetries: 5 })]);
   });
 
-  async function open(driver: DriverName, hooks: Hooks = {}): Promise<Tenancy> {
+  async function open(driver: DriverName, hooks: Hooks = {}, onEvent?: (event: RunEvent) => void): Promise<Tenancy> {
     const { url, name } = database;
     const prefix = driver === 'postgres-schema' ? 'tenant_' : `${name}_`;
     const placement: TenancyConfig['placement'] = ({ id }) => ({ cluster: 'main', driver, name: prefix + id });
-    const tenancy = await createTenancy({ registry: { url }, clusters: { main: { url } }, placement, hooks }, { root });
+    const tenancy = await createTenancy(
+      { registry: { url }, clusters: { main: { url } }, placement, hooks },
+      { root, ...(onEvent ? { onEvent } : {}) },
+    );
     opened.push(tenancy);
     return tenancy;
   }
@@ -73,7 +77,7 @@ describe('a deprovision', { timeout: 60_000 }, () => {
     });
   });
 
-  it('that has begun to drop is never called off, whatever a later backup says', async () => {
+  it('that has begun to drop is neither backed up nor called off any more, and says so', async () => {
     const first = await open('postgres-schema', {
       drop: async ({ db }) => {
         await db.query('DROP TABLE accounts');
@@ -83,13 +87,14 @@ describe('a deprovision', { timeout: 60_000 }, () => {
     await first.provision('acme');
     await database.query('CREATE TABLE tenant_acme.accounts ()');
     await first.deprovision('acme', { confirm: 'acme', skipBackup: true });
-    const second = await open('postgres-schema', {
-      backup: () => {
-        throw new Error('there is no table accounts');
-      },
-    });
-    await second.deprovision('acme', { confirm: 'acme' });
-    expect(await second.find('acme')).toMatchObject({ status: 'failed', operation: { type: 'deprovision' } });
+    const events: RunEvent[] = [];
+    const backup = () => {
+      throw new Error('there is no table accounts');
+    };
+    const second = await open('postgres-schema', { backup }, (event) => events.push(event));
+    expect(await second.deprovision('acme', { confirm: 'acme' })).toMatchObject({ exitCode: 0 });
+    expect(events).toContainEqual(expect.objectContaining({ type: 'run.warned', code: 'TENANCY_BACKUP_OMITTED', tenant: 'acme' }));
+    expect(await second.find('acme')).toMatchObject({ status: 'deprovisioned' });
   });
 
   it('does not drop a tenant that was protected while it was being backed up', async () => {

@@ -91,6 +91,7 @@ export function describeBackups(scene: () => BackupScene): void {
       await expect(dump(home, aborted)).rejects.toThrow('stop');
       await backups.sweep(home, never);
       await backups.sweep(home, never);
+      expect(await backups.stop(home, never)).toBe(false);
       expect(await driver.probe(home)).toEqual({ status: 'ours', isEmpty: false });
     });
 

@@ -45,8 +45,9 @@ async function watchBackup(sandbox: Sandbox): Promise<() => Promise<void>> {
 }
 
 /** Commands for tenants of whom `version` is the newest. */
-function commandsAt(version: string): Readonly<Record<'backup' | 'restore' | 'copy' | 'renaming', SweptCommand>> {
+function commandsAt(version: string): Readonly<Record<'backup' | 'givenUp' | 'restore' | 'copy' | 'renaming', SweptCommand>> {
   const ends = { status: 'active', schema_version: version };
+  const backup: SweptCommand = { name: 'backup', args: ['tenant', 'backup', 'acme'], prepared: ['bystander', 'acme'], ends };
   const copy: SweptCommand = {
     name: 'restore beside the one that was backed up',
     args: ['tenant', 'restore', 'original', '--as', 'acme'],
@@ -56,7 +57,9 @@ function commandsAt(version: string): Readonly<Record<'backup' | 'restore' | 'co
     ends,
   };
   return {
-    backup: { name: 'backup', args: ['tenant', 'backup', 'acme'], prepared: ['bystander', 'acme'], ends },
+    backup,
+    // Nobody makes that backup again: what is left of it is the removal's to find.
+    givenUp: { ...backup, name: 'backup, then the removal without one', followedBy: deprovision.args, ends: deprovision.ends },
     restore: {
       name: 'restore',
       args: ['tenant', 'restore', 'acme'],
@@ -105,12 +108,12 @@ function sweptBy(driver: SandboxDriver, project: SandboxProjectOptions, commands
 }
 
 describeOn('postgresql-client', () => {
-  const { backup, restore, copy, renaming } = commandsAt('0001_accounts');
+  const { backup, givenUp, restore, copy, renaming } = commandsAt('0001_accounts');
   describeBackups({
     startServer: () => startPrivateServer('15'),
     swept: [
-      ...sweptBy('postgres-schema', onPostgres, [backup, restore, copy, removal, ...(isWholeSweep ? [renaming] : [])]),
-      ...sweptBy('postgres-database', onPostgres, [restore, removal]),
+      ...sweptBy('postgres-schema', onPostgres, [backup, givenUp, restore, copy, removal, ...(isWholeSweep ? [renaming] : [])]),
+      ...sweptBy('postgres-database', onPostgres, [givenUp, restore, removal]),
     ],
     findLeft: async (url) => {
       const left = await query<{ name: string }>(
@@ -125,10 +128,10 @@ describeOn('postgresql-client', () => {
 describeOn('mariadb', () => {
   describeOn('mariadb-client', () => {
     const project = { ...completeMysql, configExtra };
-    const { backup, restore, copy } = commandsAt('0006_notes');
+    const { backup, givenUp, restore, copy } = commandsAt('0006_notes');
     describeBackups({
       startServer: () => startPrivateMariadb(),
-      swept: sweptBy('mysql-database', project, isWholeSweep ? [backup, restore, copy, removal] : [restore, removal]),
+      swept: sweptBy('mysql-database', project, isWholeSweep ? [backup, givenUp, restore, copy, removal] : [restore, removal]),
       findLeft: async (url) => {
         const users = await queryMysql<{ name: string }>(
           url,
@@ -144,10 +147,10 @@ describeOn('mariadb', () => {
 if (isWholeSweep) {
   describe('on MongoDB', () => {
     const project = { ...completeMongodb, configExtra };
-    const { backup, restore, copy } = commandsAt('0006_notes');
+    const { backup, givenUp, restore, copy } = commandsAt('0006_notes');
     describeBackups({
       startServer: () => startMongoDeployment(),
-      swept: sweptBy('mongodb-database', project, [backup, restore, copy, removal]),
+      swept: sweptBy('mongodb-database', project, [backup, givenUp, restore, copy, removal]),
       findLeft: async () => [],
     });
   });

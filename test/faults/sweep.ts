@@ -20,6 +20,8 @@ export interface SweptCommand {
   readonly arranged?: readonly (readonly string[])[];
   /** Once it is done it isn't done again: a refusal is what tells so, where the kill came behind all that it does. */
   readonly isRefusedWhenDone?: boolean;
+  /** What is run once it was killed, in the place of the same command. */
+  readonly followedBy?: readonly string[];
   /** What the registry says of `acme` when the command has come through. */
   readonly ends: { readonly status: string; readonly schema_version: string | null };
 }
@@ -118,7 +120,7 @@ export async function sweep(
           const killedAtMs = performance.now();
           const isLeased = await sandbox.isLeased('acme');
           if (!isReal(index)) await sandbox.expireLeases();
-          const again = await sandbox.run(command.args);
+          const again = await sandbox.run(command.followedBy ?? command.args);
           if (isReal(index) && isLeased) takeoversMs.push(performance.now() - killedAtMs);
           if (again.exitCode !== 0 && !(command.isRefusedWhenDone && again.exitCode === REFUSED))
             throw new Error(`the recovery ended with ${again.exitCode}:\n${again.stderr}${again.stdout}`);
@@ -233,6 +235,7 @@ async function listRequests(
     const proxy = await sandbox.openProxy();
     const whole = await proxy.crash(() => sandbox.startThrough(proxy, command.args), null);
     if (whole.exitCode !== 0) throw new Error(`${command.name} fails by itself: ${whole.output}`);
+    if (command.followedBy !== undefined) await sandbox.run(command.followedBy);
     await settle?.(sandbox);
     await assertEnd(sandbox, command, new Map());
     return whole.statements;

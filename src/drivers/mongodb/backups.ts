@@ -13,6 +13,7 @@ export function createMongodbBackups(context: EngineContext): BackupDriver {
     dump: async (target, path, work) => (await import('./backup/dump.js')).dumpDatabase(context, target, path, work),
     restore: async (target, source, work) => (await import('./backup/restore.js')).restoreDatabase(context, target, source, work),
     // A mongorestore that outlives us finds its collections gone, with the home that is dropped before it is loaded again.
+    stop: async () => false,
     sweep: async () => undefined,
   };
 }

@@ -14,6 +14,7 @@ export function createPostgresBackups(context: EngineContext, kind: { readonly h
     check: async (options) => (await import('./backup/index.js')).checkTools(context, options),
     dump: async (target, path, work) => (await load()).dump(target, path, work),
     restore: async (target, source, work) => (await load()).restore(target, source, work),
+    stop: async (target, signal) => (await load()).stop(target, signal),
     sweep: async (target, signal) => (await load()).sweep(target, signal),
   };
 }

@@ -10,11 +10,18 @@ import type { RunContext, TenantScope, WorkResult } from '../run-context.js';
 import { sessionOptions } from '../session-options.js';
 import { runStep } from '../steps.js';
 import { beginDraft, checkDirectory, describeFileError } from './backup-folder.js';
+import type { FoundBackup } from './find-backup.js';
 import type { BackupManifest } from './manifest.js';
 import { withScratch } from './scratch.js';
 
 /** How a tenant is backed up: by a hook of the user's, or by the tool itself. */
-export type BackupWay = { readonly type: 'hook' } | { readonly type: 'own'; readonly directory: string; readonly tools: BackupTools };
+export type BackupWay = { readonly type: 'hook' } | OwnWay;
+
+interface OwnWay {
+  readonly type: 'own';
+  readonly directory: string;
+  readonly tools: BackupTools;
+}
 
 /** @throws TenancyError `TENANCY_BACKUP_NOT_SUPPORTED` */
 export function requireBackups({ backups, name }: TenantDriver): BackupDriver {
@@ -67,7 +74,28 @@ export async function makeBackup(scope: TenantScope, way: BackupWay): Promise<Ba
   return made;
 }
 
-async function dumpTenant(scope: TenantScope, { directory, tools }: Extract<BackupWay, { type: 'own' }>): Promise<BackupInfo> {
+async function dumpTenant(scope: TenantScope, way: OwnWay): Promise<BackupInfo> {
+  const { run, tenant } = scope;
+  const { manifest, path: file } = await publishDump(scope, way);
+  const { id, sha256, bytes, incarnation, cluster, driver, format, schemaVersion, migrationsHash } = manifest;
+  const made: BackupInfo = { id, path: file, sha256, bytes };
+  // It is there by now, also where the registry can't be told: `tenant restore --from` finds it by its manifest.
+  await run.registry.recordBackup({
+    ...made,
+    tenant: tenant.id,
+    incarnation,
+    cluster,
+    driver,
+    format,
+    schemaVersion,
+    migrationsHash,
+    runId: run.runId,
+  });
+  run.emit({ type: 'backup.finished', tenant: tenant.id, backup: id, path: file, sha256, bytes });
+  return made;
+}
+
+async function publishDump(scope: TenantScope, { directory, tools }: OwnWay): Promise<FoundBackup> {
   const { run, tenant, driver, target, signal } = scope;
   const backups = requireBackups(driver);
   const [id, at] = [createBackupId(), wallClock()];
@@ -87,7 +115,6 @@ async function dumpTenant(scope: TenantScope, { directory, tools }: Extract<Back
     const digest = await draft.seal(signal);
     // What it has been dumped under is this process's still, or the picture may be another's.
     await run.leases.confirm(tenant.id);
-    const version = { schemaVersion: tenant.schemaVersion, migrationsHash: tenant.migrationsHash };
     const manifest: BackupManifest = {
       v: 1,
       id,
@@ -103,27 +130,15 @@ async function dumpTenant(scope: TenantScope, { directory, tools }: Extract<Back
       engineVersion: tools.engineVersion,
       tool: tools.described,
       toolVersion: tools.version,
-      ...version,
+      schemaVersion: tenant.schemaVersion,
+      migrationsHash: tenant.migrationsHash,
       historyDigest: applied.length === 0 ? null : historyDigest(applied),
       registry: run.registry.id,
       run: run.runId,
       at: at.toISOString(),
     };
     await draft.publish(manifest);
-    const { incarnation, cluster } = tenant;
-    const made = { id, path: draft.finalPath, ...digest };
-    await run.registry.recordBackup({
-      ...made,
-      ...version,
-      tenant: tenant.id,
-      incarnation,
-      cluster,
-      driver: tenant.driver,
-      format,
-      runId: run.runId,
-    });
-    run.emit({ type: 'backup.finished', tenant: tenant.id, backup: id, path: made.path, ...digest });
-    return made;
+    return { manifest, path: draft.finalPath };
   } catch (error) {
     await draft.discard().catch(() => undefined);
     signal.throwIfAborted();

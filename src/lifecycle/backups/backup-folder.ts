@@ -17,7 +17,7 @@ export interface BackupDraft {
   seal(signal: AbortSignal): Promise<Digest>;
   /** Gives it its name, after that of its manifest: whoever sees the one finds the other. */
   publish(manifest: BackupManifest): Promise<void>;
-  /** Nothing of it is left. */
+  /** Nothing of it is left. Not for one that has been published: it is whole, whoever knows of it. */
   discard(): Promise<void>;
 }
 
@@ -56,13 +56,11 @@ export async function beginDraft(
 ): Promise<BackupDraft> {
   const folder = folderOf(directory, tenant);
   const name = [`${formatStamp(at)}-${id}`, extension].filter((part) => part !== '').join('.');
-  const mark = `.${owner.slice(0, 8)}${PARTIAL}`;
+  const mark = markOf(owner);
   const [draft, finalPath] = [path.join(folder, `${name}${mark}`), path.join(folder, name)];
   const draftManifest = `${manifestPath(finalPath)}${mark}`;
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  for (const left of await readdir(folder)) {
-    if (left.endsWith(mark)) await rm(path.join(folder, left), { recursive: true, force: true });
-  }
+  await removeDrafts(directory, tenant, owner);
   if (!isFolder) await (await open(draft, 'wx', 0o600)).close();
   return {
     path: draft,
@@ -82,9 +80,27 @@ export async function beginDraft(
     discard: async () => {
       await rm(draft, { recursive: true, force: true });
       await rm(draftManifest, { force: true });
+      await rm(finalPath, { recursive: true, force: true });
       await rm(manifestPath(finalPath), { force: true });
     },
   };
+}
+
+/** What was never whole; the folder, and what is whole in it, stays. */
+export async function removeDrafts(directory: string, tenant: string, owner: string): Promise<void> {
+  const folder = folderOf(directory, tenant);
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  for (const left of names) {
+    if (left.endsWith(markOf(owner))) await rm(path.join(folder, left), { recursive: true, force: true });
+  }
+}
+
+/** Ends the name of what isn't whole. Two registries may share a directory. */
+function markOf(owner: string): string {
+  return `.${owner.slice(0, 8)}${PARTIAL}`;
 }
 
 interface BackupName {

@@ -8,16 +8,18 @@ import { sweepLogins } from './lend-login.js';
 import { loadArchive } from './load.js';
 import { dropScratchDatabase } from './rename-in-database.js';
 import { restoreSchema } from './restore-schema.js';
+import { stopLeft } from './stop-left.js';
 
 export { checkTools } from './tools.js';
 
-type Carried = Pick<BackupDriver, 'dump' | 'restore' | 'sweep'>;
+type Carried = Pick<BackupDriver, 'dump' | 'restore' | 'stop' | 'sweep'>;
 
 /** Of schema tenants. */
 export function createSchemaBackups(context: EngineContext): Carried {
   return {
     dump: (target, path, work) => dumpArchive(context, target, { database: null, schema: target.name }, path, work),
     restore: (target, source, work) => restoreSchema(context, target, source, work),
+    stop: (target, signal) => stopLeft(context, target, signal),
     sweep: async (target, signal) => {
       // A role can't be dropped while it owns something in a database that is still there.
       await dropScratchDatabase(context, target, signal);
@@ -35,6 +37,7 @@ export function createDatabaseBackups(context: EngineContext, historySchema: str
       await loadArchive(context, target, { database: target.name, schema: null }, { archive, scratch: work.scratch }, work);
       await withClient(context, target.name, work.signal, (client) => giveFence(client, historySchema, work.fence));
     },
+    stop: (target, signal) => stopLeft(context, target, signal),
     sweep: async (target, signal) => {
       // A role can only be dropped from where it owns something.
       const { rowCount } = await withClient(context, null, signal, (client) =>

@@ -15,7 +15,7 @@ const TERMINATE_MS = 5_000;
 export type LoginPurpose = 'dump' | 'load';
 
 /** Names of one operation on one tenant: who finds them knows whose they are, and a second attempt finds the first one's. */
-function loginName({ marker }: TenantTarget, purpose: LoginPurpose): string {
+export function loginName({ marker }: TenantTarget, purpose: LoginPurpose): string {
   const digest = createHash('sha256').update(`${marker.registry}\n${marker.tenant}\n${marker.operation}`).digest('hex');
   return `tenancy_${purpose}_${digest.slice(0, 24)}`;
 }

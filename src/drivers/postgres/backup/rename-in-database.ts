@@ -8,7 +8,7 @@ import { loadArchive } from './load.js';
 import { planRename } from './old-names.js';
 
 /** Named by the operation, so that a second attempt finds what the first has left. */
-function scratchDatabase({ marker }: TenantTarget): string {
+export function scratchDatabase({ marker }: TenantTarget): string {
   return `tenancy_restore_${marker.operation}`;
 }
 
