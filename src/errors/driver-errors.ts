@@ -114,10 +114,11 @@ export const driverErrors = {
         : `\`GRANT CREATE ON DATABASE ${JSON.stringify(database)} TO ${JSON.stringify(login)}\`, as its owner or a superuser, then run the same command again`;
     },
   }),
-  TENANCY_DROP_REFUSED: defineError<{ name: string; kind: string; reasons: readonly string[] }>({
+  TENANCY_DROP_REFUSED: defineError<{ name: string; kind: string; reasons: readonly string[]; isHalfDropped?: boolean }>({
     exit: EXIT.refused,
     message: ({ name, kind, reasons }) => `the ${kind} ${name} is not dropped:${list(reasons)}`,
-    hint: () => 'nothing was dropped; settle what is named above, then run the same command again',
+    hint: ({ isHalfDropped }) =>
+      `${isHalfDropped ? 'a part of it is gone already, of others nothing' : 'nothing was dropped'}; settle what is named above, then run the same command again`,
   }),
   TENANCY_LOGIN_TAKEN: defineError<{ tenant: string; login: string }>({
     exit: EXIT.refused,

@@ -27,28 +27,30 @@ export function mayHaveLogins(config: ResolvedConfig, tenant: Tenant): boolean {
 }
 
 /**
- * Makes the login that isn't in use, with a new password.
+ * Makes the login that isn't in use, with a new password. `isFirst`: of a tenant that nobody was told of yet, so what an earlier attempt made is not in use
+ * either and is made again, under its name: two would be an open rotation from the first day on.
  *
  * ```
  * entered in the registry ──→ password stored ──→ made, or given the password ──→ current in the registry
  * ```
  * Killed between any two, the next attempt makes it again with another password, and nobody was told to use it before. What is current goes on as it is.
  */
-export async function makeLogin(scope: TenantScope, { from }: { readonly from: readonly TenantStatus[] }): Promise<MadeLogin> {
+export async function makeLogin(
+  scope: TenantScope,
+  { from, isFirst = false }: { readonly from: readonly TenantStatus[]; readonly isFirst?: boolean },
+): Promise<MadeLogin> {
   const { run, tenant, target, signal } = scope;
   const { logins, sink } = requireLogins(scope);
-  const before = tenant.login;
-  const name = before?.next ?? otherLogin(target.marker, before?.current ?? null);
-  await changeLogin(scope, from, 'tenant.login-making', {
-    login: { current: before?.current ?? null, next: name, previous: before?.previous ?? null },
-  });
+  const { current = null, next = null, previous = null } = tenant.login ?? {};
+  const name = next ?? (isFirst && current !== null ? current : otherLogin(target.marker, current));
+  await changeLogin(scope, from, 'tenant.login-making', { login: { current, next: name, previous } });
   const credential = { name, password: createPassword() };
   const ref = await sink.store({ tenant: tenant.id, login: name, password: credential.password }, scope);
   await run.leases.confirm(tenant.id);
   await logins.ensure(target, credential, signal);
-  const previous =
-    before?.current == null || tenant.credentialRef === null ? null : { name: before.current, credentialRef: tenant.credentialRef };
-  return { login: { current: name, next: null, previous }, credentialRef: ref, credential };
+  const isReplaced = current !== null && current !== name && tenant.credentialRef !== null;
+  const replaced = isReplaced ? { name: current, credentialRef: tenant.credentialRef } : null;
+  return { login: { current: name, next: null, previous: current === name ? previous : replaced }, credentialRef: ref, credential };
 }
 
 /** From here on it is the one to use. */

@@ -130,8 +130,8 @@ export const isolated: SandboxProjectOptions = { migrations: plain, isIsolated: 
 export function withLogins(newestOne: string): readonly SweptCommand[] {
   const ends = { status: 'active', schema_version: newestOne };
   return [
-    { ...provision, name: 'provision with a login', ends },
-    { name: 'rotate', args: ['tenant', 'rotate', 'acme', '--overlap', '0'], prepared: ['bystander', 'acme'], ends },
+    { ...provision, name: 'provision with a login', makesLogin: true, ends },
+    { name: 'rotate', args: ['tenant', 'rotate', 'acme', '--overlap', '0'], prepared: ['bystander', 'acme'], makesLogin: true, ends },
     { ...deprovision, name: 'deprovision with a login' },
   ];
 }

@@ -27,12 +27,17 @@ export interface CrashResult {
 
 export interface CrashProxy extends TcpProxy {
   /** Runs a command, whose config points at this proxy, and kills it with SIGKILL at the point; with null it runs to its end. */
-  crash(start: () => Promise<Pick<StartedCli, 'kill' | 'result'>>, point: KillPoint | Wanted | null): Promise<CrashResult>;
+  crash(start: () => Promise<Pick<StartedCli, 'kill' | 'result'>>, point: KillPoint | Wanted | Later | null): Promise<CrashResult>;
 }
 
 /** The first request that says so, whatever comes before it: on a busy machine another heartbeat may. */
 export interface Wanted extends Pick<KillPoint, 'phase'> {
   readonly request: RegExp;
+}
+
+/** So many requests behind the first one that says so. */
+export interface Later extends Wanted {
+  readonly later: number;
 }
 
 /**
@@ -43,18 +48,27 @@ export async function createCrashProxy(targetUrl: string): Promise<CrashProxy> {
   let onRequest: (request: ProxiedRequest) => Promise<RequestVerdict> = async () => 'forward';
   const proxy = await createRequestProxy(targetUrl, { onRequest: (request) => onRequest(request) });
 
-  async function crash(start: () => Promise<Pick<StartedCli, 'kill' | 'result'>>, point: KillPoint | Wanted | null): Promise<CrashResult> {
+  async function crash(
+    start: () => Promise<Pick<StartedCli, 'kill' | 'result'>>,
+    point: KillPoint | Wanted | Later | null,
+  ): Promise<CrashResult> {
     const first = proxy.requestCount;
     let sql = '';
     let isKilled = false;
+    let saidAt: number | null = null;
     const statements: string[] = [];
+    const isPoint = ({ number, sql }: ProxiedRequest, at: KillPoint | Wanted | Later): boolean =>
+      'later' in at ? saidAt !== null && number === saidAt + at.later : isRequest(at.request, number - first, sql);
     const started = start();
     onRequest = async (request) => {
       // Once it is dead, what its other connections had on the way is lost as well.
       if (isKilled) return 'drop';
-      if (request.phase === 'before') statements.push(request.sql);
+      if (request.phase === 'before') {
+        statements.push(request.sql);
+        if (point !== null && 'later' in point && point.request.test(request.sql)) saidAt ??= request.number;
+      }
       if (point === null || request.phase !== (point.phase === 'during' ? 'before' : point.phase)) return 'forward';
-      if (!isRequest(point.request, request.number - first, request.sql)) return 'forward';
+      if (!isPoint(request, point)) return 'forward';
       sql = request.sql;
       const cli = await started;
       if (point.phase === 'during') {

@@ -8,6 +8,14 @@ export interface SandboxTenant {
   readonly schema_version: string | null;
 }
 
+/** What the registry says of a tenant's own login. */
+export interface SandboxLogin {
+  readonly current: string | null;
+  readonly credentialRef: string | null;
+  /** The one before, where it isn't retired yet. */
+  readonly previous: string | null;
+}
+
 /** What a sandbox has its server do, each in the engine's own words and past our own code. `url`: of the sandbox's registry and cluster. */
 export interface SandboxEngine {
   urlOf(serverUrl: string, name: string): string;
@@ -17,6 +25,10 @@ export interface SandboxEngine {
   readTenant(url: string, id: string): Promise<SandboxTenant | undefined>;
   /** All that the registry says of a tenant, but for who holds it. */
   readRecord(url: string, id: string): Promise<Readonly<Record<string, unknown>> | undefined>;
+  /** Null where it has none. */
+  readLogin(url: string, id: string): Promise<SandboxLogin | null>;
+  /** Reads a tenant's `counts` as that login; resolves to who the server takes it for. */
+  logIn(homeUrl: string, login: { readonly name: string; readonly password: string }): Promise<string>;
   isLeased(url: string, id: string): Promise<boolean>;
   /** Where the registry is there. */
   expireLeases(url: string): Promise<void>;

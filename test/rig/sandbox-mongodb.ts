@@ -6,6 +6,8 @@ interface TenantDocument extends Record<string, unknown> {
   readonly _id: string;
   readonly status: string;
   readonly schemaVersion: string | null;
+  readonly credentialRef: string | null;
+  readonly login: { readonly current: string | null; readonly previous: { readonly name: string } | null } | null;
 }
 
 /** Those of a record that change with the tenant, and not with who holds it. */
@@ -24,6 +26,17 @@ export const mongodbSandbox: SandboxEngine = {
     const tenant = await findTenant(url, id);
     return tenant === null ? undefined : Object.fromEntries(RECORDED.map((name) => [name, tenant[name]]));
   },
+  readLogin: async (url, id) => {
+    const tenant = await findTenant(url, id);
+    if (tenant?.login == null) return null;
+    return { current: tenant.login.current, credentialRef: tenant.credentialRef, previous: tenant.login.previous?.name ?? null };
+  },
+  logIn: (homeUrl, { name, password }) =>
+    withMongo(mongoUrl(homeUrl, new URL(homeUrl).pathname.slice(1), { user: name, password }), async (client) => {
+      if ((await client.db().collection('counts').findOne()) === null) return 'nobody';
+      const { authInfo } = await client.db().command({ connectionStatus: 1 });
+      return String(authInfo.authenticatedUsers[0]?.user);
+    }),
   isLeased: async (url, id) => (await findTenant(url, id, { $expr: { $gt: ['$lease.expiresAt', '$$NOW'] } })) !== null,
   expireLeases: (url) =>
     withMongo(url, async (client) => {

@@ -1,7 +1,7 @@
 import { escapeId } from 'mysql2/promise';
 import { dropMysqlNames, queryMysql } from './mysql.js';
 import { withDatabase } from './postgres.js';
-import type { SandboxEngine, SandboxTenant } from './sandbox-engine.js';
+import type { SandboxEngine, SandboxLogin, SandboxTenant } from './sandbox-engine.js';
 
 /** A registry that is half made lacks some of its tables. */
 const HAS_REGISTRY = `SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'tenancy_tenants'`;
@@ -24,6 +24,25 @@ export const mysqlSandbox: SandboxEngine = {
       [id],
     );
     return record;
+  },
+  readLogin: async (url, id) => {
+    const [login] = await queryMysql<SandboxLogin>(
+      url,
+      `SELECT JSON_VALUE(login, '$.current') AS current, credential_ref AS credentialRef, JSON_VALUE(login, '$.previous.name') AS previous
+         FROM tenancy_tenants WHERE id = ? AND login IS NOT NULL`,
+      [id],
+    );
+    return login ?? null;
+  },
+  logIn: async (homeUrl, { name, password }) => {
+    const url = new URL(homeUrl);
+    url.username = name;
+    url.password = encodeURIComponent(password);
+    const [row] = await queryMysql<{ login: string }>(
+      url.href,
+      `SELECT SUBSTRING_INDEX(CURRENT_USER(), '@', 1) AS login FROM counts LIMIT 1`,
+    );
+    return row?.login ?? 'nobody';
   },
   isLeased: async (url, id) => {
     if ((await queryMysql(url, HAS_REGISTRY)).length === 0) return false;

@@ -1,7 +1,7 @@
 import { escapeIdentifier } from 'pg';
 import { query, withDatabase } from './postgres.js';
 import { dropPreparedHomes } from './prepared-homes.js';
-import type { SandboxEngine, SandboxTenant } from './sandbox-engine.js';
+import type { SandboxEngine, SandboxLogin, SandboxTenant } from './sandbox-engine.js';
 
 export const postgresSandbox: SandboxEngine = {
   urlOf: withDatabase,
@@ -24,6 +24,22 @@ export const postgresSandbox: SandboxEngine = {
       [id],
     );
     return record;
+  },
+  readLogin: async (url, id) => {
+    const [login] = await query<SandboxLogin & Record<string, unknown>>(
+      url,
+      `SELECT login ->> 'current' AS current, credential_ref AS "credentialRef", login -> 'previous' ->> 'name' AS previous
+         FROM tenancy.tenants WHERE id = $1 AND login IS NOT NULL`,
+      [id],
+    );
+    return login ?? null;
+  },
+  logIn: async (homeUrl, { name, password }) => {
+    const url = new URL(homeUrl);
+    url.username = name;
+    url.password = encodeURIComponent(password);
+    const [row] = await query<{ login: string }>(url.href, 'SELECT current_user AS login FROM counts LIMIT 1');
+    return row?.login ?? 'nobody';
   },
   isLeased: async (url, id) => {
     if (!(await hasRegistry(url))) return false;

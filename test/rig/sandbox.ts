@@ -7,7 +7,7 @@ import type { Tenancy } from '../../src/tenancy.js';
 import type { CliOptions, CliResult, StartedCli } from './cli.js';
 import { type CrashProxy, createCrashProxy } from './crash.js';
 import { createProject, type TestProject } from './project.js';
-import { openSandboxEngine, type SandboxDriver, type SandboxTenant } from './sandbox-engine.js';
+import { openSandboxEngine, type SandboxDriver, type SandboxLogin, type SandboxTenant } from './sandbox-engine.js';
 import type { TcpProxy } from './tcp-proxy.js';
 
 export type { SandboxDriver } from './sandbox-engine.js';
@@ -38,6 +38,8 @@ export interface Sandbox {
   readonly prefix: string;
   /** Of the config, where references such as `file:` start. */
   readonly directory: string;
+  /** Each tenant has a login of its own. */
+  readonly isIsolated: boolean;
   run(args: readonly string[], options?: Partial<CliOptions>): Promise<CliResult>;
   start(args: readonly string[], options?: Partial<CliOptions>): Promise<StartedCli>;
   /** Provisions in this process, which is faster than a command, with the migrations that were to be there `before`. */
@@ -54,6 +56,10 @@ export interface Sandbox {
   readTenant(id: string): Promise<SandboxTenant | undefined>;
   /** All that the registry says of a tenant, but for who holds it. */
   readRecord(id: string): Promise<Readonly<Record<string, unknown>> | undefined>;
+  /** Of a tenant; null where it has none. */
+  readLogin(id: string): Promise<SandboxLogin | null>;
+  /** Reads a tenant's `counts` as that login; resolves to who the server takes it for. */
+  logIn(id: string, login: { readonly name: string; readonly password: string }): Promise<string>;
   /** SQL, where the engine knows any. */
   query<Row extends object = Record<string, unknown>>(sql: string, params?: unknown[]): Promise<Row[]>;
   /** Of a tenant's home: a connection to look into it. */
@@ -166,12 +172,15 @@ async function openSandbox(
     }
   }
 
+  const homeUrl = (id: string): string => (driver === 'postgres-schema' ? url : engine.urlOf(serverUrl, prefix + id));
+
   return {
     url,
     name,
     driver,
     prefix,
     directory: project.directory,
+    isIsolated,
     prepare,
     retain,
     run: (args, options) => project.run(args, { ...options, env: { ...environment(commandUrl), ...options?.env } }),
@@ -186,8 +195,10 @@ async function openSandbox(
     expireLeases: () => engine.expireLeases(url),
     readTenant: (id) => engine.readTenant(url, id),
     readRecord: (id) => engine.readRecord(url, id),
+    readLogin: (id) => engine.readLogin(url, id),
+    logIn: (id, login) => engine.logIn(homeUrl(id), login),
     query: (sql, params) => engine.query(url, sql, params) as Promise<never>,
-    homeUrl: (id) => (driver === 'postgres-schema' ? url : engine.urlOf(serverUrl, prefix + id)),
+    homeUrl,
     drop: async () => {
       for (const proxy of proxies) await proxy.close();
       // They outlive the database that tells whose they are.

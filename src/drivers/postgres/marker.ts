@@ -2,7 +2,8 @@ import type { Marker } from '../driver.js';
 import { parseMarkerJson } from '../marker.js';
 import { quoteText } from './quote.js';
 
-const PREFIX = 'tenancy:';
+/** What the comment of any home of a tenant's begins with. */
+export const MARKER_PREFIX = 'tenancy:';
 
 /** What the COMMENT of a home says: whose it is, and what has to be put back one day. */
 export interface MarkerComment extends Marker {
@@ -24,7 +25,7 @@ export interface ConnectGrant {
 
 export function formatMarker(marker: MarkerComment): string {
   const { tenant, registry, operation, comment, cut, retained, undeleted } = marker;
-  return PREFIX + JSON.stringify({ tenant, registry, operation, comment, cut, retained, undeleted });
+  return MARKER_PREFIX + JSON.stringify({ tenant, registry, operation, comment, cut, retained, undeleted });
 }
 
 /** What the comment of every home that is this marker's begins with, whatever is kept behind it: for statements that compare it themselves. */
@@ -41,6 +42,6 @@ export function assertComment(expression: string, comment: string | null): strin
 
 /** Null for a comment that isn't a marker of ours. */
 export function parseMarker(comment: string | null): MarkerComment | null {
-  if (comment === null || !comment.startsWith(PREFIX)) return null;
-  return parseMarkerJson<MarkerComment>(comment.slice(PREFIX.length));
+  if (comment === null || !comment.startsWith(MARKER_PREFIX)) return null;
+  return parseMarkerJson<MarkerComment>(comment.slice(MARKER_PREFIX.length));
 }

@@ -11,6 +11,7 @@ import { retainedName } from './working-names.js';
 const OUT_OF_LOCKS = '53200';
 const NOT_THE_OWNER = '42501';
 const SCHEMA_GONE = '3F000';
+const STILL_NEEDED = '2BP01';
 /** What `assertSchemaMarker` fails with: invalid_text_representation. */
 const MARKER_GONE = '22P02';
 /** A default server has 6,400 places in its lock table for all of its sessions; this leaves most of them to others. */
@@ -32,10 +33,12 @@ export async function dropSchema(context: EngineContext, target: TenantTarget, s
       if (found === null) return 'absent';
       const { name, state } = found;
       refuseForeign(state, target);
-      const { objects, beyond } = await findReach(client, name);
-      if (beyond.length > 0) throw new TenancyError('TENANCY_DROP_REFUSED', { name, kind: 'schema', reasons: beyond });
+      const objects = await measureReach(client, name, { isHalfDropped: false });
       const opening = `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'; ${assertSchemaMarker(name, state)}`;
-      if (objects > MOST_OBJECTS_AT_ONCE) await emptySchema(client, name, opening, signal);
+      if (objects > MOST_OBJECTS_AT_ONCE) {
+        await emptySchema(client, name, opening, signal);
+        await measureReach(client, name, { isHalfDropped: true });
+      }
       await sendTransaction(client, `${opening}; DROP SCHEMA ${quoteName(name)} CASCADE`);
       return 'dropped';
     }),
@@ -59,6 +62,13 @@ async function findDroppable(client: Client, target: TenantTarget): Promise<{ re
   return home === null ? null : { name: target.name, state: home };
 }
 
+/** How many objects a drop takes. @throws TenancyError `TENANCY_DROP_REFUSED` where others would lose something */
+async function measureReach(client: Client, name: string, { isHalfDropped }: { readonly isHalfDropped: boolean }): Promise<number> {
+  const { objects, beyond } = await findReach(client, name);
+  if (beyond.length > 0) throw new TenancyError('TENANCY_DROP_REFUSED', { name, kind: 'schema', reasons: beyond, isHalfDropped });
+  return objects;
+}
+
 function refuseForeign(state: SchemaState, target: TenantTarget): void {
   if (isOurs(state, target)) return;
   throw new TenancyError('TENANCY_DROP_REFUSED', {
@@ -76,19 +86,19 @@ const FOREIGN_KEYS = `
 
 /** Leaves before their parents, and newer before older: what was made later more often depends on what was there. */
 const RELATIONS = `
-  SELECT format('DROP %s IF EXISTS %s CASCADE', upper(o.type), o.identity) AS statement
+  SELECT format('DROP %s IF EXISTS %s', upper(o.type), o.identity) AS statement
     FROM pg_class c, pg_identify_object('pg_class'::regclass, c.oid, 0) o
    WHERE relnamespace = $1::regnamespace AND relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND ${isOwn('pg_class', 'c.oid')}
      AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'a' AND relkind = 'S')
    ORDER BY relkind = 'S', CASE WHEN relispartition OR relkind = 'p' THEN (SELECT count(*) FROM pg_partition_ancestors(c.oid)) ELSE 0 END DESC, c.oid DESC`;
 
 const ROUTINES = `
-  SELECT format('DROP %s IF EXISTS %s CASCADE', upper(o.type), o.identity) AS statement
+  SELECT format('DROP %s IF EXISTS %s', upper(o.type), o.identity) AS statement
     FROM pg_proc p, pg_identify_object('pg_proc'::regclass, p.oid, 0) o
    WHERE pronamespace = $1::regnamespace AND ${isOwn('pg_proc', 'p.oid')} ORDER BY p.oid DESC`;
 
 const TYPES = `
-  SELECT format('DROP TYPE IF EXISTS %s CASCADE', o.identity) AS statement
+  SELECT format('DROP TYPE IF EXISTS %s', o.identity) AS statement
     FROM pg_type t, pg_identify_object('pg_type'::regclass, t.oid, 0) o
    WHERE typnamespace = $1::regnamespace AND typtype IN ('e', 'd', 'r', 'c') AND ${isOwn('pg_type', 't.oid')}
      AND (typrelid = 0 OR EXISTS (SELECT FROM pg_class WHERE pg_class.oid = typrelid AND relkind = 'c')) ORDER BY t.oid DESC`;
@@ -97,7 +107,7 @@ async function emptySchema(client: Client, schema: string, opening: string, sign
   const dropAll = async (list: string): Promise<void> => {
     const { rows } = await client.query<{ statement: string }>(list, [quoteName(schema)]);
     const statements = rows.map(({ statement }) => statement);
-    await sendBatches(client, statements, opening, signal);
+    await sendBatches(statements, signal, (batch) => dropPieces(client, schema, opening, batch));
   };
   try {
     await dropAll(FOREIGN_KEYS);
@@ -108,13 +118,28 @@ async function emptySchema(client: Client, schema: string, opening: string, sign
   for (const list of [RELATIONS, ROUTINES, TYPES]) await dropAll(list);
 }
 
+/** Without CASCADE, so that PostgreSQL itself keeps what others have made of them by now; where something rests on them, after another look. */
+async function dropPieces(client: Client, schema: string, opening: string, statements: readonly string[]): Promise<void> {
+  try {
+    await sendTransaction(client, [opening, ...statements].join(';\n'));
+  } catch (error) {
+    if (codeOf(error) !== STILL_NEEDED) throw error;
+    await measureReach(client, schema, { isHalfDropped: true });
+    await sendTransaction(client, [opening, ...statements.map((statement) => `${statement} CASCADE`)].join(';\n'));
+  }
+}
+
 /** Halves the batch where the lock table is too small for it, which it also is while others fill it. */
-async function sendBatches(client: Client, statements: readonly string[], opening: string, signal: AbortSignal): Promise<void> {
+async function sendBatches(
+  statements: readonly string[],
+  signal: AbortSignal,
+  send: (batch: readonly string[]) => Promise<void>,
+): Promise<void> {
   let size = BATCH_SIZE;
   for (let done = 0; done < statements.length; ) {
     signal.throwIfAborted();
     try {
-      await sendTransaction(client, [opening, ...statements.slice(done, done + size)].join(';\n'));
+      await send(statements.slice(done, done + size));
       done += size;
     } catch (error) {
       if (codeOf(error) !== OUT_OF_LOCKS || size === 1) throw error;

@@ -84,7 +84,7 @@ export async function restoreTenant(scope: TenantScope, backup: FoundBackup, too
   let credential: LoginCredential | null = null;
   if (isIsolated(run.config, tenant.cluster)) {
     await runStep(scope, 'create-login', async () => {
-      const made = await makeLogin(scope, { from: ['provisioning'] });
+      const made = await makeLogin(scope, { from: ['provisioning'], isFirst: true });
       await announceLogin(scope, ['provisioning'], made);
       credential = made.credential;
       own = { ...scope, tenant: { ...tenant, login: made.login, credentialRef: made.credentialRef } };
