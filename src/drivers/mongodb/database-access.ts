@@ -54,11 +54,15 @@ export async function cutDatabaseAccess(context: EngineContext, target: TenantTa
     if (users === null) return FORBIDDEN;
     if (users.length === 0) return sharesLogin(target);
     try {
-      for (const user of users) await cutUser(context, target.name, user);
+      for (const user of users) {
+        await requireOurs(context, target);
+        await cutUser(context, target.name, user);
+      }
     } catch (error) {
       if (!isForbidden(error)) throw error;
       return FORBIDDEN;
     }
+    await requireOurs(context, target);
     const hasEnded = await killSessionsOf(context, target.name, users);
     const names = listNames(users.map(({ user }) => user));
     return {
@@ -96,7 +100,7 @@ export async function restoreDatabaseAccess(context: EngineContext, target: Tena
     await readOurs(context, target);
     const users = ((await readUsersOf(context, target.name)) ?? []).filter(({ customData }) => readCut(customData) !== null);
     if (users.length === 0) return { isEnforced: true, detail: 'nothing had been taken away' };
-    for (const user of users) await giveBack(context, target.name, user);
+    for (const user of users) await giveBack(context, target, user);
     return { isEnforced: true, detail: `their roles were given back to ${listNames(users.map(({ user }) => user))}` };
   });
 }
@@ -107,27 +111,34 @@ function readCut(customData: Document): readonly UserRole[] | null {
 }
 
 async function readOurs(context: EngineContext, target: TenantTarget): Promise<HomeDocument> {
+  const home = await requireOurs(context, target);
+  await endAbandoned(context, home);
+  return home;
+}
+
+/**
+ * Right before each change of a user, which the server can't compare with the home: so of a process that stood still no more than one reaches the next life
+ * of the name. @throws TenancyError `TENANCY_ACCESS_REFUSED`
+ */
+async function requireOurs(context: EngineContext, target: TenantTarget): Promise<HomeDocument> {
   const home = await homeOf(context, target.name).findOne({ _id: 'home' });
-  if (home !== null && isSameMarker(home, target.marker)) {
-    await endAbandoned(context, home);
-    return home;
-  }
+  if (home !== null && isSameMarker(home, target.marker)) return home;
   throw new TenancyError('TENANCY_ACCESS_REFUSED', { name: target.name, kind: 'database', owner: describeOwner(home, target.marker) });
 }
 
 /** A user or a role that has gone meanwhile stays gone. */
-async function giveBack({ client }: EngineContext, name: string, { user, customData }: DatabaseUser): Promise<void> {
+async function giveBack(context: EngineContext, target: TenantTarget, { user, customData }: DatabaseUser): Promise<void> {
   const { [CUT]: _, ...rest } = customData;
+  const db = context.client.db(target.name);
   try {
     for (const role of readCut(customData) ?? []) {
-      await client
-        .db(name)
-        .command({ grantRolesToUser: user, roles: [role] })
-        .catch((error: unknown) => {
-          if (codeOf(error) !== ROLE_NOT_FOUND) throw error;
-        });
+      await requireOurs(context, target);
+      await db.command({ grantRolesToUser: user, roles: [role] }).catch((error: unknown) => {
+        if (codeOf(error) !== ROLE_NOT_FOUND) throw error;
+      });
     }
-    await client.db(name).command({ updateUser: user, customData: rest });
+    await requireOurs(context, target);
+    await db.command({ updateUser: user, customData: rest });
   } catch (error) {
     if (codeOf(error) !== USER_NOT_FOUND) throw error;
   }
