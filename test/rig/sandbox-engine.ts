@@ -17,6 +17,8 @@ export interface SandboxEngine {
   readTenant(url: string, id: string): Promise<SandboxTenant | undefined>;
   /** All that the registry says of a tenant, but for who holds it. */
   readRecord(url: string, id: string): Promise<Readonly<Record<string, unknown>> | undefined>;
+  /** What its migrations have left in `counts`, as whoever the URL logs in. */
+  readCounts(url: string): Promise<readonly string[]>;
   isLeased(url: string, id: string): Promise<boolean>;
   /** Where the registry is there. */
   expireLeases(url: string): Promise<void>;

@@ -24,6 +24,11 @@ export const mongodbSandbox: SandboxEngine = {
     const tenant = await findTenant(url, id);
     return tenant === null ? undefined : Object.fromEntries(RECORDED.map((name) => [name, tenant[name]]));
   },
+  readCounts: (url) =>
+    withMongo(url, async (client) => {
+      const counts = await client.db().collection('counts').find().toArray();
+      return counts.map(({ name }) => String(name)).sort();
+    }),
   isLeased: async (url, id) => (await findTenant(url, id, { $expr: { $gt: ['$lease.expiresAt', '$$NOW'] } })) !== null,
   expireLeases: (url) =>
     withMongo(url, async (client) => {

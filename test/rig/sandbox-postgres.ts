@@ -25,6 +25,10 @@ export const postgresSandbox: SandboxEngine = {
     );
     return record;
   },
+  readCounts: async (url) => {
+    const counts = await query<{ name: string }>(url, 'SELECT name FROM counts ORDER BY 1');
+    return counts.map(({ name }) => name);
+  },
   isLeased: async (url, id) => {
     if (!(await hasRegistry(url))) return false;
     return (await query(url, 'SELECT FROM tenancy.tenants WHERE id = $1 AND lease_expires_at > clock_timestamp()', [id])).length > 0;

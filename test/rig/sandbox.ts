@@ -54,6 +54,8 @@ export interface Sandbox {
   readTenant(id: string): Promise<SandboxTenant | undefined>;
   /** All that the registry says of a tenant, but for who holds it. */
   readRecord(id: string): Promise<Readonly<Record<string, unknown>> | undefined>;
+  /** What is in `counts` of a tenant's home, read as an application would: by the tenant's own login, where it has one. */
+  readAsTenant(id: string): Promise<readonly string[]>;
   /** SQL, where the engine knows any. */
   query<Row extends object = Record<string, unknown>>(sql: string, params?: unknown[]): Promise<Row[]>;
   /** Of a tenant's home: a connection to look into it. */
@@ -166,6 +168,15 @@ async function openSandbox(
     }
   }
 
+  async function readAsTenant(id: string): Promise<readonly string[]> {
+    const tenancy = await open();
+    try {
+      return await engine.readCounts(await tenancy.connectionUrl(id));
+    } finally {
+      await tenancy.close();
+    }
+  }
+
   return {
     url,
     name,
@@ -186,6 +197,7 @@ async function openSandbox(
     expireLeases: () => engine.expireLeases(url),
     readTenant: (id) => engine.readTenant(url, id),
     readRecord: (id) => engine.readRecord(url, id),
+    readAsTenant,
     query: (sql, params) => engine.query(url, sql, params) as Promise<never>,
     homeUrl: (id) => (driver === 'postgres-schema' ? url : engine.urlOf(serverUrl, prefix + id)),
     drop: async () => {
