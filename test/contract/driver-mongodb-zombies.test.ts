@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { LoginDriver, TenantDriver, TenantTarget } from '../../src/drivers/driver.js';
+import type { LoginDriver, Presence, TenantDriver, TenantTarget } from '../../src/drivers/driver.js';
 import { loginNames } from '../../src/drivers/login-names.js';
 import { createMongodbProxy } from '../rig/mongodb-proxy.js';
 import { markerOf } from './driver-suite.js';
@@ -74,6 +74,8 @@ async function look(target: TenantTarget): Promise<string> {
 interface Zombie extends Woken {
   readonly at: number;
   readonly hasChanged: boolean;
+  /** Of the home that it finds. */
+  readonly status: Presence['status'];
 }
 
 /** Stands still at one command after the other, until one attempt gets through before. `meanwhile` resolves to the home that is there when it wakes up. */
@@ -89,14 +91,19 @@ async function tryEach(
     await create(target);
     await begin(target);
     let before = '';
+    let later = target;
     const woken = await standStill(
       at,
       (driver) => work(driver, target),
       async () => {
-        before = await look(await meanwhile(target));
+        later = await meanwhile(target);
+        before = await look(later);
       },
     );
-    if (woken.isStopped) zombies.push({ at, ...woken, hasChanged: (await look(target)) !== before });
+    if (woken.isStopped) {
+      const { status } = await homes.driver.probe(later);
+      zombies.push({ at, ...woken, hasChanged: (await look(target)) !== before, status });
+    }
     await homes.db(target).dropDatabase();
     await homes.db(target).command({ dropAllUsersFromDatabase: 1 });
     await homes.root.db('admin').command({ dropUser: outsiderOf(target) });
@@ -109,6 +116,14 @@ async function nextLife(target: TenantTarget): Promise<TenantTarget> {
   await homes.driver.drop(target, never);
   await homes.driver.sweepLeft?.(target, never);
   return create({ ...target, marker: markerOf('acme') });
+}
+
+/** Another retains it as well, and somebody has it back. */
+async function undelete(target: TenantTarget): Promise<TenantTarget> {
+  await homes.driver.retain(target, 'op-1', never);
+  await homes.driver.unretain(target, { operation: 'op-1', isOver: true }, never);
+  await homes.driver.restoreAccess(target, never);
+  return target;
 }
 
 const nothing = async (): Promise<void> => undefined;
@@ -141,5 +156,17 @@ describe('a process that stood still at any of its commands, and wakes up in the
     const zombies = await tryEach(nothing, work, nextLife);
     expect(zombies.length).toBeGreaterThanOrEqual(3);
     expect(zombies.filter(({ hasChanged }) => hasChanged)).toEqual([]);
+  });
+});
+
+describe('a process that stood still at any command of a retain, and wakes up when the tenant has been undeleted,', {
+  timeout: 120_000,
+}, () => {
+  it('leaves it open, and sends one more command that reaches it at the most', async () => {
+    const zombies = await tryEach(nothing, (driver, target) => driver.retain(target, 'op-1', never), undelete);
+    expect(zombies.length).toBeGreaterThanOrEqual(5);
+    expect(zombies.filter(({ status }) => status !== 'ours')).toEqual([]);
+    expect(zombies.filter(({ sent }) => sent.length > 1)).toEqual([]);
+    expect(zombies.filter(({ sent, hasChanged }) => sent.length === 0 && hasChanged)).toEqual([]);
   });
 });

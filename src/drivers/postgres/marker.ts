@@ -1,19 +1,16 @@
 import type { Marker } from '../driver.js';
 import { parseMarkerJson } from '../marker.js';
+import type { Retention } from '../retention.js';
 import { quoteText } from './quote.js';
 
 const PREFIX = 'tenancy:';
 
 /** What the COMMENT of a home says: whose it is, and what has to be put back one day. */
-export interface MarkerComment extends Marker {
+export interface MarkerComment extends Marker, Retention {
   /** What the comment said before the home was adopted. */
   readonly comment?: string;
   /** CONNECT, as it was granted before it was taken away; absent while access isn't cut. */
   readonly cut?: readonly ConnectGrant[];
-  /** The operation that has closed it, to be kept. */
-  readonly retained?: string | undefined;
-  /** The last operation of which that was taken back: what it may still send is late. */
-  readonly undeleted?: string | undefined;
 }
 
 export interface ConnectGrant {
