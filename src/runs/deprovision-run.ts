@@ -85,7 +85,8 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
     },
     work: async (scope) => {
       guardLeasedTenant(tenant, scope.tenant);
-      return deprovisionTenant(scope, { operation: planDeprovisionOperation(scope.tenant, operationId), hasBackup, retainForMs });
+      const operation = planDeprovisionOperation(scope.tenant, operationId);
+      return deprovisionTenant(scope, { operation, newOperationId: operationId, hasBackup, retainForMs });
     },
     failAs: 'deprovision.fail',
   });
