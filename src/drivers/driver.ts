@@ -80,7 +80,7 @@ export interface TenantDriver {
   /**
    * Closes the home of a tenant that is to be kept and not to be reached, with all that is in it. Where that is enforced, a session that is in it
    * gets errors within a second from when this has ended, and nobody begins another. `probe` then says `retained`, and `drop` finds it as it is.
-   * `operation`: the deprovision that it is for. Once that is over, a late attempt of it changes nothing, where the home can bear such a note.
+   * `operation`: the deprovision that it is for. Once that is over, a late attempt of it changes nothing.
    * @throws TenancyError `TENANCY_ACCESS_REFUSED` where the home isn't there, or isn't ours; `TENANCY_STATE_MOVED` where the operation is over.
    */
   retain(target: TenantTarget, operation: string, signal: AbortSignal): Promise<AccessChange>;

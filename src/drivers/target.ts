@@ -19,7 +19,7 @@ export interface Marker {
  */
 export type Presence =
   | { readonly status: 'absent' }
-  /** `by`: the operation that closed it; null where the home can't bear such a note. */
+  /** `by`: the operation that closed it; null where the home doesn't say. */
   | { readonly status: 'retained'; readonly by: string | null }
   | { readonly status: 'ours' | 'partial'; readonly isEmpty: boolean }
   | { readonly status: 'other'; readonly marker: Marker }

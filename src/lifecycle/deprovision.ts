@@ -26,6 +26,8 @@ const CALL_OFF_MS = 5_000;
 
 export interface DeprovisionPlan {
   readonly operation: TenantOperation;
+  /** For one that has to take its place. */
+  readonly newOperationId: string;
   readonly hasBackup: boolean;
   /** Null: it is dropped at once. */
   readonly retainForMs: number | null;
@@ -53,10 +55,10 @@ export function planDeprovisionOperation(tenant: Tenant, newId: string): TenantO
  */
 export async function deprovisionTenant(scope: TenantScope, plan: DeprovisionPlan): Promise<WorkResult> {
   const { run, tenant, driver, target, signal } = scope;
-  const { operation, hasBackup, retainForMs } = plan;
+  const { operation, newOperationId, hasBackup, retainForMs } = plan;
   // Another command was faster, while this one waited for the lease.
   if (tenant.status === 'deprovisioned') return { outcome: 'up-to-date', from: null, to: null };
-  if (retainForMs !== null && tenant.status === 'retained') return retainAgain(scope);
+  if (retainForMs !== null && tenant.status === 'retained') return retainAgain(scope, newOperationId);
   refuseRetained(tenant);
   if (retainForMs !== null) refuseUnretainable(scope, operation);
 

@@ -20,13 +20,21 @@ export async function retainHome(scope: TenantScope, operation: TenantOperation,
 }
 
 /** For a tenant that is retained already: its time stays what it is. Closes it again, where an `undelete` was interrupted half way. */
-export async function retainAgain(scope: TenantScope): Promise<WorkResult> {
+export async function retainAgain(scope: TenantScope, newId: string): Promise<WorkResult> {
   const { operation, retainedUntil, schemaVersion } = scope.tenant;
   await runStep({ ...scope, steps: noJournal }, 'retain', async () => {
-    const detail = operation === null ? 'closed' : await closeHome(scope, operation);
+    const detail = operation === null ? 'closed' : await closeHome(scope, await renewWhereOpened(scope, operation, newId));
     return { detail: `${detail}; kept until ${retainedUntil?.toISOString()}, as before` };
   });
   return { outcome: 'up-to-date', from: schemaVersion, to: schemaVersion };
+}
+
+/** To its home the operation is over, from when an `undelete` began to open it: it is closed by another. */
+async function renewWhereOpened(scope: TenantScope, operation: TenantOperation, newId: string): Promise<TenantOperation> {
+  if ((await scope.driver.probe(scope.target, { isFromOutside: true })).status !== 'ours') return operation;
+  const renewed = { ...operation, id: newId };
+  await changeUnprotected(scope, { from: ['retained'], set: { operation: renewed }, event: 'tenant.retaining-again' });
+  return renewed;
 }
 
 /** Finds it closed, or closes it. */

@@ -86,7 +86,7 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
     },
     work: async (scope) => {
       guardLeasedTenant(tenant, scope.tenant);
-      return deprovisionTenant(scope, { operation, hasBackup, retainForMs });
+      return deprovisionTenant(scope, { operation, newOperationId: createOperationId(), hasBackup, retainForMs });
     },
     failAs: 'deprovision.fail',
   });

@@ -93,6 +93,30 @@ describe.concurrent('a retained tenant', () => {
     },
   );
 
+  test.for(['postgres-schema', 'postgres-database'] as const)(
+    'of %s that an interrupted undelete has opened is closed again by the command that had closed it, or brought back by the next',
+    async (driver, scope) => {
+      const scene = await createScene(scope, { driver });
+      await scene.ok(['tenant', 'provision', 'acme']);
+      await scene.ok(retain('acme'));
+      await scene.db.query("CREATE TABLE retained AS SELECT status, operation, retained_until FROM tenancy.tenants WHERE id = 'acme'");
+      await scene.ok(['tenant', 'undelete', 'acme']);
+      // As it is left by one that was killed right before its last step.
+      const interrupt = `UPDATE tenancy.tenants t SET (status, operation, retained_until) = (SELECT status, operation, retained_until FROM retained)`;
+      await scene.db.query(interrupt);
+
+      expect((await scene.json(retain('acme'))).finished).toMatchObject({ exitCode: 0, counts: { 'up-to-date': 1 } });
+      const [left] = await scene.db.query(
+        'SELECT retained_until = (SELECT retained_until FROM retained) AS is_as_before FROM tenancy.tenants',
+      );
+      expect(left).toEqual({ is_as_before: true });
+      await scene.ok(['tenant', 'verify', 'acme', '--exit-code']);
+      await scene.ok(['tenant', 'undelete', 'acme']);
+      await scene.ok(['tenant', 'verify', 'acme', '--exit-code']);
+      expect(await statusOf(scene, 'acme')).toBe('active');
+    },
+  );
+
   test('goes back to being suspended, where it came from', async (scope) => {
     const scene = await createScene(scope, { driver: 'postgres-database' });
     await scene.ok(['tenant', 'provision', 'acme']);

@@ -336,6 +336,25 @@ suiteOn('mariadb')('databases of MariaDB as homes', {}, () => {
     }
   }, 60_000);
 
+  it('are told and retained by a ledger of before it said which operation has closed one', async () => {
+    const server = await startPrivateMariadb();
+    const options = { cluster: 'main', url: server.url, maxConnections: 2, extensionsSchema: 'extensions', applicationName: 'contract' };
+    const engines = [await openClusterEngine(options), await openClusterEngine(options)];
+    const [first, later] = engines.map((engine) => engine.driver('mysql-database'));
+    const target = { name: 'acme_1', marker: { tenant: 'acme', registry: 'registry-1', operation: 'operation-1' } };
+    try {
+      await first?.create(target, never);
+      await queryMysql(server.url, 'ALTER TABLE _tenancy.homes DROP COLUMN retained, DROP COLUMN undeleted');
+      await queryMysql(server.url, "UPDATE _tenancy.homes SET state = 'retained'");
+      expect(await later?.probe(target)).toEqual({ status: 'retained', by: null });
+      await later?.retain(target, 'op-1', never);
+      expect(await later?.probe(target)).toEqual({ status: 'retained', by: 'op-1' });
+    } finally {
+      for (const engine of engines) await engine.close();
+      await server.stop();
+    }
+  }, 60_000);
+
   it('are on a cluster that can not be reached, in words', async () => {
     const open = (url: string): ReturnType<typeof openClusterEngine> =>
       openClusterEngine({ cluster: 'main', url, maxConnections: 1, extensionsSchema: 'x', applicationName: 'contract' });

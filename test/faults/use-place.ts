@@ -23,7 +23,10 @@ export interface FaultPlace {
 }
 
 /** Within a `describe`: a server, and each project that is named once. */
-export function usePlace({ startServer, swept }: FaultSuite): FaultPlace {
+export function usePlace({
+  startServer,
+  swept,
+}: Pick<FaultSuite, 'startServer'> & { readonly swept: readonly Pick<Swept, 'project'>[] }): FaultPlace {
   const projects = new Map<SandboxProjectOptions, SandboxProject>();
   let server: Awaited<ReturnType<FaultSuite['startServer']>> | undefined;
   beforeAll(async () => {

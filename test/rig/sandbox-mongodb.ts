@@ -37,6 +37,11 @@ export const mongodbSandbox: SandboxEngine = {
       const { authInfo } = await client.db().command({ connectionStatus: 1 });
       return String(authInfo.authenticatedUsers[0]?.user);
     }),
+  readCounts: (url) =>
+    withMongo(url, async (client) => {
+      const counts = await client.db().collection('counts').find().toArray();
+      return counts.map(({ name }) => String(name)).sort();
+    }),
   isLeased: async (url, id) => (await findTenant(url, id, { $expr: { $gt: ['$lease.expiresAt', '$$NOW'] } })) !== null,
   expireLeases: (url) =>
     withMongo(url, async (client) => {

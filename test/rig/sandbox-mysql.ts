@@ -44,6 +44,10 @@ export const mysqlSandbox: SandboxEngine = {
     );
     return row?.login ?? 'nobody';
   },
+  readCounts: async (url) => {
+    const counts = await queryMysql<{ name: string }>(url, 'SELECT name FROM counts ORDER BY 1');
+    return counts.map(({ name }) => name);
+  },
   isLeased: async (url, id) => {
     if ((await queryMysql(url, HAS_REGISTRY)).length === 0) return false;
     const leased = 'SELECT 1 FROM tenancy_tenants WHERE id = ? AND lease_expires_at > UTC_TIMESTAMP(6)';

@@ -41,6 +41,10 @@ export const postgresSandbox: SandboxEngine = {
     const [row] = await query<{ login: string }>(url.href, 'SELECT current_user AS login FROM counts LIMIT 1');
     return row?.login ?? 'nobody';
   },
+  readCounts: async (url) => {
+    const counts = await query<{ name: string }>(url, 'SELECT name FROM counts ORDER BY 1');
+    return counts.map(({ name }) => name);
+  },
   isLeased: async (url, id) => {
     if (!(await hasRegistry(url))) return false;
     return (await query(url, 'SELECT FROM tenancy.tenants WHERE id = $1 AND lease_expires_at > clock_timestamp()', [id])).length > 0;

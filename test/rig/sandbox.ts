@@ -60,6 +60,8 @@ export interface Sandbox {
   readLogin(id: string): Promise<SandboxLogin | null>;
   /** Reads a tenant's `counts` as that login; resolves to who the server takes it for. */
   logIn(id: string, login: { readonly name: string; readonly password: string }): Promise<string>;
+  /** What is in `counts` of a tenant's home, read as an application would: by the tenant's own login, where it has one. */
+  readAsTenant(id: string): Promise<readonly string[]>;
   /** SQL, where the engine knows any. */
   query<Row extends object = Record<string, unknown>>(sql: string, params?: unknown[]): Promise<Row[]>;
   /** Of a tenant's home: a connection to look into it. */
@@ -173,6 +175,14 @@ async function openSandbox(
   }
 
   const homeUrl = (id: string): string => (driver === 'postgres-schema' ? url : engine.urlOf(serverUrl, prefix + id));
+  async function readAsTenant(id: string): Promise<readonly string[]> {
+    const tenancy = await open();
+    try {
+      return await engine.readCounts(await tenancy.connectionUrl(id));
+    } finally {
+      await tenancy.close();
+    }
+  }
 
   return {
     url,
@@ -197,6 +207,7 @@ async function openSandbox(
     readRecord: (id) => engine.readRecord(url, id),
     readLogin: (id) => engine.readLogin(url, id),
     logIn: (id, login) => engine.logIn(homeUrl(id), login),
+    readAsTenant,
     query: (sql, params) => engine.query(url, sql, params) as Promise<never>,
     homeUrl,
     drop: async () => {

@@ -1,4 +1,4 @@
-import type { Document } from 'mongodb';
+import type { Document, Filter } from 'mongodb';
 import { TenancyError } from '../../errors.js';
 import type { AccessChange, TenantTarget } from '../driver.js';
 import { describeOwner, isSameMarker } from '../marker.js';
@@ -14,32 +14,49 @@ const NAMED = 5;
 /** In the user's own `customData`: in the tenant's database its users could write themselves roles to be given back. */
 const CUT = 'tenancyCut';
 
-/** Access cut, and our document says that it is kept: nothing else can be done to a database here, which has no other name to be put under. */
+/**
+ * Our document says that it is kept, and by which operation; then its access is cut. Nothing else can be done to a database here, which has no other name to
+ * be put under.
+ */
 export async function retainDatabase(
   context: EngineContext,
   target: TenantTarget,
-  _operation: string,
+  operation: string,
   signal: AbortSignal,
 ): Promise<AccessChange> {
-  const change = await cutDatabaseAccess(context, target, signal);
-  await setStatus(context, target, signal, 'retained');
-  return change;
+  const isInTime = { retained: { $in: [null, operation] }, undeleted: { $ne: operation } };
+  await mark(context, target, signal, isInTime, { status: 'retained', retained: operation });
+  return cutUsers(context, target, signal, async () => {
+    const { retained } = await requireOurs(context, target);
+    if (retained !== operation) throw stateMoved(target);
+  });
 }
 
 export async function unretainDatabase(
   context: EngineContext,
   target: TenantTarget,
-  _by: unknown,
+  { operation, isOver }: { readonly operation: string; readonly isOver: boolean },
   signal: AbortSignal,
 ): Promise<AccessChange> {
-  await setStatus(context, target, signal, 'ready');
+  const isInTime = { retained: { $in: [null, operation] } };
+  await mark(context, target, signal, isInTime, { status: 'ready', retained: null, ...(isOver ? { undeleted: operation } : {}) });
   return { isEnforced: true, detail: 'it is in use again' };
 }
 
-async function setStatus(context: EngineContext, target: TenantTarget, signal: AbortSignal, status: 'ready' | 'retained'): Promise<void> {
+/** One step on the server, with what it depends on: so one that comes late changes nothing. */
+async function mark(
+  context: EngineContext,
+  target: TenantTarget,
+  signal: AbortSignal,
+  isInTime: Filter<HomeDocument>,
+  set: Pick<HomeDocument, 'status' | 'retained'> & Partial<Pick<HomeDocument, 'undeleted'>>,
+): Promise<void> {
   await settleRetryable(context, signal, async () => {
-    await readOurs(context, target);
-    await homeOf(context, target.name).updateOne({ ...oursFilter(target), status: { $ne: 'dropping' } }, { $set: { status } });
+    const { status } = await readOurs(context, target);
+    if (status === 'dropping') throw accessRefused(target, 'was interrupted while it was being dropped');
+    const filter: Filter<HomeDocument> = { ...oursFilter(target), status: { $ne: 'dropping' }, ...isInTime };
+    const { matchedCount } = await homeOf(context, target.name).updateOne(filter, { $set: set });
+    if (matchedCount === 0) throw stateMoved(target);
   });
 }
 
@@ -48,17 +65,31 @@ async function setStatus(context: EngineContext, target: TenantTarget, signal: A
  * the same step, so that `restoreAccess` gives back just that. A user of `admin` is the application's, which other tenants share.
  */
 export async function cutDatabaseAccess(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<AccessChange> {
+  return cutUsers(context, target, signal, () => requireOurs(context, target));
+}
+
+/** `check` throws where they aren't to be cut any more. */
+async function cutUsers(
+  context: EngineContext,
+  target: TenantTarget,
+  signal: AbortSignal,
+  check: () => Promise<unknown>,
+): Promise<AccessChange> {
   return settleRetryable(context, signal, async () => {
     await readOurs(context, target);
     const users = await readUsersOf(context, target.name);
     if (users === null) return FORBIDDEN;
     if (users.length === 0) return sharesLogin(target);
     try {
-      for (const user of users) await cutUser(context, target.name, user);
+      for (const user of users) {
+        await check();
+        await cutUser(context, target.name, user);
+      }
     } catch (error) {
       if (!isForbidden(error)) throw error;
       return FORBIDDEN;
     }
+    await check();
     const hasEnded = await killSessionsOf(context, target.name, users);
     const names = listNames(users.map(({ user }) => user));
     return {
@@ -96,7 +127,7 @@ export async function restoreDatabaseAccess(context: EngineContext, target: Tena
     await readOurs(context, target);
     const users = ((await readUsersOf(context, target.name)) ?? []).filter(({ customData }) => readCut(customData) !== null);
     if (users.length === 0) return { isEnforced: true, detail: 'nothing had been taken away' };
-    for (const user of users) await giveBack(context, target.name, user);
+    for (const user of users) await giveBack(context, target, user);
     return { isEnforced: true, detail: `their roles were given back to ${listNames(users.map(({ user }) => user))}` };
   });
 }
@@ -107,27 +138,42 @@ function readCut(customData: Document): readonly UserRole[] | null {
 }
 
 async function readOurs(context: EngineContext, target: TenantTarget): Promise<HomeDocument> {
+  const home = await requireOurs(context, target);
+  await endAbandoned(context, home);
+  return home;
+}
+
+/**
+ * Right before each change of a user, which the server can't compare with the home: so of a process that stood still no more than one reaches the next life
+ * of the name. @throws TenancyError `TENANCY_ACCESS_REFUSED`
+ */
+async function requireOurs(context: EngineContext, target: TenantTarget): Promise<HomeDocument> {
   const home = await homeOf(context, target.name).findOne({ _id: 'home' });
-  if (home !== null && isSameMarker(home, target.marker)) {
-    await endAbandoned(context, home);
-    return home;
-  }
-  throw new TenancyError('TENANCY_ACCESS_REFUSED', { name: target.name, kind: 'database', owner: describeOwner(home, target.marker) });
+  if (home !== null && isSameMarker(home, target.marker)) return home;
+  throw accessRefused(target, describeOwner(home, target.marker));
+}
+
+function accessRefused({ name }: TenantTarget, owner: string): TenancyError {
+  return new TenancyError('TENANCY_ACCESS_REFUSED', { name, kind: 'database', owner });
+}
+
+function stateMoved({ marker }: TenantTarget): TenancyError {
+  return new TenancyError('TENANCY_STATE_MOVED', { tenant: marker.tenant });
 }
 
 /** A user or a role that has gone meanwhile stays gone. */
-async function giveBack({ client }: EngineContext, name: string, { user, customData }: DatabaseUser): Promise<void> {
+async function giveBack(context: EngineContext, target: TenantTarget, { user, customData }: DatabaseUser): Promise<void> {
   const { [CUT]: _, ...rest } = customData;
+  const db = context.client.db(target.name);
   try {
     for (const role of readCut(customData) ?? []) {
-      await client
-        .db(name)
-        .command({ grantRolesToUser: user, roles: [role] })
-        .catch((error: unknown) => {
-          if (codeOf(error) !== ROLE_NOT_FOUND) throw error;
-        });
+      await requireOurs(context, target);
+      await db.command({ grantRolesToUser: user, roles: [role] }).catch((error: unknown) => {
+        if (codeOf(error) !== ROLE_NOT_FOUND) throw error;
+      });
     }
-    await client.db(name).command({ updateUser: user, customData: rest });
+    await requireOurs(context, target);
+    await db.command({ updateUser: user, customData: rest });
   } catch (error) {
     if (codeOf(error) !== USER_NOT_FOUND) throw error;
   }

@@ -25,7 +25,7 @@ export function createMongodbDatabaseDriver(context: EngineContext): TenantDrive
     if (document === null && others.length === 0) return { status: 'absent' };
     if (document === null) return { status: 'unmarked', isEmpty: await hasNoDocuments(context, target, others) };
     if (!isSameMarker(document, target.marker)) return { status: 'other', marker: bareMarker(document) };
-    if (document.status === 'retained') return { status: 'retained', by: null };
+    if (document.status === 'retained') return { status: 'retained', by: document.retained ?? null };
     return { status: document.status === 'dropping' ? 'partial' : 'ours', isEmpty: await hasNoDocuments(context, target, others) };
   };
 

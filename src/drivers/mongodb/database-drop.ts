@@ -20,24 +20,21 @@ export async function dropDatabase(context: EngineContext, target: TenantTarget,
   let isDropped = false;
   return settleRetryable(context, signal, async () => {
     const state = await readHome(context, target.name);
-    if (state.document === null && state.others.length === 0) {
-      if (isDropped) await refuseLeftUsers(context, target);
-      return isDropped ? 'dropped' : 'absent';
-    }
+    if (state.document === null && state.others.length === 0) return isDropped ? 'dropped' : 'absent';
     const reasons = findObstacles(context, target, state);
     if (reasons.length > 0) throw new TenancyError('TENANCY_DROP_REFUSED', { name: target.name, kind: 'database', reasons });
     if (state.document !== null) await endAbandoned(context, state.document);
     const { matchedCount } = await homeOf(context, target.name).updateOne(oursFilter(target), { $set: { status: 'dropping' } });
     if (matchedCount === 0 && !(await isGone(context, target))) throw refused(target);
     isDropped = true;
-    await dropUsersOf(context, target.name);
+    await dropUsersOf(context, target.name, () => requireDropping(context, target));
     for (const collection of state.others) {
       signal.throwIfAborted();
       await requireDropping(context, target);
       await dropCollection(context, target.name, collection);
     }
-    await dropRest(context, target);
     await refuseLeftUsers(context, target);
+    await dropRest(context, target);
     return 'dropped';
   });
 }
@@ -52,8 +49,9 @@ export async function sweepLeftUsers(
     if (!(await isGone(context, target))) return { removed: [], left: [] };
     const found = await findLeftUsers(context, target.name);
     if (found.length === 0) return { removed: [], left: [] };
-    await dropUsersOf(context, target.name);
+    await dropUsersOf(context, target.name, () => requireGone(context, target));
     const left = await findLeftUsers(context, target.name);
+    await requireGone(context, target);
     const describe = (user: string): string => `the user ${user}`;
     return { removed: found.filter((user) => !left.includes(user)).map(describe), left: left.map(describe) };
   });
@@ -80,7 +78,7 @@ async function requireDropping(context: EngineContext, target: TenantTarget): Pr
 }
 
 async function dropRest(context: EngineContext, target: TenantTarget): Promise<void> {
-  const { document } = await readHome(context, target.name);
+  const document = await homeOf(context, target.name).findOne({ _id: 'home' });
   if (document === null) return;
   if (!isSameMarker(document, target.marker)) throw refused(target, describeOwner(document, target.marker));
   await context.client.db(target.name).command({ dropDatabase: 1, writeConcern: { w: 'majority' } });
@@ -91,12 +89,17 @@ async function isGone(context: EngineContext, target: TenantTarget): Promise<boo
   return document === null && others.length === 0;
 }
 
-/** Somebody made them between the drop of the users and that of the database. */
+/** @throws TenancyError `TENANCY_DROP_REFUSED` */
+async function requireGone(context: EngineContext, target: TenantTarget): Promise<void> {
+  if (!(await isGone(context, target))) throw refused(target);
+}
+
+/** Somebody made them meanwhile. Looked for before the last statement: behind that nothing tells any more whose they are. */
 async function refuseLeftUsers(context: EngineContext, target: TenantTarget): Promise<void> {
   if ((await findLeftUsers(context, target.name)).length === 0) return;
-  await dropUsersOf(context, target.name);
+  await dropUsersOf(context, target.name, () => requireDropping(context, target));
   const left = await findLeftUsers(context, target.name);
-  if (left.length > 0) throw refused(target, `it is gone, but users may still enter the next one of its name: ${left.join(', ')}`);
+  if (left.length > 0) throw refused(target, `users who could not be removed would enter the next one of its name: ${left.join(', ')}`);
 }
 
 function refused({ name }: TenantTarget, reason = 'somebody has replaced it meanwhile'): TenancyError<'TENANCY_DROP_REFUSED'> {

@@ -17,16 +17,23 @@ export async function readUsersOf({ client }: EngineContext, name: string): Prom
 /**
  * Users and roles outlive their database (Manual, dropDatabase), and so do roles on it that users of other databases have: the next tenant
  * of that name would be open to them. Where the login may not touch users, they are left, as the driver's caveats say.
+ *
+ * `check` throws where the database isn't what it was any more. Nothing here names a home, and so the server can't compare it with the write: it is looked
+ * at right before each, so that of a process that stood still no more than one reaches the next life of the name.
  */
-export async function dropUsersOf(context: EngineContext, name: string): Promise<void> {
+export async function dropUsersOf(context: EngineContext, name: string, check: () => Promise<unknown>): Promise<void> {
   const { client } = context;
   const [users, strangers] = await Promise.all([readUsersOf(context, name), readStrangers(context, name)]);
   if (users !== null && users.length > 0) {
+    await check();
     await unlessForbidden(client.db(name).command({ dropAllUsersFromDatabase: 1 }));
+    await check();
     await killSessionsOf(context, name, users);
   }
+  await check();
   await unlessForbidden(client.db(name).command({ dropAllRolesFromDatabase: 1 }));
   for (const { user, db, roles } of strangers) {
+    await check();
     await unlessForbidden(client.db(db).command({ revokeRolesFromUser: user, roles: roles.filter((role) => role.db === name) }));
   }
 }

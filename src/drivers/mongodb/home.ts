@@ -1,5 +1,6 @@
 import type { Binary, Collection } from 'mongodb';
 import type { Marker, TenantTarget } from '../driver.js';
+import type { Retention } from '../retention.js';
 import { type EngineContext, isForbidden } from './engine-context.js';
 
 /** The one collection of ours in a tenant's database. */
@@ -10,7 +11,7 @@ export const HOME_COLLECTION = '_tenancy';
  * since MongoDB changes one atomically on every kind of server: the check of marker, fence and history and what is written under it
  * are one step, and no transaction is needed for it.
  */
-export interface HomeDocument extends Marker {
+export interface HomeDocument extends Marker, Retention {
   readonly _id: 'home';
   /** `retained`: closed, and kept. `dropping`: the drop has begun; all that can be done is to finish it. */
   readonly status: 'ready' | 'retained' | 'dropping';

@@ -1,11 +1,12 @@
 import { TenancyError } from '../../errors.js';
 import type { AccessChange, TenantTarget } from '../driver.js';
 import { describeOwner } from '../marker.js';
+import { markRetained, markUnretained } from '../retention.js';
 import type { ServerConnection } from './connection.js';
 import { type EngineContext, withConnection } from './engine-context.js';
 import { withHomeLock } from './home-lock.js';
 import { type HomeState, presenceOf, readHome } from './home-state.js';
-import { ensureLedger, ownRow, writeCut, writeLedger } from './ledger.js';
+import { ensureLedger, ownRow, writeCut, writeLedger, writeRetention } from './ledger.js';
 import { type DatabaseRights, isDedicated, readRights, revokeRights } from './rights.js';
 import { endSessions } from './sessions.js';
 
@@ -16,32 +17,33 @@ const NOBODY_ALONE: AccessChange = {
   detail: 'nobody has rights on this database alone: who may use all of them may still use it',
 };
 
-/** Access cut, and the ledger says that it is kept: nothing else can be done to a home here, which has no other name to be put under. */
+/**
+ * The ledger says that it is kept, and by which operation; then its access is cut. Nothing else can be done to a home here, which has no other name to be
+ * put under.
+ */
 export async function retainDatabase(
   context: EngineContext,
   target: TenantTarget,
-  _operation: string,
+  operation: string,
   signal: AbortSignal,
 ): Promise<AccessChange> {
-  const change = await cutDatabaseAccess(context, target, signal);
-  await setState(context, target, signal, 'retained');
-  return change;
+  return withHomeLock(context, target, signal, async (connection) => {
+    const home = await requireOurs(context, connection, target, await readHome(connection, target));
+    await writeRetention(connection, home.key, 'retained', markRetained({ ...target.marker, ...home.ledger }, operation));
+    return cutRights(context, connection, target, home);
+  });
 }
 
 export async function unretainDatabase(
   context: EngineContext,
   target: TenantTarget,
-  _by: unknown,
+  { operation, isOver }: { readonly operation: string; readonly isOver: boolean },
   signal: AbortSignal,
 ): Promise<AccessChange> {
-  await setState(context, target, signal, 'made');
-  return { isEnforced: true, detail: 'it is in use again' };
-}
-
-async function setState(context: EngineContext, target: TenantTarget, signal: AbortSignal, state: 'made' | 'retained'): Promise<void> {
-  await withHomeLock(context, target, signal, async (connection) => {
+  return withHomeLock(context, target, signal, async (connection) => {
     const home = await requireOurs(context, connection, target, await readHome(connection, target));
-    await writeLedger(connection, home.key, target.marker, state);
+    await writeRetention(connection, home.key, 'made', markUnretained({ ...target.marker, ...home.ledger }, operation, isOver));
+    return { isEnforced: true, detail: 'it is in use again' };
   });
 }
 
@@ -56,18 +58,26 @@ export async function cutDatabaseAccess(context: EngineContext, target: TenantTa
     const found = await readHome(connection, target);
     // Nobody is let back in, and what is left of it may be gone the next moment.
     if (presenceOf(found, target).status === 'partial') return { isEnforced: true, detail: 'it was being made or dropped: nobody uses it' };
-    const home = await requireOurs(context, connection, target, found);
-    const known = readCut(home);
-    const rights = await readRights(connection, home.key);
-    if (rights.length > 0) {
-      await writeCut(connection, home.key, JSON.stringify(mergeRights(known, rights)));
-      await revokeRights(connection, rights);
-    }
-    const cut = mergeRights(known, rights);
-    if (cut.length === 0) return NOBODY_ALONE;
-    await endSessions(context, connection, target.name, cut);
-    return { isEnforced: true, detail: `the rights of ${await describeAccounts(connection, cut)} were taken away` };
+    return cutRights(context, connection, target, await requireOurs(context, connection, target, found));
   });
+}
+
+async function cutRights(
+  context: EngineContext,
+  connection: ServerConnection,
+  target: TenantTarget,
+  home: HomeState,
+): Promise<AccessChange> {
+  const known = readCut(home);
+  const rights = await readRights(connection, home.key);
+  if (rights.length > 0) {
+    await writeCut(connection, home.key, JSON.stringify(mergeRights(known, rights)));
+    await revokeRights(connection, rights);
+  }
+  const cut = mergeRights(known, rights);
+  if (cut.length === 0) return NOBODY_ALONE;
+  await endSessions(context, connection, target.name, cut);
+  return { isEnforced: true, detail: `the rights of ${await describeAccounts(connection, cut)} were taken away` };
 }
 
 export async function planDatabaseCut(context: EngineContext, target: TenantTarget): Promise<AccessChange> {

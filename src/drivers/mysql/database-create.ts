@@ -29,7 +29,10 @@ export async function createDatabase(context: EngineContext, target: TenantTarge
     const home = await namingMissingRight(connection, target.name, () => readHome(connection, target));
     const presence = presenceOf(home, target);
     if (presence.status === 'ours') {
-      if (ownRow(home.ledger, target)?.state === 'creating') await writeLedger(connection, home.key, target.marker, 'made');
+      if (ownRow(home.ledger, target)?.state === 'creating') {
+        await ensureLedger(context, connection);
+        await writeLedger(connection, home.key, target.marker, 'made');
+      }
       return 'adopted';
     }
     if (ownRow(home.ledger, target)?.state === 'dropping') throw nameTaken(target, 'was interrupted while it was being dropped');
@@ -52,7 +55,7 @@ export async function markDatabase(context: EngineContext, target: TenantTarget)
   await withHomeLock(context, target, undefined, async (connection) => {
     const home = await readHome(connection, target);
     const { status } = presenceOf(home, target);
-    if (status === 'ours') return;
+    if (status === 'ours' || status === 'retained') return;
     if (status === 'other') throw nameTaken(target, describeOwner(home.marker, target.marker));
     await ensureLedger(context, connection);
     await writeMarker(connection, target);

@@ -45,7 +45,7 @@ export function presenceOf({ exists, marker, isEmpty, ledger }: HomeState, targe
     return { status: isPartial ? 'partial' : 'unmarked', isEmpty };
   }
   if (!isSameMarker(marker, target.marker)) return { status: 'other', marker };
-  if (own?.state === 'retained') return { status: 'retained', by: null };
+  if (own?.state === 'retained') return { status: 'retained', by: own.retained ?? null };
   return { status: own?.state === 'dropping' ? 'partial' : 'ours', isEmpty };
 }
 

@@ -2,6 +2,7 @@ import { TenancyError } from '../../errors.js';
 import type { BegunHome, MarkedLogins, Marker, TenantTarget } from '../driver.js';
 import { loginNames } from '../login-names.js';
 import { isSameMarker } from '../marker.js';
+import type { Retention } from '../retention.js';
 import { numberOf } from './classify.js';
 import type { ServerConnection } from './connection.js';
 import { type EngineContext, readRow, readRows } from './engine-context.js';
@@ -13,7 +14,7 @@ import { quoteText } from './quote.js';
  * here first. A name that no tenant may have.
  *
  * `homes`: `creating` from before CREATE DATABASE until the marker is in, `made`, `retained` while it is closed and kept, and `dropping` from
- * before the first table goes until the last right is gone; `cut`: what `cutAccess` took away.
+ * before the first table goes until the last right is gone; `cut`: what `cutAccess` took away; `retained` and `undeleted`: see `Retention`.
  * `accounts`: logins that were made for one home, and go with it. `server`: the identity of the server, see `readIdentity`.
  */
 const LEDGER = '_tenancy';
@@ -21,20 +22,28 @@ const LEDGER = '_tenancy';
 const CREATE_LEDGER = [
   `CREATE DATABASE IF NOT EXISTS ${LEDGER}`,
   `CREATE TABLE IF NOT EXISTS ${LEDGER}.homes (name varchar(64) NOT NULL PRIMARY KEY, tenant varchar(255) NOT NULL, registry varchar(255) NOT NULL, ` +
-    `operation varchar(255) NOT NULL, state varchar(16) NOT NULL, cut mediumtext, since timestamp(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ` +
+    `operation varchar(255) NOT NULL, state varchar(16) NOT NULL, cut mediumtext, retained varchar(255), undeleted varchar(255), since timestamp(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ` +
     `ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin`,
   `CREATE TABLE IF NOT EXISTS ${LEDGER}.accounts (home varchar(64) NOT NULL, user varchar(128) NOT NULL, host varchar(255) NOT NULL DEFAULT '%', ` +
     `PRIMARY KEY (home, user, host)) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin`,
   `CREATE TABLE IF NOT EXISTS ${LEDGER}.server (one tinyint NOT NULL PRIMARY KEY, id varchar(100) NOT NULL) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4`,
 ];
 
-export interface LedgerRow extends Marker {
+/** Of a ledger that was made before a home said which operation has closed it. */
+const ADD_RETENTION = `ALTER TABLE ${LEDGER}.homes ADD COLUMN retained varchar(255), ADD COLUMN undeleted varchar(255)`;
+const BEARS_RETENTION =
+  `SELECT COUNT(*) FROM information_schema.COLUMNS ` +
+  `WHERE TABLE_SCHEMA = '${LEDGER}' AND TABLE_NAME = 'homes' AND COLUMN_NAME IN ('retained', 'undeleted')`;
+
+export interface LedgerRow extends Marker, Retention {
   readonly state: 'creating' | 'made' | 'retained' | 'dropping';
   readonly cut: string | null;
 }
 
 /** ER_BAD_DB_ERROR, ER_NO_SUCH_TABLE */
 const ABSENT = new Set([1049, 1146]);
+/** ER_DUP_FIELDNAME: another process was faster. */
+const ADDED = 1060;
 /** ER_DBACCESS_DENIED_ERROR, ER_TABLEACCESS_DENIED_ERROR, ER_SPECIFIC_ACCESS_DENIED_ERROR */
 const FORBIDDEN: ReadonlySet<number> = new Set([1044, 1142, 1227]);
 
@@ -42,8 +51,15 @@ const FORBIDDEN: ReadonlySet<number> = new Set([1044, 1142, 1227]);
 export async function ensureLedger(context: EngineContext, connection: ServerConnection): Promise<void> {
   if (context.ledger.isEnsured) return;
   await namingMissingRight(connection, LEDGER, async () => {
-    const found = await readRow(connection, `SELECT id FROM ${LEDGER}.server WHERE one = 1`).catch(() => undefined);
-    if (found !== undefined) return;
+    const look = `SELECT (${BEARS_RETENTION}) AS bears FROM ${LEDGER}.server WHERE one = 1`;
+    const found = await readRow<{ bears: number }>(connection, look).catch(() => undefined);
+    if (Number(found?.bears) === 2) return;
+    if (found !== undefined) {
+      await connection.send(ADD_RETENTION).catch((error: unknown) => {
+        if (numberOf(error) !== ADDED) throw error;
+      });
+      return;
+    }
     const id = await readServerId(connection);
     await connection.send([...CREATE_LEDGER, `INSERT IGNORE INTO ${LEDGER}.server VALUES (1, ${quoteText(id)})`].join('; '));
   });
@@ -84,7 +100,8 @@ async function createForbidden(connection: ServerConnection, name: string, cause
 /** By the name as the server compares it. Null too where the ledger isn't there, or isn't shown to us. */
 export async function readLedger(connection: ServerConnection, key: string): Promise<LedgerRow | null> {
   try {
-    const sql = `SELECT tenant, registry, operation, state, cut FROM ${LEDGER}.homes WHERE name = ?`;
+    // Whatever columns it has: it may be of before `ADD_RETENTION`, and a look changes nothing.
+    const sql = `SELECT * FROM ${LEDGER}.homes WHERE name = ?`;
     return (await readRow<LedgerRow>(connection, sql, [key])) ?? null;
   } catch (error) {
     const number = numberOf(error);
@@ -115,6 +132,8 @@ export function ownRow(row: LedgerRow | null, { marker }: TenantTarget): LedgerR
   return row !== null && isSameMarker(row, marker) ? row : null;
 }
 
+const IS_SAME_LIFE = 'tenant = VALUES(tenant) AND registry = VALUES(registry) AND operation = VALUES(operation)';
+
 export async function writeLedger(
   connection: ServerConnection,
   key: string,
@@ -123,7 +142,7 @@ export async function writeLedger(
 ): Promise<void> {
   await connection.send(
     `INSERT INTO ${LEDGER}.homes (name, tenant, registry, operation, state) VALUES (?, ?, ?, ?, ?) ` +
-      `ON DUPLICATE KEY UPDATE cut = IF(tenant = VALUES(tenant) AND registry = VALUES(registry) AND operation = VALUES(operation), cut, NULL), ` +
+      `ON DUPLICATE KEY UPDATE ${['cut', 'retained', 'undeleted'].map((kept) => `${kept} = IF(${IS_SAME_LIFE}, ${kept}, NULL)`).join(', ')}, ` +
       `tenant = VALUES(tenant), registry = VALUES(registry), operation = VALUES(operation), state = VALUES(state)`,
     [key, tenant, registry, operation, state],
   );
@@ -131,6 +150,17 @@ export async function writeLedger(
 
 export async function writeCut(connection: ServerConnection, key: string, cut: string | null): Promise<void> {
   await connection.send(`UPDATE ${LEDGER}.homes SET cut = ? WHERE name = ?`, [cut, key]);
+}
+
+/** Of a home whose row is there. */
+export async function writeRetention(
+  connection: ServerConnection,
+  key: string,
+  state: 'made' | 'retained',
+  { retained, undeleted }: Retention,
+): Promise<void> {
+  const sql = `UPDATE ${LEDGER}.homes SET state = ?, retained = ?, undeleted = ? WHERE name = ?`;
+  await connection.send(sql, [state, retained ?? null, undeleted ?? null, key]);
 }
 
 /** The home is gone, and its logins with it. */

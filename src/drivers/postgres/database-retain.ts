@@ -3,11 +3,11 @@ import type { Client } from 'pg';
 import { TenancyError } from '../../errors.js';
 import type { AccessChange, TenantTarget } from '../driver.js';
 import { describeOwner, isSameMarker } from '../marker.js';
+import { markRetained, markUnretained } from '../retention.js';
 import { assertDatabaseMarker, type DatabaseState, readHome } from './database-state.js';
 import { type EngineContext, sendTransaction, settleRaces, withClient } from './engine-context.js';
 import { formatMarker, type MarkerComment } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
-import { markRetained, markUnretained } from './retention.js';
 
 const TERMINATE_TIMEOUT_MS = 5_000;
 const MOST_LOOKS = 50;

@@ -1,20 +1,17 @@
 import type { Marker } from '../driver.js';
 import { parseMarkerJson } from '../marker.js';
+import type { Retention } from '../retention.js';
 import { quoteText } from './quote.js';
 
 /** What the comment of any home of a tenant's begins with. */
 export const MARKER_PREFIX = 'tenancy:';
 
 /** What the COMMENT of a home says: whose it is, and what has to be put back one day. */
-export interface MarkerComment extends Marker {
+export interface MarkerComment extends Marker, Retention {
   /** What the comment said before the home was adopted. */
   readonly comment?: string;
   /** CONNECT, as it was granted before it was taken away; absent while access isn't cut. */
   readonly cut?: readonly ConnectGrant[];
-  /** The operation that has closed it, to be kept. */
-  readonly retained?: string | undefined;
-  /** The last operation of which that was taken back: what it may still send is late. */
-  readonly undeleted?: string | undefined;
 }
 
 export interface ConnectGrant {

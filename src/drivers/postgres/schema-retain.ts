@@ -2,10 +2,10 @@ import type { Client } from 'pg';
 import { TenancyError } from '../../errors.js';
 import type { AccessChange, TenantTarget } from '../driver.js';
 import { describeOwner } from '../marker.js';
+import { markRetained, markUnretained } from '../retention.js';
 import { type EngineContext, sendTransaction, settleRaces, withClient } from './engine-context.js';
 import { formatMarker, type MarkerComment } from './marker.js';
 import { quoteName, quoteText } from './quote.js';
-import { markRetained, markUnretained } from './retention.js';
 import { assertSchemaMarker, isOurs, readSchemaHome, type SchemaState } from './schema-state.js';
 import { retainedName } from './working-names.js';
 
