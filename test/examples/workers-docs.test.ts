@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import YAML from 'yaml';
-import { createScene } from '../cli/scene.js';
+import { writeGated } from '../cli/gated-workers.js';
+import { createScene, createSceneGate, readJsonRun } from '../cli/scene.js';
 import { type CliResult, repositoryRoot, type StartedCli } from '../rig/cli.js';
 import { readBlocks } from '../rig/docs-blocks.js';
-import { until } from '../rig/gate.js';
+import { createProcessGate, until } from '../rig/gate.js';
 import { findModernNode } from '../rig/modern-node.js';
 
 const node = await findModernNode();
@@ -44,7 +45,7 @@ test.skipIf(node === null)('the workers of docs/fleet.md carry out the runs that
   const [worker = [], migrate = [], ...controls] = typed;
   expect([worker[0], migrate.slice(0, 2).join(' ')]).toEqual(['worker', 'tenant migrate']);
   expect(controls.map((args) => args.join(' '))).toEqual(['run follow last', 'run pause last', 'run resume last', 'run cancel last']);
-  const scene = await createScene(scope);
+  const scene = await createScene(scope, { concurrency: 1 });
   await scene.ok(['tenant', 'provision', 'acme', 'globex', 'initech']);
   const modern = { node: node ?? '', timeoutMs: 110_000 };
   const startWorker = async (args: readonly string[]): Promise<StartedCli> => {
@@ -68,11 +69,42 @@ test.skipIf(node === null)('the workers of docs/fleet.md carry out the runs that
     const { exitCode, stdout, stderr } = await stopWorker(fresh);
     expect([exitCode, `${stdout}${stderr}`]).toEqual([0, expect.stringContaining('acme')]);
   }
-  for (const args of controls) {
-    const { exitCode, stderr } = await scene.run(args, modern);
-    expect([args, exitCode, stderr]).toEqual([args, expect.toBeOneOf([2, 4]), expect.stringMatching(/it has (ended|finished)/)]);
-  }
+  const gate = await createProcessGate();
+  scope.onTestFinished(() => gate.open());
+  await scene.write('migrations/0009_gated.mjs', writeGated(gate));
+  const fresh = await startWorker(worker);
+  const follower = await scene.start(migrate, modern);
+  await gate.waiting(1);
+  const [follow = [], ...asked] = controls;
+  const joined = await scene.start(follow, modern);
+  let told = '';
+  joined.stderr.on('data', (chunk) => (told += String(chunk)));
+  for (const args of asked) await scene.ok(args, modern);
+  await gate.open();
+  expect((await follower.result).exitCode).toBe(130);
+  expect([(await joined.result).exitCode, told]).toEqual([130, expect.stringContaining('paused by')]);
+  await stopWorker(fresh);
   const ended = await Promise.all(old.map(stopWorker));
   expect(ended.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0]);
   for (const { stdout, stderr } of ended) expect(`${stdout}${stderr}`).not.toContain('acme');
+});
+
+test('the controls of docs/fleet.md hold, go on with and end a run that is under way', { timeout: 120_000 }, async (scope) => {
+  const page = readFileSync(path.join(repositoryRoot, 'docs/fleet.md'), 'utf8');
+  const section = /\n## Pausing, resuming, cancelling\n[\s\S]*?(?=\n## )/.exec(page)?.[0] ?? '';
+  const [block] = readBlocks(section).filter(({ info }) => info === 'text');
+  const controls = (block?.text ?? '')
+    .trim()
+    .split('\n')
+    .map((line) => line.replace(/ +#.*/, '').split(' ').slice(1));
+  expect(controls.map((args) => args.join(' '))).toEqual(['run pause last', 'run resume last', 'run cancel last', 'run cancel last --now']);
+  const scene = await createScene(scope);
+  await scene.ok(['tenant', 'provision', 'acme', 'globex', 'initech']);
+  const gate = await createSceneGate(scope, scene);
+  await scene.write('migrations/0002_gated.sql', `${gate.sql}\nCREATE TABLE gated (id int);\n`);
+  const run = await scene.start(['tenant', 'migrate', '--all', '--concurrency', '1', '--json']);
+  await gate.waiting(1);
+  for (const args of controls) await scene.ok(args);
+  const { exitCode, finished } = readJsonRun(await run.result);
+  expect([exitCode, finished.counts]).toEqual([130, expect.objectContaining({ applied: 0, cancelled: 1, 'not-started': 2 })]);
 });
