@@ -49,8 +49,13 @@ export interface BackupDriver {
   restore(target: TenantTarget, source: BackupSource, work: BackupWork & { readonly fence: number }): Promise<void>;
   /** Ends what an interrupted `dump` or `restore` of this operation still does. True: there is something for `sweep`. One round trip at the most where there is nothing. */
   stop(target: TenantTarget, signal: AbortSignal): Promise<boolean>;
-  /** Ends and removes what an interrupted `dump` or `restore` of this operation may have left outside of the home. */
+  /** Ends and removes what an interrupted `dump` or `restore` of this operation may have left outside of the home: sessions, logins, a database in between. */
   sweep(target: TenantTarget, signal: AbortSignal): Promise<void>;
+  /**
+   * Where `restore` loads under another name than the home's: removes what an interrupted one of this operation has loaded. For one that never came to be
+   * a tenant only: later, what carries its marker under another name is retained, or was put there by somebody.
+   */
+  sweepLoaded?(target: TenantTarget, signal: AbortSignal): Promise<void>;
 }
 
 export interface BackupCheck {

@@ -1,5 +1,5 @@
 import { isTenancyError, TenancyError } from '../errors.js';
-import type { StepName } from '../events.js';
+import type { EmitRunEvent, StepName } from '../events.js';
 import type { Tenant, TenantOperation } from '../tenant.js';
 import { type BackupWay, makeBackup, planBackup } from './backups/back-up.js';
 import {
@@ -95,7 +95,7 @@ export async function deprovisionTenant(scope: TenantScope, plan: DeprovisionPla
   // Repeated until the end begins: the one of an attempt that failed days ago would lack what was written since.
   const isBackedUp = (isDropping || isClosed) && scope.steps.isDone('backup');
   // A picture of what is half dropped would be the newest backup there is.
-  if (hasBackup && isDropping && !isBackedUp && !isLeftAlone) warnNotBackedUp(scope);
+  if (hasBackup && isDropping && !isBackedUp && !isLeftAlone) warnNotBackedUp(run.emit, tenant);
   // What an earlier attempt has begun to drop is no tenant to go back to.
   const canCallOff = !isGone && !isDropping;
   try {
@@ -177,9 +177,9 @@ function warnLeftAlone({ run, tenant }: TenantScope): void {
   run.emit({ type: 'run.warned', code: 'TENANCY_NAME_TAKEN', message, tenant: tenant.id });
 }
 
-function warnNotBackedUp({ run, tenant: { id } }: TenantScope): void {
+export function warnNotBackedUp(emit: EmitRunEvent, { id }: Tenant): void {
   const message = `no backup of ${id} was made: its drop had begun before, and what is left of it is not whole; \`tenancy tenant backups ${id}\` has those of before`;
-  run.emit({ type: 'run.warned', code: 'TENANCY_BACKUP_OMITTED', message, tenant: id });
+  emit({ type: 'run.warned', code: 'TENANCY_BACKUP_OMITTED', message, tenant: id });
 }
 
 function refuseNothingToRetain({ id, name, cluster }: Tenant): never {

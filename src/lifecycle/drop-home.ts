@@ -35,8 +35,7 @@ export async function dropHome(
       const isLeft = await stopInterrupted(scope);
       if (drop) await runHook(scope, 'drop', drop, context);
       else detail = await driver.drop(target, signal);
-      // An interrupted restore may have more than what is seen by its names.
-      await sweepInterrupted(scope, { isOnServer: isLeft || tenant.activatedAt === null });
+      await sweepInterrupted(scope, isLeft);
     });
     return detail === 'absent' ? { status: 'done-before' } : { detail };
   });

@@ -1,4 +1,4 @@
-import { deprovisionTenant, listDeprovisionSteps, planDeprovisionOperation } from '../lifecycle/deprovision.js';
+import { deprovisionTenant, listDeprovisionSteps, planDeprovisionOperation, warnNotBackedUp } from '../lifecycle/deprovision.js';
 import {
   guardBackup,
   guardDeprovisionRequest,
@@ -49,7 +49,10 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
   const isRetainedAlready = retainForMs !== null && tenant.status === 'retained';
   if (!isRetainedAlready) refuseRetained(tenant);
   const command = retainForMs === null ? 'deprovision' : 'retain';
-  const steps = listDeprovisionSteps({ hasBackup, retainForMs, hasLogins: mayHaveLogins(config, tenant) });
+  const journal = tenant.operation?.type === 'deprovision' ? await registry.readSteps(tenant.operation.id) : [];
+  const isDropping = journal.some(({ step }) => step === 'drop');
+  const isOmitted = hasBackup && isDropping && !journal.some(({ step, state }) => step === 'backup' && state === 'done');
+  const steps = listDeprovisionSteps({ hasBackup: hasBackup && !isOmitted, retainForMs, hasLogins: mayHaveLogins(config, tenant) });
   const isGone = tenant.status === 'deprovisioned';
 
   if (options.dryRun) {
@@ -57,11 +60,12 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
       if (isGone || isRetainedAlready) return { pending: 0, refused: [] };
       const obstacles = await describeObstacles(workspace, registry, tenant);
       for (const message of obstacles) emit({ type: 'run.warned', code: 'TENANCY_DROP_REFUSED', message, tenant: id });
-      if (hasBackup && retainForMs === null) await warnWhereStaysOpen(workspace, registry, tenant, emit);
+      if (isOmitted) warnNotBackedUp(emit, tenant);
+      if (hasBackup && !isDropping && retainForMs === null) await warnWhereStaysOpen(workspace, registry, tenant, emit);
       const { cluster, driver, name, schemaVersion } = tenant;
       const to = retainForMs === null ? null : schemaVersion;
       const planned = { tenant: id, cluster, driver, name, from: schemaVersion, to, steps, migrations: [] };
-      const backup = hasBackup ? await describeBackup(workspace, registry, tenant, options.signals.abort) : null;
+      const backup = hasBackup && !isDropping ? await describeBackup(workspace, registry, tenant, options.signals.abort) : null;
       emit({ type: 'tenant.planned', ...planned, ...(backup === null ? {} : { backup }) });
       return { pending: 1, refused: [] };
     });

@@ -31,6 +31,7 @@ describeOn('postgresql-client', () => {
         placement: ({ id }) => ({ cluster: 'main', driver: id.startsWith('s') ? 'postgres-schema' : 'postgres-database', name: 'tenant_' + id }),
         migrations: { directory: './migrations' },
         backups: { directory: './backups', tools: { pg_dump: process.env.PG_DUMP } },
+        hooks: process.env.KEEPS ? { drop: ({ db }) => db.query('ALTER SCHEMA "tenant_s-hooli" RENAME TO kept') } : {},
       };`;
       project = await createProject({ config });
       await project.write('tools/pg_dump', dying);
@@ -43,10 +44,10 @@ describeOn('postgresql-client', () => {
       if (temporary !== undefined) await rm(temporary, { recursive: true });
     });
 
-    const run = (args: readonly string[], pgDump: string) =>
-      project.run(args, { env: { APP_URL: server.url, PG_DUMP: pgDump, TMPDIR: temporary } });
-    async function tenancy(args: readonly string[]): Promise<void> {
-      expect(await run(args, findProgram('pg_dump') ?? ''), args.join(' ')).toMatchObject({ exitCode: 0 });
+    const run = (args: readonly string[], pgDump: string, env: Record<string, string> = {}) =>
+      project.run(args, { env: { APP_URL: server.url, PG_DUMP: pgDump, TMPDIR: temporary, ...env } });
+    async function tenancy(args: readonly string[], env: Record<string, string> = {}): Promise<void> {
+      expect(await run(args, findProgram('pg_dump') ?? '', env), args.join(' ')).toMatchObject({ exitCode: 0 });
     }
     const rolesLeft = async (): Promise<readonly string[]> =>
       (await query<{ name: string }>(server.url, `SELECT rolname AS name FROM pg_roles WHERE rolname LIKE 'tenancy\\_%'`)).map(
@@ -81,6 +82,16 @@ describeOn('postgresql-client', () => {
       await tenancy(['tenant', 'deprovision', id, '--skip-backup', '--retain', '30d', '--confirm', id]);
       await tenancy(['tenant', 'purge', id, '--early', '--confirm', id]);
       expect(await left(id)).toEqual(nothing);
+    });
+
+    it('leaves alone what a drop hook has put aside', async () => {
+      await tenancy(['tenant', 'provision', 's-hooli']);
+      await killBackup('s-hooli');
+      await tenancy(['tenant', 'deprovision', 's-hooli', '--skip-backup', '--confirm', 's-hooli'], { KEEPS: '1' });
+      expect(await left('s-hooli')).toEqual(nothing);
+      expect(
+        await query(server.url, `SELECT relname FROM pg_class WHERE relnamespace = 'kept'::regnamespace AND relname = 'accounts'`),
+      ).toHaveLength(1);
     });
 
     it('does not wait for a tool that has outlived its command', async () => {

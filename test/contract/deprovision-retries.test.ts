@@ -59,7 +59,9 @@ describeOn('postgresql-client', () => {
       // The rig's login is a superuser, whom nobody can keep out: not what this is about.
       const warned = (): readonly string[] =>
         events.flatMap((event) => (event.type === 'run.warned' && event.code !== 'TENANCY_ACCESS_NOT_ENFORCED' ? [event.code] : []));
-      return { tenancy, warned, hasBroken: () => hasBroken };
+      const planned = () =>
+        events.flatMap((event) => (event.type === 'tenant.planned' ? [{ steps: event.steps, backup: event.backup }] : []));
+      return { tenancy, warned, planned, hasBroken: () => hasBroken };
     }
 
     const countTables = async (driver: DriverName, id: string): Promise<number> => {
@@ -113,12 +115,14 @@ describeOn('postgresql-client', () => {
 
     it('makes no backup of what the command before has half dropped, and says so', async () => {
       const other = await provision('postgres-schema');
-      const { tenancy, warned, hasBroken } = await openBreaking('postgres-schema', isSecondBatch());
+      const { tenancy, warned, planned, hasBroken } = await openBreaking('postgres-schema', isSecondBatch());
       const broken = await tenancy.deprovision('acme', { confirm: 'acme', skipBackup: true, limits: { retries: 0 } });
       expect([broken.exitCode, hasBroken(), warned()]).toEqual([6, true, []]);
       expect(await countTables('postgres-schema', 'acme')).toBeLessThan(TABLES);
+      await tenancy.deprovision('acme', { confirm: 'acme', dryRun: true });
+      expect(planned()).toEqual([{ steps: ['guard', 'cut-access', 'drop', 'verify', 'tombstone'], backup: undefined }]);
       expect(await tenancy.deprovision('acme', { confirm: 'acme' })).toMatchObject({ exitCode: 0 });
-      expect(warned()).toEqual(['TENANCY_BACKUP_OMITTED']);
+      expect(warned()).toEqual(['TENANCY_BACKUP_OMITTED', 'TENANCY_BACKUP_OMITTED']);
       expect(await other.listBackups('acme')).toEqual([]);
     });
 

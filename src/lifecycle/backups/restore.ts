@@ -61,6 +61,7 @@ export async function restoreTenant(scope: TenantScope, backup: FoundBackup, too
     await run.leases.confirm(tenant.id);
     // First: what still writes would write into what is made now.
     await backups.sweep(target, signal);
+    await backups.sweepLoaded?.(target, signal);
     const presence = await driver.probe(target, { isFromOutside: true });
     if (presence.status === 'ours' || presence.status === 'partial') await driver.drop(target, signal);
     return { detail: await driver.create(target, signal) };

@@ -11,9 +11,10 @@ export async function stopInterrupted({ driver, target, signal }: TenantScope): 
  * What a backup or a restore that was killed has left outside of the home: nobody comes back for it once the tenant is gone, and its next life has other
  * names. After the drop, since a role can't be dropped while it owns something in the home.
  */
-export async function sweepInterrupted(scope: TenantScope, { isOnServer }: { readonly isOnServer: boolean }): Promise<void> {
+export async function sweepInterrupted(scope: TenantScope, isLeft: boolean): Promise<void> {
   const { run, tenant, driver, target, signal } = scope;
-  if (isOnServer) await driver.backups?.sweep(target, signal);
+  if (isLeft) await driver.backups?.sweep(target, signal);
+  if (tenant.activatedAt === null) await driver.backups?.sweepLoaded?.(target, signal);
   await removeScratch(scope);
   const { backups } = run.config;
   if (backups !== null) await removeDrafts(backups.directory, tenant.id, run.registry.id);

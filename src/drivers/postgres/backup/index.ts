@@ -12,7 +12,7 @@ import { stopLeft } from './stop-left.js';
 
 export { checkTools } from './tools.js';
 
-type Carried = Pick<BackupDriver, 'dump' | 'restore' | 'stop' | 'sweep'>;
+type Carried = Pick<BackupDriver, 'dump' | 'restore' | 'stop' | 'sweep' | 'sweepLoaded'>;
 
 /** Of schema tenants. */
 export function createSchemaBackups(context: EngineContext): Carried {
@@ -24,6 +24,8 @@ export function createSchemaBackups(context: EngineContext): Carried {
       // A role can't be dropped while it owns something in a database that is still there.
       await dropScratchDatabase(context, target, signal);
       await sweepLogins(context, target, null, signal);
+    },
+    sweepLoaded: async (target, signal) => {
       for (const name of await listMarked(context, target, signal)) await dropSchema(context, { ...target, name }, signal);
     },
   };
