@@ -1,5 +1,5 @@
 import type { JobWithMetadata, PgBoss } from 'pg-boss';
-import { monotonicMs } from '../util/clock.js';
+import { ageMs, type Moment, takeMoment } from '../util/clock.js';
 import { hashToUuid, idOf, type Slot } from './slot.js';
 
 /** So long after its last sign of life a worker's slots go to others. */
@@ -54,20 +54,20 @@ export async function makeHolderQueue(boss: PgBoss): Promise<void> {
 /**
  * Keeps a slot alive, and knows whether it is this worker's still. To pg-boss the job's id is all: who touches, completes or fails it is not asked whether they
  * have it. So each fetch is told apart by its number, which the job has from then on.
- * @param fetchedAtMs before the queue was asked
+ * @param fetchedAt before the queue was asked
  */
-export async function keepHold(boss: PgBoss, job: JobWithMetadata<Slot>, worker: string, fetchedAtMs: number): Promise<KeptHold> {
+export async function keepHold(boss: PgBoss, job: JobWithMetadata<Slot>, worker: string, fetchedAt: Moment): Promise<KeptHold> {
   const { id, name: queue, data: slot, retryCount: attempt } = job;
   const lost = new AbortController();
-  let sureAtMs = fetchedAtMs;
+  let sureAt = fetchedAt;
 
   /** Touched first: where it is found to be ours after that, nobody else can have it before the heartbeat is overdue anew. */
   async function isOurs(): Promise<boolean> {
-    const askedAtMs = monotonicMs();
+    const askedAt = takeMoment();
     await boss.touch(queue, id);
     const found = await boss.getJobById<Slot>(queue, id);
     const isSame = found?.state === 'active' && found.retryCount === attempt;
-    if (isSame) sureAtMs = askedAtMs;
+    if (isSame) sureAt = askedAt;
     return isSame;
   }
 
@@ -92,7 +92,7 @@ export async function keepHold(boss: PgBoss, job: JobWithMetadata<Slot>, worker:
       slot,
       lost: lost.signal,
       isLost: () => {
-        if (monotonicMs() - sureAtMs > SURE_MS) lose();
+        if (ageMs(sureAt) > SURE_MS) lose();
         return lost.signal.aborted;
       },
       predecessors: before,

@@ -1,6 +1,6 @@
 import type { JobWithMetadata } from 'pg-boss';
 import { sleep } from '../util/abort.js';
-import { monotonicMs } from '../util/clock.js';
+import { type Moment, takeMoment } from '../util/clock.js';
 import { withLibpqTls } from '../util/libpq-tls.js';
 import { loadPgBoss } from './load-pg-boss.js';
 import { idOf, keyOf, type Slot } from './slot.js';
@@ -88,12 +88,12 @@ export async function openSlotQueue({ url, root, deployment, onError }: SlotQueu
 
   async function handleJob(
     job: JobWithMetadata<Slot>,
-    fetchedAtMs: number,
+    fetchedAt: Moment,
     worker: string,
     { handle, sendOn }: Pick<Parameters<SlotQueue['work']>[0], 'handle' | 'sendOn'>,
     earlier: Promise<void> | undefined,
   ): Promise<void> {
-    const hold = await keepHold(boss, job, worker, fetchedAtMs);
+    const hold = await keepHold(boss, job, worker, fetchedAt);
     try {
       await earlier;
       const mayGoOn = await handle(hold);
@@ -132,14 +132,14 @@ export async function openSlotQueue({ url, root, deployment, onError }: SlotQueu
         // Each of them is the first to be asked in its turn.
         for (const queue of [...queues.slice(turn % queues.length), ...queues.slice(0, turn % queues.length)]) {
           if (held.size >= concurrency || resting.aborted) break;
-          const fetchedAtMs = monotonicMs();
+          const fetchedAt = takeMoment();
           const [job] = await boss.fetch<Slot>(queue, { includeMetadata: true }).catch((error: Error) => {
             onError(error);
             return [];
           });
           if (!job) continue;
           isAnyFound = true;
-          const handling: Promise<void> = handleJob(job, fetchedAtMs, worker, { handle, sendOn }, handled.get(job.id))
+          const handling: Promise<void> = handleJob(job, fetchedAt, worker, { handle, sendOn }, handled.get(job.id))
             .catch(onError)
             .finally(() => {
               held.delete(handling);

@@ -2,7 +2,7 @@ import { TenancyError } from '../errors.js';
 import type { LeaseGrant, Registry } from '../registry/registry.js';
 import { sleep } from '../util/abort.js';
 import { createBatcher } from '../util/batcher.js';
-import { monotonicMs } from '../util/clock.js';
+import { ageMs, type Moment, monotonicMs, takeMoment } from '../util/clock.js';
 
 /** How long a lease lasts without a heartbeat, by the registry's clock. */
 export const LEASE_MS = 15_000;
@@ -38,9 +38,9 @@ export interface LeaseKeeper {
 }
 
 export function createLeaseKeeper(registry: Registry, identity: { readonly owner: string; readonly host: string }): LeaseKeeper {
-  /** `sureAtMs`: when the registry was last asked, and said that it is ours. */
-  const held = new Map<string, { readonly controller: AbortController; sureAtMs: number }>();
-  let renewedAtMs = monotonicMs();
+  /** `sureAt`: when the registry was last asked, and said that it is ours. */
+  const held = new Map<string, { readonly controller: AbortController; sureAt: Moment }>();
+  let renewedAt = takeMoment();
   let timer: NodeJS.Timeout | null = null;
   let renewing: Promise<void> | null = null;
   let isClosed = false;
@@ -56,12 +56,12 @@ export function createLeaseKeeper(registry: Registry, identity: { readonly owner
 
   const confirming = createBatcher(
     async (ids: readonly string[]) => {
-      const askedAtMs = monotonicMs();
+      const askedAt = takeMoment();
       const still = new Set(await registry.renewLeases(identity.owner, LEASE_MS));
       return ids.map((id) => {
         const lease = held.get(id);
         if (lease === undefined || !still.has(id)) return false;
-        lease.sureAtMs = askedAtMs;
+        lease.sureAt = askedAt;
         return true;
       });
     },
@@ -74,16 +74,16 @@ export function createLeaseKeeper(registry: Registry, identity: { readonly owner
     throw new TenancyError('TENANCY_LEASE_LOST', { tenant: id });
   }
 
-  /** @param askedAtMs before the registry was asked */
-  function keep(grant: LeaseGrant, askedAtMs: number): void {
+  /** @param askedAt before the registry was asked */
+  function keep(grant: LeaseGrant, askedAt: Moment): void {
     if (grant.status !== 'granted') return;
     if (isClosed) {
       // Asked for before, granted after: nobody would ever renew it or give it back.
       void registry.releaseLeases(identity.owner, [grant.id]).catch(() => undefined);
       return;
     }
-    if (held.size === 0) renewedAtMs = monotonicMs();
-    held.set(grant.id, { controller: new AbortController(), sureAtMs: askedAtMs });
+    if (held.size === 0) renewedAt = takeMoment();
+    held.set(grant.id, { controller: new AbortController(), sureAt: askedAt });
     timer ??= setInterval(() => {
       // The last one is still waiting for its answer, which may take longer than a lease lasts.
       if (renewing && isOverdue()) loseAll();
@@ -95,13 +95,13 @@ export function createLeaseKeeper(registry: Registry, identity: { readonly owner
 
   async function renew(): Promise<void> {
     const before = [...held];
-    const askedAtMs = monotonicMs();
+    const askedAt = takeMoment();
     try {
       const still = new Set(await registry.renewLeases(identity.owner, LEASE_MS));
-      renewedAtMs = askedAtMs;
+      renewedAt = askedAt;
       // Only what was held when the question was sent: a lease taken meanwhile is not in the answer.
       for (const [id, lease] of before) {
-        if (still.has(id)) lease.sureAtMs = askedAtMs;
+        if (still.has(id)) lease.sureAt = askedAt;
         else if (held.get(id) === lease) lose(id);
       }
     } catch {
@@ -111,7 +111,7 @@ export function createLeaseKeeper(registry: Registry, identity: { readonly owner
   }
 
   function isOverdue(): boolean {
-    return monotonicMs() - renewedAtMs > LOST_AFTER_MS;
+    return ageMs(renewedAt) > LOST_AFTER_MS;
   }
 
   function loseAll(): void {
@@ -126,23 +126,23 @@ export function createLeaseKeeper(registry: Registry, identity: { readonly owner
   return {
     owner: identity.owner,
     tryAcquire: async (ids) => {
-      const askedAtMs = monotonicMs();
+      const askedAt = takeMoment();
       const grants = await Promise.all(ids.map((id) => acquiring.add(id)));
-      for (const grant of grants) keep(grant, askedAtMs);
+      for (const grant of grants) keep(grant, askedAt);
       return grants;
     },
     keepTaken: async (ask) => {
-      const askedAtMs = monotonicMs();
+      const askedAt = takeMoment();
       const grants = await ask([...held.keys()]);
-      for (const grant of grants) keep(grant, askedAtMs);
+      for (const grant of grants) keep(grant, askedAt);
       return grants;
     },
     acquire: async (id, waitMs, signal) => {
       const deadlineMs = monotonicMs() + waitMs;
       for (let attempt = 0; ; attempt += 1) {
-        const askedAtMs = monotonicMs();
+        const askedAt = takeMoment();
         const grant = await acquiring.add(id);
-        keep(grant, askedAtMs);
+        keep(grant, askedAt);
         if (grant.status === 'granted') return grant;
         if (grant.status === 'missing') throw new TenancyError('TENANCY_TENANT_NOT_FOUND', { ids: [id], suggestions: [] });
         const leftMs = deadlineMs - monotonicMs();
@@ -158,7 +158,7 @@ export function createLeaseKeeper(registry: Registry, identity: { readonly owner
     confirm,
     makeSure: async (id) => {
       const lease = held.get(id);
-      if (lease === undefined || monotonicMs() - lease.sureAtMs > SURE_MS) await confirm(id);
+      if (lease === undefined || ageMs(lease.sureAt) > SURE_MS) await confirm(id);
     },
     release: async (ids) => {
       for (const id of ids) held.delete(id);

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import process from 'node:process';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createLeaseKeeper, type LeaseKeeper } from '../../src/lifecycle/leases.js';
 import { openRegistry } from '../../src/registry/index.js';
 import type { Registry } from '../../src/registry/registry.js';
@@ -144,4 +145,50 @@ test('what the registry said a moment ago is not asked again, what it said long 
   await expect(keeper.makeSure(first)).rejects.toMatchObject({ code: 'TENANCY_LEASE_LOST' });
   await expect(keeper.makeSure(second)).resolves.toBeUndefined();
   clock.mockRestore();
+});
+
+describe('what the registry said a moment ago', () => {
+  /** The clocks of this process, each put forward or back by so many ms from now on. */
+  function shiftClocks({ monotonicMs, wallMs }: { readonly monotonicMs: number; readonly wallMs: number }): void {
+    const [hrtime, now] = [process.hrtime.bigint(), Date.now()];
+    vi.spyOn(process.hrtime, 'bigint').mockImplementation(() => hrtime + BigInt(monotonicMs) * 1_000_000n);
+    vi.spyOn(Date, 'now').mockImplementation(() => now + wallMs);
+  }
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  // The monotonic clock of Linux stands still while the machine is suspended; the wall clock may be set.
+  test.for([
+    ['the machine was suspended', { monotonicMs: 100, wallMs: 3_600_000 }, true],
+    ['the process stood still while the clock was set back', { monotonicMs: 7_000, wallMs: -3_600_000 }, true],
+    ['the clock was set back', { monotonicMs: 100, wallMs: -3_600_000 }, false],
+    ['nothing has happened', { monotonicMs: 100, wallMs: 100 }, false],
+  ] as const)('is asked for anew or trusted where %s', async ([, shift, isAsked]) => {
+    const id = await registerTenant();
+    const keeper = createKeeper(`owner-${id}`);
+    await keeper.acquire(id, 0, never);
+    await registry.breakLease(id);
+    shiftClocks(shift);
+    const sure = keeper.makeSure(id);
+    if (isAsked) await expect(sure).rejects.toMatchObject({ code: 'TENANCY_LEASE_LOST' });
+    else await expect(sure).resolves.toBeUndefined();
+  });
+
+  test('ends the work of a machine that was suspended, as soon as the registry does not answer either', async () => {
+    const id = await registerTenant();
+    const renewLeases: Registry['renewLeases'] = () => Promise.reject(new Error('out of reach'));
+    const keeper = createLeaseKeeper({ ...registry, renewLeases }, { owner: `owner-${id}`, host: 'here' });
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    try {
+      await keeper.acquire(id, 0, never);
+      const lost = keeper.watch(id);
+      shiftClocks({ monotonicMs: 100, wallMs: 3_600_000 });
+      await vi.advanceTimersByTimeAsync(5_000);
+      expect(lost.reason).toMatchObject({ code: 'TENANCY_LEASE_LOST', details: { tenant: id } });
+    } finally {
+      vi.useRealTimers();
+      await keeper.close();
+    }
+  });
 });
