@@ -145,6 +145,14 @@ test('collections of somebody else are no hindrance, and are left alone where th
   expect(await (await open()).countTenants({})).toBe(0);
 });
 
+test('one of which nothing but the collection of its lock is to be seen yet is gone on with', async () => {
+  const { client, database, url, open } = await makeSubject();
+  await client.db(database).createCollection('tenancy.registry_migrations');
+  expect(await refusal(url, false)).toMatchObject({ code: 'TENANCY_REGISTRY_NOT_FOUND' });
+  const [one, other] = await Promise.all([open(), open()]);
+  expect(one.id).toBe(other.id);
+});
+
 test('one whose maker died on the way is finished by the next', async () => {
   const { client, database, url, open } = await makeSubject();
   const db = client.db(database);

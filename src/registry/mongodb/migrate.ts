@@ -5,6 +5,7 @@ import type { Document } from 'mongodb';
 import { TenancyError } from '../../errors.js';
 import { listMigrationFiles, type RegistryMigration } from '../migration-files.js';
 import { anchorChains } from './audit-anchors.js';
+import { PREFIX } from './collections.js';
 import type { RegistryConnection } from './connection.js';
 import { checkCollections, damaged, lacksAny, listCollections, refuseRemains, refuseStrangers } from './damage.js';
 import type { RegistryDocument } from './documents.js';
@@ -43,7 +44,12 @@ async function refuseToCreate(db: RegistryConnection, names: readonly string[], 
   if (isDone || entries.length === 0) refuseRemains(db, names);
   if (isDone) throw damaged(db, 'tenancy.registry has lost its document');
   if (!create) throw new TenancyError('TENANCY_REGISTRY_NOT_FOUND', { where: db.place.where });
-  if (entries.length === 0) refuseStrangers(db, names);
+  if (entries.length === 0 && !hasJustBegun(names)) refuseStrangers(db, names);
+}
+
+/** The lock is written first, and its collection is listed before a majority, of which is read, has what is in it. */
+function hasJustBegun(names: readonly string[]): boolean {
+  return names.length === 1 && names[0] === `${PREFIX}registry_migrations`;
 }
 
 /** What was done and the version with the id are written last, and together: the first without the second is what a damaged registry looks like. */
