@@ -1,4 +1,4 @@
-import type { TenantTarget } from './driver.js';
+import type { Marker, TenantTarget } from './driver.js';
 
 /**
  * `pg_dump-custom`: an archive that pg_restore reads. `mysqldump-sql`: SQL that names no database. `mongodump-folder`: a folder as mongodump
@@ -51,11 +51,21 @@ export interface BackupDriver {
   stop(target: TenantTarget, signal: AbortSignal): Promise<boolean>;
   /** Ends and removes what an interrupted `dump` or `restore` of this operation may have left outside of the home: sessions, logins, a database in between. */
   sweep(target: TenantTarget, signal: AbortSignal): Promise<void>;
+  /** Where something on the server is made for the tools: all of it that is there for this registry, also what is in use. Reads only. */
+  listLeft?(registry: string): Promise<readonly LeftByTool[]>;
   /**
    * Where `restore` loads under another name than the home's: removes what an interrupted one of this operation has loaded. For one that never came to be
    * a tenant only: later, what carries its marker under another name is retained, or was put there by somebody.
    */
   sweepLoaded?(target: TenantTarget, signal: AbortSignal): Promise<void>;
+}
+
+/** What `sweep` takes away. */
+export interface LeftByTool {
+  readonly kind: 'login' | 'database';
+  readonly name: string;
+  /** Of the tenant that it was made for. */
+  readonly marker: Marker;
 }
 
 export interface BackupCheck {

@@ -5,7 +5,7 @@ import type { LoginDriver } from './login-driver.js';
 import type { SessionOptions, TenantSession } from './session.js';
 import type { BegunHome, ListedHome, Marker, Presence, TenantTarget } from './target.js';
 
-export type { BackupCheck, BackupDriver, BackupFormat, BackupSource, BackupTools, BackupWork } from './backup-driver.js';
+export type { BackupCheck, BackupDriver, BackupFormat, BackupSource, BackupTools, BackupWork, LeftByTool } from './backup-driver.js';
 export type { ClusterEngine, ClusterFacts, ConnectionFacts, ErrorClass, OpenClusterOptions } from './cluster-engine.js';
 export type { HomeInspection, HomeRight, Mendable, StructureItem } from './home-inspection.js';
 export type { LoginCredential, LoginDriver, MarkedLogins } from './login-driver.js';

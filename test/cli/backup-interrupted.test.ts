@@ -8,6 +8,7 @@ import { query } from '../rig/postgres.js';
 import { type PrivateServer, startPrivateServer } from '../rig/private-server.js';
 import { createProject, type TestProject } from '../rig/project.js';
 import { describeOn, findProgram } from '../rig/require.js';
+import { type JsonRun, readJsonRun } from './scene.js';
 
 /** Where it is asked to dump something, it writes a part of that and then kills who has started it. */
 const dying = `#!/bin/sh
@@ -82,6 +83,25 @@ describeOn('postgresql-client', () => {
       await tenancy(['tenant', 'deprovision', id, '--skip-backup', '--retain', '30d', '--confirm', id]);
       await tenancy(['tenant', 'purge', id, '--early', '--confirm', id]);
       expect(await left(id)).toEqual(nothing);
+    });
+
+    it('has verify find what nobody has come back for, and take it away', async () => {
+      await tenancy(['tenant', 'provision', 's-stark']);
+      const quiet = await run(['tenant', 'verify', '--all', '--exit-code', '--json'], findProgram('pg_dump') ?? '');
+      expect(quiet).toMatchObject({ exitCode: 0 });
+      await killBackup('s-stark');
+      const found = readJsonRun(await run(['tenant', 'verify', '--all', '--exit-code', '--json'], findProgram('pg_dump') ?? ''));
+      const [name = ''] = await rolesLeft();
+      const tell = (verified: JsonRun) =>
+        verified
+          .of('tenant.finding')
+          .flatMap(({ code, tenant, name: of, status }) => (code === 'lease-left' ? [] : [{ code, tenant, name: of, status }]));
+      const left = { code: 'draft-left', tenant: 's-stark', name };
+      expect([found.exitCode, tell(found)]).toEqual([3, [{ ...left, status: 'found' }]]);
+      const fixed = readJsonRun(await run(['tenant', 'verify', '--all', '--fix', '--exit-code', '--json'], findProgram('pg_dump') ?? ''));
+      expect([fixed.exitCode, tell(fixed)]).toEqual([0, [{ ...left, status: 'fixed' }]]);
+      expect(await rolesLeft()).toEqual([]);
+      await tenancy(['tenant', 'backup', 's-stark']);
     });
 
     it('leaves alone what a drop hook has put aside', async () => {

@@ -69,9 +69,10 @@ export interface Sandbox {
   drop(): Promise<void>;
 }
 
-/** The registry's logins, and the group of them all. */
+/** The registry's logins, and the group of them all; what a backup has left is for a test to find. */
 const OWN_ROLES = `
-  SELECT rolname AS name FROM pg_roles, tenancy.registry WHERE shobj_description(pg_roles.oid, 'pg_authid') LIKE '%"registry":"' || registry.id || '"%'`;
+  SELECT rolname AS name FROM pg_roles, tenancy.registry WHERE shobj_description(pg_roles.oid, 'pg_authid') LIKE '%"registry":"' || registry.id || '"%'
+     AND rolname NOT LIKE 'tenancy\\_%'`;
 
 /** Two servers of a config are one in a sandbox; the URL comes with each command, so that one can go through a proxy. */
 const configSource = (options: SandboxProjectOptions): string => `export default {

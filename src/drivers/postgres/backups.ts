@@ -16,6 +16,7 @@ export function createPostgresBackups(context: EngineContext, kind: { readonly h
     restore: async (target, source, work) => (await load()).restore(target, source, work),
     stop: async (target, signal) => (await load()).stop(target, signal),
     sweep: async (target, signal) => (await load()).sweep(target, signal),
+    listLeft: async (registry) => (await import('./backup/list-left.js')).listLeft(context, registry),
     sweepLoaded: async (target, signal) => (await load()).sweepLoaded?.(target, signal),
   };
 }

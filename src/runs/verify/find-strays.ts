@@ -9,6 +9,7 @@ import { findDrafts } from './find-drafts.js';
 import { findOrphanLogins } from './find-logins.js';
 import { findOrphans } from './find-orphans.js';
 import { findPrepared } from './find-prepared.js';
+import { findToolsLeft } from './find-tools-left.js';
 
 /** One kind of home on one cluster. */
 export interface StrayScope {
@@ -44,7 +45,11 @@ export async function findStrays(
       }
       // Last: with a home that was taken away above its logins have gone.
       const [any] = drivers;
-      if (any !== undefined) await findOrphanLogins({ run, cluster, driver: any, book, registryDatabase, signal });
+      if (any !== undefined) {
+        const scope: StrayScope = { run, cluster, driver: any, book, registryDatabase, signal };
+        await findOrphanLogins(scope);
+        await findToolsLeft(scope, engine);
+      }
     } catch (error) {
       signal.throwIfAborted();
       // The others, and the tenants, are looked at all the same.

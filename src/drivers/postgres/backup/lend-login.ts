@@ -3,6 +3,7 @@ import type { Client } from 'pg';
 import { registerSecret } from '../../../util/redact.js';
 import type { TenantTarget } from '../../driver.js';
 import { type EngineContext, sendTransaction, settleRaces, withClient } from '../engine-context.js';
+import { formatMarker } from '../marker.js';
 import { quoteName, quoteText } from '../quote.js';
 import { scramVerifier } from '../scram.js';
 import type { Login } from './libpq-environment.js';
@@ -61,7 +62,7 @@ export async function withLogin<T>(
         () => false,
         async () => {
           await dropRole(client, user);
-          await sendTransaction(client, [...(await createRole(client, login, purpose)), ...grants(quoteName(user))].join('; '));
+          await sendTransaction(client, [...(await createRole(client, target, login, purpose)), ...grants(quoteName(user))].join('; '));
         },
       ),
     );
@@ -73,7 +74,12 @@ export async function withLogin<T>(
   }
 }
 
-async function createRole(client: Client, { user, password }: Login, purpose: LoginPurpose): Promise<readonly string[]> {
+async function createRole(
+  client: Client,
+  { marker }: TenantTarget,
+  { user, password }: Login,
+  purpose: LoginPurpose,
+): Promise<readonly string[]> {
   const { rows } = await client.query<{ until: string; database: string; can_connect: boolean }>(
     `SELECT (clock_timestamp() + interval '${VALID_FOR}')::text AS until, current_database() AS database,
             EXISTS (SELECT FROM pg_database CROSS JOIN LATERAL aclexplode(coalesce(datacl, acldefault('d', datdba))) a
@@ -84,6 +90,7 @@ async function createRole(client: Client, { user, password }: Login, purpose: Lo
   return [
     // Row security would leave rows out, or fail the dump.
     `CREATE ROLE ${role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS VALID UNTIL ${quoteText(row?.until ?? '')} PASSWORD ${quoteText(await scramVerifier(password))}`,
+    `COMMENT ON ROLE ${role} IS ${quoteText(formatMarker(marker))}`,
     // Large objects have rights of their own, which pg_read_all_data doesn't include.
     ...(purpose === 'dump' ? [`GRANT pg_read_all_data TO ${role}`, `ALTER ROLE ${role} SET lo_compat_privileges = on`] : []),
     ...(row?.can_connect === true ? [] : [`GRANT CONNECT ON DATABASE ${quoteName(row?.database ?? '')} TO ${role}`]),
