@@ -29,6 +29,8 @@ export interface SandboxEngine {
   readLogin(url: string, id: string): Promise<SandboxLogin | null>;
   /** Reads a tenant's `counts` as that login; resolves to who the server takes it for. */
   logIn(homeUrl: string, login: { readonly name: string; readonly password: string }): Promise<string>;
+  /** Of a tenant that is registered: grows with each lease, and stays when one ends. */
+  readFence(url: string, id: string): Promise<number>;
   isLeased(url: string, id: string): Promise<boolean>;
   /** Where the registry is there. */
   expireLeases(url: string): Promise<void>;

@@ -6,6 +6,7 @@ interface TenantDocument extends Record<string, unknown> {
   readonly _id: string;
   readonly status: string;
   readonly schemaVersion: string | null;
+  readonly fence: number;
   readonly credentialRef: string | null;
   readonly login: { readonly current: string | null; readonly previous: { readonly name: string } | null } | null;
 }
@@ -37,6 +38,7 @@ export const mongodbSandbox: SandboxEngine = {
       const { authInfo } = await client.db().command({ connectionStatus: 1 });
       return String(authInfo.authenticatedUsers[0]?.user);
     }),
+  readFence: async (url, id) => Number((await findTenant(url, id))?.fence),
   isLeased: async (url, id) => (await findTenant(url, id, { $expr: { $gt: ['$lease.expiresAt', '$$NOW'] } })) !== null,
   expireLeases: (url) =>
     withMongo(url, async (client) => {

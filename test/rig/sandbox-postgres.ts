@@ -41,6 +41,10 @@ export const postgresSandbox: SandboxEngine = {
     const [row] = await query<{ login: string }>(url.href, 'SELECT current_user AS login FROM counts LIMIT 1');
     return row?.login ?? 'nobody';
   },
+  readFence: async (url, id) => {
+    const [tenant] = await query<{ fence: string }>(url, 'SELECT fence FROM tenancy.tenants WHERE id = $1', [id]);
+    return Number(tenant?.fence);
+  },
   isLeased: async (url, id) => {
     if (!(await hasRegistry(url))) return false;
     return (await query(url, 'SELECT FROM tenancy.tenants WHERE id = $1 AND lease_expires_at > clock_timestamp()', [id])).length > 0;
