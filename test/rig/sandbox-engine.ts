@@ -31,6 +31,8 @@ export interface SandboxEngine {
   logIn(homeUrl: string, login: { readonly name: string; readonly password: string }): Promise<string>;
   /** What its migrations have left in `counts`, as whoever the URL logs in. */
   readCounts(url: string): Promise<readonly string[]>;
+  /** Of a tenant that is registered: grows with each lease, and stays when one ends. */
+  readFence(url: string, id: string): Promise<number>;
   isLeased(url: string, id: string): Promise<boolean>;
   /** Where the registry is there. */
   expireLeases(url: string): Promise<void>;

@@ -6,6 +6,7 @@ interface TenantDocument extends Record<string, unknown> {
   readonly _id: string;
   readonly status: string;
   readonly schemaVersion: string | null;
+  readonly fence: number;
   readonly credentialRef: string | null;
   readonly login: { readonly current: string | null; readonly previous: { readonly name: string } | null } | null;
 }
@@ -42,6 +43,7 @@ export const mongodbSandbox: SandboxEngine = {
       const counts = await client.db().collection('counts').find().toArray();
       return counts.map(({ name }) => String(name)).sort();
     }),
+  readFence: async (url, id) => Number((await findTenant(url, id))?.fence),
   isLeased: async (url, id) => (await findTenant(url, id, { $expr: { $gt: ['$lease.expiresAt', '$$NOW'] } })) !== null,
   expireLeases: (url) =>
     withMongo(url, async (client) => {

@@ -48,6 +48,10 @@ export const mysqlSandbox: SandboxEngine = {
     const counts = await queryMysql<{ name: string }>(url, 'SELECT name FROM counts ORDER BY 1');
     return counts.map(({ name }) => name);
   },
+  readFence: async (url, id) => {
+    const [tenant] = await queryMysql<{ fence: string | number }>(url, 'SELECT fence FROM tenancy_tenants WHERE id = ?', [id]);
+    return Number(tenant?.fence);
+  },
   isLeased: async (url, id) => {
     if ((await queryMysql(url, HAS_REGISTRY)).length === 0) return false;
     const leased = 'SELECT 1 FROM tenancy_tenants WHERE id = ? AND lease_expires_at > UTC_TIMESTAMP(6)';

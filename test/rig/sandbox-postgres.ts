@@ -45,6 +45,10 @@ export const postgresSandbox: SandboxEngine = {
     const counts = await query<{ name: string }>(url, 'SELECT name FROM counts ORDER BY 1');
     return counts.map(({ name }) => name);
   },
+  readFence: async (url, id) => {
+    const [tenant] = await query<{ fence: string }>(url, 'SELECT fence FROM tenancy.tenants WHERE id = $1', [id]);
+    return Number(tenant?.fence);
+  },
   isLeased: async (url, id) => {
     if (!(await hasRegistry(url))) return false;
     return (await query(url, 'SELECT FROM tenancy.tenants WHERE id = $1 AND lease_expires_at > clock_timestamp()', [id])).length > 0;

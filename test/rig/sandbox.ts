@@ -51,6 +51,8 @@ export interface Sandbox {
   /** Starts a command whose every connection goes through a proxy. */
   startThrough(proxy: Pick<TcpProxy, 'url'>, args: readonly string[], options?: Partial<CliOptions>): Promise<StartedCli>;
   isLeased(id: string): Promise<boolean>;
+  /** Of a tenant that is registered: grows with each lease, and stays when one ends. */
+  readFence(id: string): Promise<number>;
   /** Lets every lease run out at once, as if their time had passed. */
   expireLeases(): Promise<void>;
   readTenant(id: string): Promise<SandboxTenant | undefined>;
@@ -203,6 +205,7 @@ async function openSandbox(
     },
     startThrough: (proxy, args, options) => project.start(args, { ...options, env: { ...environment(proxy.url), ...options?.env } }),
     isLeased: (id) => engine.isLeased(url, id),
+    readFence: (id) => engine.readFence(url, id),
     expireLeases: () => engine.expireLeases(url),
     readTenant: (id) => engine.readTenant(url, id),
     readRecord: (id) => engine.readRecord(url, id),
