@@ -101,6 +101,11 @@ export const purge: SweptCommand = {
   ends: { status: 'deprovisioned', schema_version: null },
 };
 
+/** What others do after a deprovision, each to its end: it is finished, and the id is given to the next. */
+export const nextLife: readonly SweptCommand[] = [deprovision, provision];
+/** After one that retains: it is finished, and somebody has the tenant back. */
+export const wayBack: readonly SweptCommand[] = [retain, undelete];
+
 /** Every command over both kinds of home, for `it.each`. */
 export function byDriver(commands: readonly SweptCommand[]): { readonly driver: SandboxDriver; readonly command: SweptCommand }[] {
   return (['postgres-schema', 'postgres-database'] as const).flatMap((driver) => commands.map((command) => ({ driver, command })));

@@ -5,9 +5,9 @@ import { isRequest, type KillPoint, type Wanted } from '../rig/crash.js';
 import { createRequestProxy } from '../rig/request-proxy.js';
 import type { Sandbox } from '../rig/sandbox.js';
 import type { RequestVerdict } from '../rig/tcp-proxy.js';
-import { deprovision, provision } from './fixtures.js';
+import { deprovision, nextLife } from './fixtures.js';
 import { readRun } from './read-run.js';
-import { choosePoints, isWholeSweep, limit, seed } from './sweep.js';
+import { arrange, choosePoints, isWholeSweep, limit, type SweptCommand, seed } from './sweep.js';
 import { type FaultSuite, type Swept, usePlace } from './use-place.js';
 
 /** For as long as the others take. */
@@ -25,11 +25,13 @@ interface Stop extends Wanted {
   readonly behind?: RegExp;
 }
 
-/** A deprovision that stands still over a whole next life of its id, which is provisioned in the same project. */
-export interface NextLife extends Pick<Swept, 'driver' | 'project'> {
-  /** What could be taken from it. */
+/** A command that stands still while others go on from what it had begun, and end with the tenant in use. */
+export interface Overtaken extends Pick<Swept, 'driver' | 'project'> {
+  /** What it would do if it went on. */
   readonly what: string;
+  readonly command: SweptCommand;
   readonly stopsAt: Stop;
+  readonly meanwhile: readonly SweptCommand[];
 }
 
 export interface ZombieOptions {
@@ -37,22 +39,20 @@ export interface ZombieOptions {
   readonly dropsBy: RegExp;
   /** One point of so many, in a sample not more than every second. The crash sweep of the same engine tries each. @default 1 */
   readonly oneOf?: number;
-  /** @default in the first project that is swept, stopped where it `dropsBy` */
-  readonly nextLives?: readonly NextLife[];
+  /** Besides a deprovision in the first project that is swept, stopped where it `dropsBy`, over a next life of its id. @default none */
+  readonly overtaken?: readonly Overtaken[];
 }
 
 /**
  * A process that is stopped past its lease (a laptop's lid, a paused container), its last request still on the way, while
  * another takes over and finishes. When it wakes, it must not say that it did what the other did, and must change nothing.
  */
-export function describeZombie(suite: FaultSuite, { dropsBy, oneOf = 1, nextLives = [] }: ZombieOptions): void {
+export function describeZombie(suite: FaultSuite, { dropsBy, oneOf = 1, overtaken = [] }: ZombieOptions): void {
   const [first] = suite.swept;
-  const lives: readonly NextLife[] = [
-    ...(first === undefined ? [] : [{ ...first, what: 'its home', stopsAt: before(dropsBy) }]),
-    ...nextLives,
-  ];
+  const drop = { what: 'drop the home', command: deprovision, stopsAt: before(dropsBy), meanwhile: nextLife };
+  const all: readonly Overtaken[] = [...(first === undefined ? [] : [{ ...first, ...drop }]), ...overtaken];
   describe('6 zombie: a process that wakes after another has taken over', { timeout: isWholeSweep ? 3_600_000 : 480_000 }, () => {
-    const place = usePlace({ ...suite, swept: [...suite.swept, ...lives] });
+    const place = usePlace({ ...suite, swept: [...suite.swept, ...all] });
     const takeovers: number[] = [];
     beforeAll(() => void process.stdout.write(`zombies, seed ${seed}\n`));
 
@@ -108,7 +108,7 @@ export function describeZombie(suite: FaultSuite, { dropsBy, oneOf = 1, nextLive
       let stopped: Stopped | null = null;
       let isTakenOver = false;
       try {
-        await sandbox.prepare(command.prepared);
+        await arrange(sandbox, command);
         const bystanders = await checksumTenants(sandbox.url, sandbox.url, ['bystander']);
         stopped = await stopAt(sandbox, command.args, point);
         if (stopped === null) return { isTakenOver, failure: null };
@@ -149,13 +149,13 @@ export function describeZombie(suite: FaultSuite, { dropsBy, oneOf = 1, nextLive
       }
     }
 
-    it.for([...lives])('takes nothing of the same id in its next life: $what, by $driver', async (life) => {
-      const sandbox = await place.projectOf(life).open(place.serverUrl, life.driver);
+    it.for([...all])('does not $what of one that is in use again, by $driver', async ({ command, stopsAt, meanwhile, ...swept }) => {
+      const sandbox = await place.projectOf(swept).open(place.serverUrl, swept.driver);
       try {
         await sandbox.prepare(['acme']);
-        const stopped = await stopAt(sandbox, deprovision.args, life.stopsAt);
+        const stopped = await stopAt(sandbox, command.args, stopsAt);
         await sandbox.expireLeases();
-        for (const { args } of [deprovision, provision]) expect((await sandbox.run(args)).exitCode).toBe(0);
+        for (const { args } of meanwhile) expect((await sandbox.run(args)).exitCode).toBe(0);
         const before = await readAcme(sandbox);
         const counts = await sandbox.readAsTenant('acme');
         const woken = readRun((await stopped?.wake()) ?? { stdout: '', stderr: 'it was not stopped', exitCode: 0 });
