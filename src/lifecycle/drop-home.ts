@@ -6,7 +6,7 @@ import { stopInterrupted, sweepInterrupted } from './backups/sweep-interrupted.j
 import { refuseProtected } from './guard-deprovision.js';
 import { createHookContext, runHook, withHooks } from './hook-context.js';
 import { dropLogins, mayHaveLogins } from './logins.js';
-import type { TenantScope } from './run-context.js';
+import type { StepJournal, TenantScope } from './run-context.js';
 import { noJournal, runStep } from './steps.js';
 import { TRANSITIONS } from './transitions.js';
 
@@ -18,7 +18,7 @@ export function listDropSteps(hasLogins: boolean): readonly StepName[] {
 
 /**
  * The step from which there is no way back. `pass` is the last look before it, which no fence guards: it throws where the lease isn't ours
- * any more, or somebody has protected the tenant meanwhile.
+ * any more, or somebody has protected the tenant meanwhile. The journal knows of the step from then on only: what a `beforeDrop` has ended left the home whole.
  */
 export async function dropHome(
   scope: TenantScope,
@@ -27,11 +27,21 @@ export async function dropHome(
   const { run, tenant, driver, target, signal } = scope;
   const { drop } = run.config.hooks;
   const context = () => createHookContext(scope, { from: tenant.schemaVersion, to: null });
-  await runStep(scope, 'drop', async () => {
+  let hasPassed = false;
+  const steps: StepJournal = {
+    ...scope.steps,
+    started: async () => undefined,
+    failed: async (step, error) => {
+      if (hasPassed) await scope.steps.failed(step, error);
+    },
+  };
+  await runStep({ ...scope, steps }, 'drop', async () => {
     if (isLeftAlone) return { status: 'done-before' };
     let detail: string = 'dropped';
     await withHooks(scope, 'Drop', context, async () => {
       await pass();
+      await scope.steps.started('drop');
+      hasPassed = true;
       const isLeft = await stopInterrupted(scope);
       if (drop) await runHook(scope, 'drop', drop, context);
       else detail = await driver.drop(target, signal);

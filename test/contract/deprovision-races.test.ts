@@ -136,6 +136,20 @@ describe('a deprovision', { timeout: 60_000 }, () => {
     expect(await tenancy.deprovision('gone', { confirm: 'gone', skipBackup: true })).toMatchObject({ exitCode: 0 });
   });
 
+  it('is backed up by the next command where a beforeDrop ended it: the home is whole', async () => {
+    const broken = await open('postgres-schema', {
+      beforeDrop: () => {
+        throw new Error('a bill is open');
+      },
+    });
+    await broken.provision('acme');
+    expect((await broken.deprovision('acme', { confirm: 'acme', skipBackup: true })).exitCode).toBe(1);
+    const backedUp: string[] = [];
+    const other = await open('postgres-schema', { backup: ({ tenant }) => void backedUp.push(tenant.id) });
+    expect(await other.deprovision('acme', { confirm: 'acme' })).toMatchObject({ exitCode: 0 });
+    expect(backedUp).toEqual(['acme']);
+  });
+
   it('does not drop after another has taken over and called it off', async () => {
     let wake = (): void => undefined;
     let reach = (): void => undefined;
@@ -150,8 +164,6 @@ describe('a deprovision', { timeout: 60_000 }, () => {
     const sleeping = sleeper.deprovision('acme', { confirm: 'acme', skipBackup: true });
     await reached;
     await expireLeases();
-    // What the other finds is a tenant that nobody has begun to drop.
-    await database.query(`DELETE FROM tenancy.steps WHERE step = 'drop'`);
     const other = await open('postgres-schema', {
       backup: () => {
         throw new Error('there is no room');

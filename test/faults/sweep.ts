@@ -126,8 +126,9 @@ export async function sweep(
           const bystanders = await checksumBystanders(sandbox, command);
           const watched = await options.watch?.(sandbox);
           const killed = await proxy.crash(() => sandbox.startThrough(proxy, command.args), point);
-          if (!killed.isKilled) return;
+          if (!killed.isKilled && killed.exitCode === 0) return;
           reached += 1;
+          if (!killed.isKilled) throw new Error(`it was not killed, and ended with ${killed.exitCode}:\n${killed.output}`);
           what += ` (${killed.sql.replace(/\s+/g, ' ').trim().slice(0, 100)})`;
           const killedAtMs = performance.now();
           const fence = (await sandbox.isLeased('acme')) ? await sandbox.readFence('acme') : null;
