@@ -3,6 +3,7 @@ import { MongoClient } from 'mongodb';
 import { afterEach, describe, expect, test } from 'vitest';
 import { openRegistry } from '../../src/registry/index.js';
 import type { OutcomeRecord, Registry } from '../../src/registry/registry.js';
+import { until } from '../rig/gate.js';
 import { createMongodbProxy, type MongodbProxy, type ProxiedCommand } from '../rig/mongodb-proxy.js';
 import { createMongodbSubject, type MongodbSubject } from './registry-mongodb-rig.js';
 import { change, lease, newTenant, register } from './registry-rig.js';
@@ -226,10 +227,8 @@ describe.each(['before', 'after'] as const)('a connection cut %s a command was c
   }, 60_000);
 });
 
-test('what a process had begun that died in the middle of a transaction keeps nobody waiting for long', async () => {
-  const subject = await makeSubject();
-  const registry = await open(subject, subject.url, true);
-  await register(registry, 'acme');
+/** Another process's change of `acme`, written and never committed: nothing more comes from it, and the server isn't told. */
+async function leaveChange(subject: MongodbSubject): Promise<{ readonly doomed: Registry; readonly lost: Promise<unknown> }> {
   const line = await makeLine(subject.url);
   const doomed = await open(subject, line.proxy.url);
   let reached = (): void => undefined;
@@ -246,6 +245,14 @@ test('what a process had begun that died in the middle of a transaction keeps no
   const lost = doomed.updateTenants([change('acme', null, { set: { labels: { by: 'doomed' } } })]);
   lost.catch(() => undefined);
   await isWritten;
+  return { doomed, lost };
+}
+
+test('what a process had begun that died in the middle of a transaction keeps nobody waiting for long', async () => {
+  const subject = await makeSubject();
+  const registry = await open(subject, subject.url, true);
+  await register(registry, 'acme');
+  const { doomed, lost } = await leaveChange(subject);
 
   const start = performance.now();
   const [changed, [grant]] = await Promise.all([
@@ -258,6 +265,31 @@ test('what a process had begun that died in the middle of a transaction keeps no
   await doomed.close();
   await expect(lost).rejects.toMatchObject({ code: 'TENANCY_REGISTRY_UNREACHABLE' });
   expect((await registry.findTenant('acme'))?.labels).toEqual({ by: 'heir' });
+}, 30_000);
+
+test('who wants a lease that a dead process has long written over waits for it once', async () => {
+  const subject = await makeSubject();
+  const registry = await open(subject, subject.url, true);
+  await register(registry, 'acme');
+  const { doomed, lost } = await leaveChange(subject);
+  // As where its lease had to run out first: by then nobody has gone on with it for long.
+  const idle = [
+    { $currentOp: { allUsers: true, idleSessions: true } },
+    { $match: { 'transaction.timeInactiveMicros': { $gt: 4_100_000 } } },
+  ];
+  const client = await connect(subject);
+  await until(async () => (await client.db('admin').aggregate(idle).toArray()).length > 0, 'it to be idle');
+  const line = await makeLine(subject.url);
+  const heir = await open(subject, line.proxy.url);
+  let tries = 0;
+  line.judge = ({ name, phase, collection }) => {
+    if (name === 'update' && collection === 'tenancy.tenants' && phase === 'before') tries += 1;
+    return 'forward';
+  };
+  const [grant] = await heir.acquireLeases(['acme'], { owner: 'heir', host: 'h', ttlMs: 15_000 });
+  expect([grant?.status, tries]).toEqual(['granted', 2]);
+  await doomed.close();
+  await expect(lost).rejects.toMatchObject({ code: 'TENANCY_REGISTRY_UNREACHABLE' });
 }, 30_000);
 
 test('eight processes that want the same tenant: one has it, and none of them is told of a conflict', async () => {

@@ -6,8 +6,8 @@ import { type FaultSuite, usePlace } from './use-place.js';
 
 /** What a takeover may take, from the kill to the next one's lease. */
 const TAKEOVER_MS = LEASE_MS + 5_000;
-/** What the look from outside may be late by, on a machine that is busy with all the others. */
-const LATE_MS = 1_000;
+/** On a machine that is busy with all the others, processes are slow to go on. */
+const LATE_MS = 4_000;
 
 /** The crash sweep over one engine, and the times of the takeovers in it. */
 export function describeCrashSweep(suite: FaultSuite): void {

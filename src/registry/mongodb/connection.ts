@@ -39,8 +39,8 @@ const ANSWER_TIMEOUT_MS = 15_000;
 /** Who has lost a race waits for milliseconds only. */
 const RACE_DELAY_MS = 5;
 const FIRST_DELAY_MS = 100;
-/** Who has been kept waiting for so long looks for transactions that nobody goes on with. */
-const KEPT_WAITING_MS = 2_000;
+/** Who has been kept waiting for so long looks for transactions that nobody goes on with: less than one wait for a lease takes, since a takeover has 5 s in all. */
+const KEPT_WAITING_MS = 1_000;
 /** A transaction of ours is a handful of round trips: this is time enough for them over any network. */
 const ABANDONED_AFTER_MS = 4_000;
 
