@@ -16,7 +16,8 @@ export default {
   placement: ({ id }) => ({ cluster: 'main', driver: 'postgres-schema', name: 'tenant_' + id }),
   migrations: { directory: './migrations' },
   backups: { directory: process.env.BACKUPS ?? './backups', ...(process.env.PG_DUMP ? { tools: { pg_dump: process.env.PG_DUMP } } : {}) },
-  hooks: { afterBackup: async ({ backup, log, root }) => {
+  ...(process.env.ISOLATED ? { isolation: 'role', secrets: { directory: './secrets' } } : {}),
+  hooks: { verify: () => { if (process.env.VERIFY_FAILS) throw new Error('not fit'); }, afterBackup: async ({ backup, log, root }) => {
     const { appendFileSync } = await import('node:fs');
     appendFileSync(root + '/shipped', JSON.stringify(backup) + '\\n');
     if (process.env.SHIPPING_FAILS) throw new Error('the bucket is full');
@@ -193,6 +194,22 @@ describeOn('postgresql-client', () => {
       );
       expect(twin).toMatchObject({ n: '1', path: '{"search_path=tenant_twin, pg_temp"}' });
       expect(await query(url, `SELECT datname FROM pg_database WHERE datname LIKE 'tenancy_%'`)).toEqual([]);
+    });
+
+    it('gives a tenant one login, also where the restore was begun twice', async () => {
+      const isolated = { ISOLATED: '1' };
+      await tenancy(['tenant', 'provision', 'single'], 0, isolated);
+      await tenancy(['tenant', 'backup', 'single'], 0, isolated);
+      const restore = ['tenant', 'restore', 'single', '--as', 'double'];
+      await tenancy(restore, 1, { ...isolated, VERIFY_FAILS: '1' });
+      await tenancy(restore, 0, isolated);
+      const [row] = await query<{ previous: unknown; stored: string }>(
+        url,
+        `SELECT login -> 'previous' AS previous, credential_ref AS stored FROM tenancy.tenants WHERE id = 'double'`,
+      );
+      const stored = readdirSync(path.join(project.directory, 'secrets')).filter((name) => name.startsWith('double.'));
+      expect([row?.previous, row?.stored]).toEqual([null, `file:secrets/${stored.join()}`]);
+      for (const id of ['single', 'double']) await tenancy(['tenant', 'deprovision', id, '--skip-backup', '--confirm', id], 0, isolated);
     });
 
     it('is brought back by a registry that knows nothing of it', async () => {
