@@ -31,6 +31,8 @@ export interface DeprovisionPlan {
   readonly hasBackup: boolean;
   /** Null: it is dropped at once. */
   readonly retainForMs: number | null;
+  /** Told that the operation has begun, and with null that it was called off. */
+  readonly onOperation: (operation: TenantOperation | null) => void;
 }
 
 export function listDeprovisionSteps({
@@ -55,7 +57,7 @@ export function planDeprovisionOperation(tenant: Tenant, newId: string): TenantO
  */
 export async function deprovisionTenant(scope: TenantScope, plan: DeprovisionPlan): Promise<WorkResult> {
   const { run, tenant, driver, target, signal } = scope;
-  const { operation, newOperationId, hasBackup, retainForMs } = plan;
+  const { operation, newOperationId, hasBackup, retainForMs, onOperation } = plan;
   // Another command was faster, while this one waited for the lease.
   if (tenant.status === 'deprovisioned') return { outcome: 'up-to-date', from: null, to: null };
   if (retainForMs !== null && tenant.status === 'retained') return retainAgain(scope, newOperationId);
@@ -90,6 +92,7 @@ export async function deprovisionTenant(scope: TenantScope, plan: DeprovisionPla
       if (hasBackup && !isGone && !isDropping) way = await planBackup(run, driver, { signal, target });
     }
     await begin(scope, operation);
+    onOperation(operation);
   });
 
   // Repeated until the end begins: the one of an attempt that failed days ago would lack what was written since.
@@ -98,6 +101,9 @@ export async function deprovisionTenant(scope: TenantScope, plan: DeprovisionPla
   if (hasBackup && isDropping && !isBackedUp && !isLeftAlone) warnNotBackedUp(run.emit, tenant);
   // What an earlier attempt has begun to drop is no tenant to go back to.
   const canCallOff = !isGone && !isDropping;
+  const giveUp = async (): Promise<void> => {
+    if (canCallOff && (await callOff(scope, operation, isClosed))) onOperation(null);
+  };
   try {
     await runStep(scope, 'cut-access', async () => {
       if (isGone) return { status: 'done-before' };
@@ -125,13 +131,13 @@ export async function deprovisionTenant(scope: TenantScope, plan: DeprovisionPla
       return { outcome: 'applied', from: tenant.schemaVersion, to: tenant.schemaVersion };
     }
   } catch (error) {
-    if (canCallOff) await callOff(scope, operation, isClosed);
+    await giveUp();
     throw error;
   }
 
   await dropHome(scope, {
     isLeftAlone,
-    pass: () => passPointOfNoReturn(scope, canCallOff ? () => callOff(scope, operation, isClosed) : async () => undefined),
+    pass: () => passPointOfNoReturn(scope, giveUp),
   });
   await dropAccess(scope);
   await verifyGone(scope, isLeftAlone);
@@ -208,12 +214,12 @@ async function passPointOfNoReturn(scope: TenantScope, undo: () => Promise<void>
   }
 }
 
-/** The tenant goes on as it was; also after an abort or a timeout, unless another has it by now. */
-async function callOff(scope: TenantScope, { id, cameFrom }: TenantOperation, isClosed: boolean): Promise<void> {
+/** The tenant goes on as it was; also after an abort or a timeout, unless another has it by now: then, or where it can't, false. */
+async function callOff(scope: TenantScope, { id, cameFrom }: TenantOperation, isClosed: boolean): Promise<boolean> {
   const { run, tenant, fence, driver, target } = scope;
-  if (cameFrom !== 'active' && cameFrom !== 'suspended') return;
+  if (cameFrom !== 'active' && cameFrom !== 'suspended') return false;
   const signal = AbortSignal.any([run.leases.watch(tenant.id), AbortSignal.timeout(CALL_OFF_MS)]);
-  if (signal.aborted) return;
+  if (signal.aborted) return false;
   // Where tenants share a database and its login, there was nothing to cut.
   const isCut = cameFrom === 'active' && (!driver.capabilities.isSharedDatabase || tenant.login !== null);
   if (isCut || isClosed) {
@@ -227,11 +233,11 @@ async function callOff(scope: TenantScope, { id, cameFrom }: TenantOperation, is
     } catch (error) {
       // Without its access back it must not be called active. What ended the deprovision is what is told.
       scope.log(`access could not be given back: ${error instanceof StepFailure ? String(error.cause) : String(error)}`);
-      return;
+      return false;
     }
   }
   await scope.steps.flush();
-  await run.changeTenant({
+  const changed = await run.changeTenant({
     id: tenant.id,
     fence,
     ...TRANSITIONS[`deprovision.call-off.${cameFrom}`],
@@ -239,4 +245,5 @@ async function callOff(scope: TenantScope, { id, cameFrom }: TenantOperation, is
     runId: run.runId,
     event: 'tenant.deprovisioning-called-off',
   });
+  return changed !== null;
 }

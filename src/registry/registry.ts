@@ -9,7 +9,7 @@ import type { PreparedHomeBook } from './prepared-homes.js';
 
 export type { AuditActor, AuditBook, AuditEvent, ChainedEvent, ChainHead, ChainPosition, TenantTouch } from './audit.js';
 export type { Backup, NewBackup } from './backups.js';
-export type { RunDistribution } from './distribution.js';
+export type { LeftTenants, RunDistribution } from './distribution.js';
 export type { NewPreparedHome, PreparedHome } from './prepared-homes.js';
 
 /**

@@ -1,3 +1,4 @@
+import { TenancyError } from '../errors.js';
 import { deprovisionTenant, listDeprovisionSteps, planDeprovisionOperation, warnNotBackedUp } from '../lifecycle/deprovision.js';
 import {
   guardBackup,
@@ -10,6 +11,7 @@ import { mayHaveLogins } from '../lifecycle/logins.js';
 import { noMigrator } from '../lifecycle/migrator.js';
 import type { RunLimits } from '../lifecycle/run-context.js';
 import { createStepJournal } from '../lifecycle/steps.js';
+import { MIGRATABLE } from '../lifecycle/transitions.js';
 import type { Tenant, TenantOperation } from '../tenant.js';
 import { monotonicMs } from '../util/clock.js';
 import { createOperationId } from '../util/names.js';
@@ -74,6 +76,10 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
   if (!isGone && !isRetainedAlready) await options.confirm(tenant, { retainForMs });
   // Of the attempt that is under way. Each finds out anew what it goes on with: what an earlier one has called off is over, and its journal with it.
   let operation: TenantOperation;
+  let begun: TenantOperation | null = null;
+  const onOperation = (now: TenantOperation | null): void => {
+    begun = now;
+  };
   return runSingle(workspace, {
     command,
     registry,
@@ -84,13 +90,16 @@ export async function deprovisionOne(workspace: Workspace, rawIds: readonly stri
     signals: options.signals,
     steps: isRetainedAlready ? ['retain'] : steps,
     journal: async (run, leased) => {
+      // Somebody has called off, or taken back, what an earlier attempt had begun, and means the tenant to stay.
+      if (begun !== null && leased.operation?.id !== begun.id && MIGRATABLE.includes(leased.status))
+        throw new TenancyError('TENANCY_STATE_MOVED', { tenant: id });
       operation = planDeprovisionOperation(leased, createOperationId());
       const steps = leased.operation?.id === operation.id ? await registry.readSteps(operation.id) : [];
       return createStepJournal(run, leased, operation, steps);
     },
     work: async (scope) => {
       guardLeasedTenant(tenant, scope.tenant);
-      return deprovisionTenant(scope, { operation, newOperationId: createOperationId(), hasBackup, retainForMs });
+      return deprovisionTenant(scope, { operation, newOperationId: createOperationId(), hasBackup, retainForMs, onOperation });
     },
     failAs: 'deprovision.fail',
   });

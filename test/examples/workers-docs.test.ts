@@ -79,7 +79,10 @@ test.skipIf(node === null)('the workers of docs/fleet.md carry out the runs that
   const joined = await scene.start(follow, modern);
   let told = '';
   joined.stderr.on('data', (chunk) => (told += String(chunk)));
+  let said = '';
+  fresh.stderr.on('data', (chunk) => (said += String(chunk)));
   for (const args of asked) await scene.ok(args, modern);
+  await until(() => said.includes('cancelled by'), 'the worker to hear of it');
   await gate.open();
   expect((await follower.result).exitCode).toBe(130);
   expect([(await joined.result).exitCode, told]).toEqual([130, expect.stringContaining('paused by')]);

@@ -1,5 +1,5 @@
 import type { Slot } from '../../executors/slot.js';
-import type { LeftTenants } from '../../registry/distribution.js';
+import type { LeftTenants } from '../../registry/registry.js';
 
 /** A cluster that has tenants left, and how many of them may be in flight at once. */
 export interface OpenCluster extends Pick<LeftTenants, 'cluster' | 'tenants'> {
