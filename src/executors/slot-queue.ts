@@ -9,13 +9,11 @@ import { decideHop, makeHopQueue } from './slot-hops.js';
 
 /** Hands slots to workers. Which tenant is next it doesn't know: that the registry says, to whoever has a slot. */
 export interface SlotQueue {
-  /** Sent again it changes nothing: a slot's job has an id of its own making. */
-  offer(slots: readonly Slot[]): Promise<void>;
   /**
-   * Offers the next slot of a place. Of several who send the same place on at once, to whichever clusters, the first one decides, so that it never
-   * becomes two.
+   * Sent again it changes nothing. Of several who offer a slot of the same place and hop at once, on whichever clusters, the first one decides, so that a
+   * place never becomes two.
    */
-  sendOn(slot: Slot): Promise<void>;
+  offer(slots: readonly Slot[]): Promise<void>;
   /** What there is of a run on these clusters. `isOver`: nobody has it, and nobody will. */
   listSlots(runId: string, clusters: readonly string[]): Promise<readonly { readonly slot: Slot; readonly isOver: boolean }[]>;
   /**
@@ -106,18 +104,13 @@ export async function openSlotQueue({ url, root, deployment, onError }: SlotQueu
     }
   }
 
-  async function offer(slot: Slot): Promise<void> {
-    const queue = await queueOf(slot.cluster);
-    await boss.insert(queue, [{ id: idOf(slot), data: slot, singletonKey: keyOf(slot), ...settings }]);
-  }
-
   return {
     offer: async (slots) => {
-      for (const slot of slots) await offer(slot);
-    },
-    sendOn: async (slot) => {
-      await makeHopQueue(boss);
-      await offer(await decideHop(boss, slot));
+      if (slots.length > 0) await makeHopQueue(boss);
+      for (const asked of slots) {
+        const slot = await decideHop(boss, asked);
+        await boss.insert(await queueOf(slot.cluster), [{ id: idOf(slot), data: slot, singletonKey: keyOf(slot), ...settings }]);
+      }
     },
     listSlots: async (runId, clusters) => {
       const found = await Promise.all(clusters.map(async (cluster) => boss.findJobs<Slot>(await queueOf(cluster), { data: { runId } })));

@@ -26,7 +26,7 @@ export async function tendPlaces(workspace: Workspace, queue: SlotQueue, runId: 
     return false;
   }
   const sent = sendOnPlaces(places, await capLeft(workspace, run, left));
-  for (const slot of sent) await queue.sendOn(slot);
+  await queue.offer(sent);
   return sent.length > 0;
 }
 
