@@ -33,7 +33,8 @@ export const backupErrors = {
   }),
   TENANCY_BACKUP_NOT_FOUND: defineError<{ tenant: string; wanted: string; reason: string }>({
     exit: EXIT.usage,
-    message: ({ tenant, wanted, reason }) => `${tenant}: there is no backup ${wanted}: ${reason}`,
+    message: ({ tenant, wanted, reason }) =>
+      wanted === 'last' ? `${tenant} has no backup: ${reason}` : `${tenant} has no backup ${wanted}: ${reason}`,
     hint: ({ tenant }) => `see \`tenancy tenant backups ${tenant}\`; \`--from\` takes an id of those, \`last\`, or the path of a file`,
   }),
   TENANCY_BACKUP_DAMAGED: defineError<{ path: string; reason: string }>({
