@@ -17,6 +17,8 @@ export interface RunDistribution {
   hasLeft(runId: string, filter: TenantFilter): Promise<boolean>;
   /** How many of those there are on each cluster that has any, and what kinds of home they have. */
   listLeft(runId: string, filter: TenantFilter): Promise<readonly LeftTenants[]>;
+  /** Those of the filter, the first hundred of them, that have no end in this run and whose lease is another run's or command's. */
+  listHeldElsewhere(runId: string, filter: TenantFilter): Promise<readonly Tenant[]>;
   /** The outcomes that were recorded since then, oldest first, and what to ask with the next time; some may come twice. */
   listRecentOutcomes(runId: string, since: number | null): Promise<{ readonly outcomes: readonly TenantOutcome[]; readonly now: number }>;
   /** The tenants that somebody works on for this run: those whose lease's owner begins with the run's id and a slash. */

@@ -137,6 +137,33 @@ describe.skipIf(node === null)('workers', { timeout: 170_000 }, () => {
     expect([run.exitCode, run.finished.failed[0]?.error?.code]).toEqual([alone.exitCode, alone.finished.failed[0]?.error?.code]);
   });
 
+  test('do all the others first, and wait for whom another command has for as long as one process would', async (scope) => {
+    const scene = await createGated(scope, 2);
+    const holder = await scene.on(['tenant', 'migrate', 't1']);
+    await scene.gate.waiting(1);
+    const worker = await scene.on(['worker', '--json']);
+    await worker.hasSaid('waiting for runs');
+    const all = ['tenant', 'migrate', '--all', '--lease-wait', '1s'] as const;
+    const follower = await scene.on([...all, '--executor', 'pg-boss', '--json']);
+    for (const _ of ids.slice(1)) {
+      await scene.gate.waiting(2);
+      scene.gate.openForOne({ except: 't1' });
+    }
+    const run = readJsonRun(await follower.result);
+    expect(run.finished.counts).toMatchObject({ applied: 7, failed: 1 });
+    expect(run.of('run.warned')).toEqual([]);
+    const alone = await scene.json(all);
+    const why = ({ finished }: typeof run): unknown => finished.failed.map(({ tenant, error }) => [tenant, error?.code, error?.message]);
+    expect(why(alone)).toEqual([['t1', 'TENANCY_LOCK_HELD', expect.stringContaining('another process')]]);
+    expect(why(run)).toEqual(why(alone));
+    expect(run.exitCode).toBe(alone.exitCode);
+    await scene.gate.open();
+    expect((await holder.result).exitCode).toBe(0);
+    worker.kill('SIGTERM');
+    // Told once, however often it was looked.
+    expect((await worker.result).stdout.match(/"TENANCY_LOCK_HELD"/g)).toHaveLength(1);
+  });
+
   test('go on where a Ctrl-C ends the one who follows, and can be followed again', async (scope) => {
     const scene = await createGated(scope, 2);
     const worker = await scene.on(['worker']);

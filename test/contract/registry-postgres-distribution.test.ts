@@ -118,6 +118,23 @@ test('recent outcomes are told once each, in their order, with what to ask next'
   expect(await distribution.listInFlight(run)).toEqual([]);
 });
 
+test('who has a lease of another run or command is told, as long as it lives, and until it has an end in the run', async () => {
+  const [run, other] = [await createRun(), await createRun()];
+  await take(run, registry, 'mine', { limit: 2 });
+  const [theirs, expired] = await take(other, registry, 'theirs', { limit: 2 });
+  await registry.acquireLeases(['t059'], { owner: 'a-command', host: 'h', ttlMs: 15_000 });
+  await db.query(`UPDATE tenancy.tenants SET lease_expires_at = clock_timestamp() - interval '1 s' WHERE id = $1`, [expired?.id]);
+  const list = async (): Promise<unknown> =>
+    (await registry.distribution?.listHeldElsewhere(run, {}))?.map(({ id, lease }) => [id, lease?.owner, lease?.host]);
+  expect(await list()).toEqual([
+    [theirs?.id, `${other}/theirs`, 'theirs'],
+    ['t059', 'a-command', 'h'],
+  ]);
+  const outcome = { tenant: 't059', cluster: 'main', outcome: 'failed', attempts: 1, from: null, to: null, ms: 1 } as const;
+  await registry.recordOutcomes(run, [{ outcome, owner: `${run}/w`, fence: 0, lastError: null }]);
+  expect(await list()).toEqual([[theirs?.id, `${other}/theirs`, 'theirs']]);
+});
+
 test('what leases of a worker have expired it can be kept from renewing, and those of others, or that live, stay', async () => {
   const run = await createRun();
   const [one] = await take(run, registry, 'a.1');

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { NewTenant, Registry, TenantChange } from '../../src/registry/registry.js';
 import { parseTenantId, type Tenant } from '../../src/tenant.js';
+import { until } from '../rig/gate.js';
 import type { RegistrySubject } from './registry-suite.js';
 
 export type Scene = () => { readonly registry: Registry; readonly subject: RegistrySubject };
@@ -33,6 +34,14 @@ export async function lease(registry: Registry, id: string, owner: string, ttlMs
   const [grant] = await registry.acquireLeases([id], { owner, host: 'test', ttlMs });
   if (grant?.status !== 'granted') throw new Error(`${id} was not granted: ${JSON.stringify(grant)}`);
   return grant.fence;
+}
+
+/** Until the server's clock says that a lease of this many milliseconds, which begins now, has ended: what began earlier and was no longer has ended too. */
+export async function untilPast(registry: Registry, ttlMs: number): Promise<void> {
+  const id = uniqueId('clock');
+  await register(registry, id);
+  await lease(registry, id, uniqueId('bystander'), ttlMs);
+  await until(async () => (await registry.findTenant(id))?.lease?.isExpired === true, `a lease of ${ttlMs} ms to end`);
 }
 
 export function change(id: string, fence: number | null, given: Partial<TenantChange>): TenantChange {

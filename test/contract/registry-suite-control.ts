@@ -1,8 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { OutcomeCounts, TenantOutcome } from '../../src/events.js';
 import type { NewRun, Registry, RunControl, RunControlChange } from '../../src/registry/registry.js';
-import { activate, fulfilled, lease, race, type Scene, uniqueId } from './registry-rig.js';
+import { activate, fulfilled, lease, race, type Scene, uniqueId, untilPast } from './registry-rig.js';
 
 const counts: OutcomeCounts = {
   applied: 0,
@@ -28,7 +27,7 @@ const hear = (registry: Registry, { id, owner }: NewRun, isHolding = false): Pro
 /** What its process being killed comes to. */
 async function die(registry: Registry, run: NewRun): Promise<void> {
   await registry.hearRun(run.id, { owner: run.owner, ttlMs: 20, isHolding: false });
-  await delay(50);
+  await untilPast(registry, 20);
 }
 
 const pause: RunControlChange = { from: ['go-on'], to: 'pause', by: 'elsewhere' };
@@ -79,10 +78,10 @@ export function describeRunControl(scene: Scene): void {
       const run = await begin(registry);
       await registry.renewLeases(run.owner, 20);
       await hear(registry, run, true);
-      await delay(50);
+      await untilPast(registry, 20);
       expect((await registry.findRun(run.id))?.status).toBe('paused');
       await registry.hearRun(run.id, { owner: run.owner, ttlMs: 20, isHolding: true });
-      await delay(50);
+      await untilPast(registry, 20);
       expect((await registry.findRun(run.id))?.status).toBe('interrupted');
     });
 

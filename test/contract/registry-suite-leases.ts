@@ -1,6 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { activate, change, fulfilled, lease, newTenant, race, register, type Scene, uniqueId } from './registry-rig.js';
+import { activate, change, fulfilled, lease, newTenant, race, register, type Scene, uniqueId, untilPast } from './registry-rig.js';
 
 export function describeLeases(scene: Scene): void {
   describe('leases', () => {
@@ -55,7 +54,7 @@ export function describeLeases(scene: Scene): void {
       const id = uniqueId('lease');
       await register(registry, id);
       const first = await lease(registry, id, 'slow', 100);
-      await delay(150);
+      await untilPast(registry, 100);
       expect((await registry.findTenant(id))?.lease).toMatchObject({ owner: 'slow', isExpired: true });
       const second = await lease(registry, id, 'quick');
       expect(second).toBeGreaterThan(first);
@@ -71,7 +70,7 @@ export function describeLeases(scene: Scene): void {
       await registry.registerTenants(ids.map((id) => newTenant(id)));
       await registry.acquireLeases(ids, { owner, host: 'h', ttlMs: 300 });
       expect(await registry.renewLeases(owner, 15_000)).toEqual(ids);
-      await delay(350);
+      await untilPast(registry, 300);
       const answers = await registry.acquireLeases(ids, { owner: 'other', host: 'h', ttlMs: 15_000 });
       expect(answers.map(({ status }) => status)).toEqual(['held', 'held']);
     });

@@ -1,9 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { NewPreparedHome } from '../../src/registry/prepared-homes.js';
 import type { Registry } from '../../src/registry/registry.js';
 import { parseTenantId } from '../../src/tenant.js';
-import { fulfilled, race, type Scene, uniqueId } from './registry-rig.js';
+import { fulfilled, race, type Scene, uniqueId, untilPast } from './registry-rig.js';
 
 const lease = (owner: string, ttlMs = 15_000) => ({ owner, host: 'h', ttlMs });
 
@@ -87,12 +86,12 @@ export function describePreparedHomes(scene: Scene): void {
       const take = { ...lease('other'), from: ['making'], to: 'making' } as const;
       expect(await registry.takePreparedHome(home.id, take)).toBeNull();
       await registry.renewPreparedHomes('maker', 30);
-      await delay(80);
+      await untilPast(registry, 30);
       expect((await registry.listPreparedHomes({ cluster }))[0]?.isAbandoned).toBe(true);
       await registry.renewPreparedHomes('maker', 15_000);
       expect((await registry.listPreparedHomes({ cluster }))[0]?.isAbandoned).toBe(false);
       await registry.renewPreparedHomes('maker', 1);
-      await delay(50);
+      await untilPast(registry, 1);
       const taken = await race(subject, 6, (client, index) => client.takePreparedHome(home.id, { ...take, ...lease(`taker-${index}`) }));
       const [winner, ...others] = fulfilled(taken).filter((answer) => answer !== null);
       expect(others).toEqual([]);

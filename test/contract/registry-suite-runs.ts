@@ -1,8 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { OutcomeCounts, TenantOutcome } from '../../src/events.js';
 import type { NewRun, NewStepRecord, OutcomeRecord } from '../../src/registry/registry.js';
-import { activate, lease, register, type Scene, uniqueId } from './registry-rig.js';
+import { activate, lease, register, type Scene, uniqueId, untilPast } from './registry-rig.js';
 
 const counts: OutcomeCounts = {
   applied: 2,
@@ -131,7 +130,7 @@ export function describeRuns(scene: Scene): void {
       await registry.createRun(run);
       expect((await registry.findRun(run.id))?.status).toBe('running');
       await registry.renewLeases(run.owner, 50);
-      await delay(100);
+      await untilPast(registry, 50);
       expect((await registry.findRun(run.id))?.status).toBe('interrupted');
       await registry.renewLeases(run.owner, 15_000);
       expect((await registry.findRun(run.id))?.status).toBe('running');

@@ -50,24 +50,26 @@ export interface ProcessGate extends Gate {
   readonly peak: number;
   /** Whoever came so far, in that order. */
   readonly arrivals: readonly string[];
-  /** Lets through the one who has waited longest. */
-  openForOne(): void;
+  /** Lets through the one who has waited longest, but for this one. */
+  openForOne(options?: { readonly except: string }): void;
 }
 
 /** A gate for hooks, JavaScript migrations and child processes, wherever the tenant lives. */
 export async function createProcessGate(): Promise<ProcessGate> {
-  const blocked: net.Socket[] = [];
+  const blocked: { readonly name: string; readonly socket: net.Socket }[] = [];
   const arrivals: string[] = [];
   let isOpen = false;
   let peak = 0;
   const server = net.createServer((socket) => {
     // A process that is killed while it waits resets the connection.
     socket.setEncoding('utf8').on('error', () => socket.destroy());
-    socket.on('close', () => blocked.splice(blocked.indexOf(socket) >>> 0, 1));
-    socket.once('data', (name) => {
-      arrivals.push(String(name));
+    const leave = (): unknown => blocked.splice(blocked.findIndex((one) => one.socket === socket) >>> 0, 1);
+    socket.on('close', leave);
+    socket.once('data', (data) => {
+      const name = String(data);
+      arrivals.push(name);
       if (isOpen) socket.end();
-      else peak = Math.max(peak, blocked.push(socket));
+      else peak = Math.max(peak, blocked.push({ name, socket }));
     });
   });
   server.listen(0, '127.0.0.1');
@@ -88,10 +90,13 @@ export async function createProcessGate(): Promise<ProcessGate> {
     expression,
     command: (name) => [process.execPath, '-e', expression(name)],
     waiting: (count = 1) => until(async () => blocked.length >= count, `${count} to wait at the gate`),
-    openForOne: () => void blocked.shift()?.end(),
+    openForOne: ({ except } = { except: '' }) => {
+      const at = blocked.findIndex(({ name }) => name !== except);
+      if (at >= 0) for (const { socket } of blocked.splice(at, 1)) socket.end();
+    },
     async open() {
       isOpen = true;
-      for (const socket of blocked.splice(0)) socket.end();
+      for (const { socket } of blocked.splice(0)) socket.end();
     },
   };
 }

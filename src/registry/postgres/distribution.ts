@@ -53,6 +53,16 @@ export function createRunDistribution(db: RegistryConnection): RunDistribution {
         params.values,
       );
     },
+    listHeldElsewhere: async (runId, filter) => {
+      const params = new Params();
+      const rows = await db.query<TenantRow>(
+        `SELECT ${TENANT_COLUMNS} FROM tenancy.tenants t
+          WHERE t.lease_owner IS NOT NULL AND t.lease_expires_at > clock_timestamp() AND NOT starts_with(t.lease_owner, ${params.add(`${runId}/`, 'text')})
+            AND ${whereTenant(filter, params)} AND ${hasNoEnd(params.add(runId, 'text'))} ORDER BY t.id LIMIT 100`,
+        params.values,
+      );
+      return rows.map(toTenant);
+    },
     listRecentOutcomes: async (runId, since) => {
       const rows = await db.query<OutcomeRow<unknown> & { now: number }>(RECENT, [runId, since === null ? null : since - OVERLAP_MS]);
       const [{ now } = { now: since ?? 0 }] = rows;

@@ -8,7 +8,7 @@ import { sleep } from '../../util/abort.js';
 import { elapsedMs, monotonicMs } from '../../util/clock.js';
 import type { RunSignals } from '../execute-run.js';
 import { decideExitCode, type RunReport } from '../report.js';
-import { ownerOfRun, requireDistribution } from './deployment.js';
+import { ownerOfRun, readTenantsOfRun, requireDistribution } from './deployment.js';
 import { readFailed } from './read-failed.js';
 import { isOutOfRoom, QUIET_MS, settleRun } from './settle.js';
 
@@ -117,6 +117,15 @@ export async function followRun(run: RunContext, options: FollowOptions): Promis
     }
   }
 
+  /** Its workers, if there are any, wait for other commands: for all that is left. */
+  async function isLockedOut(kept: Run): Promise<boolean> {
+    const filter = readTenantsOfRun(kept);
+    const held = await distribution.listHeldElsewhere(runId, filter);
+    if (held.length === 0) return false;
+    const left = await distribution.listLeft(runId, filter);
+    return left.reduce((sum, { tenants }) => sum + tenants, 0) <= held.length;
+  }
+
   for (;;) {
     const kept = await registry.findRun(runId);
     // Looked at first, so that what was recorded before the end is seen.
@@ -131,7 +140,7 @@ export async function followRun(run: RunContext, options: FollowOptions): Promis
     // Its workers end it. Where there are none nobody would.
     if (kept && ENDING.has(control) && quietMs > QUIET_MS && inFlight === 0)
       await settleRun(registry, kept, { reason: 'cancelled', detail: null });
-    else if (!isWarned && control === 'go-on' && quietMs > PATIENCE_MS) {
+    else if (kept && !isWarned && control === 'go-on' && quietMs > PATIENCE_MS && !(await isLockedOut(kept))) {
       isWarned = true;
       const { code, message, hint } = new TenancyError('TENANCY_WORKERS_MISSING', {
         run: runId,

@@ -1,4 +1,4 @@
-import type { DrainReason } from '../../events.js';
+import type { DrainReason, StepName, TenantOutcome } from '../../events.js';
 import type { SlotHold } from '../../executors/slot-hold.js';
 import { isBudgetSpent } from '../../fleet/failure-budget.js';
 import { FAILED_OUTCOMES, isFailure } from '../../fleet/tally.js';
@@ -19,6 +19,7 @@ import { workOnTenant } from '../work-on-tenant.js';
 import type { Workspace } from '../workspace.js';
 import { awaitPredecessors, ownerOfWorker } from './await-predecessors.js';
 import { ownerOfRun, readTenantsOfRun, requireDistribution } from './deployment.js';
+import { createLockedOut, type LockedOut } from './locked-out.js';
 import { makeRunMigrator } from './run-migrator.js';
 import { isOutOfRoom, OUT_OF_ROOM, settleRun } from './settle.js';
 import { createTakenLine, type TakenLine } from './taken-line.js';
@@ -57,8 +58,10 @@ export async function takePart(workspace: Workspace, kept: Run, worker: string, 
   });
   const { run } = opened;
   const filter = readTenantsOfRun(kept);
+  const steps: readonly StepName[] = [kept.command === 'rollback' ? 'rollback' : 'migrate'];
   const maxFailures = readCaution(kept).maxFailures ?? null;
   const lines = new Map<string, TakenLine>();
+  const lockedOut = new Map<string, LockedOut>();
   const throttles = new Map<string, Throttle | undefined>();
   let inFlight = 0;
 
@@ -68,6 +71,11 @@ export async function takePart(workspace: Workspace, kept: Run, worker: string, 
     const line = lines.get(cluster) ?? createTakenLine(run, distribution, { ...filter, clusters: [cluster] });
     lines.set(cluster, line);
     return line;
+  };
+  const lockedOutOf = (cluster: string): LockedOut => {
+    const made = lockedOut.get(cluster) ?? createLockedOut(run, distribution, { ...filter, clusters: [cluster] }, endLockedOut);
+    lockedOut.set(cluster, made);
+    return made;
   };
   const giveBackAll = (): Promise<unknown> => Promise.all([...lines.values()].map((line) => line.giveBack()));
   const control = heedControl(run, {
@@ -110,7 +118,7 @@ export async function takePart(workspace: Workspace, kept: Run, worker: string, 
   async function runOne(leased: LeasedTenant): Promise<void> {
     const { id, cluster } = leased.tenant;
     inFlight += 1;
-    run.emit({ type: 'tenant.started', tenant: id, cluster, steps: [kept.command === 'rollback' ? 'rollback' : 'migrate'] });
+    run.emit({ type: 'tenant.started', tenant: id, cluster, steps });
     try {
       const work = { journal: async () => noJournal, work: migrateTenant, recordsIdle: true, passesOnLost: true };
       const { outcome, errorClass } = await workOnTenant(run, work, leased, writer, {
@@ -129,6 +137,18 @@ export async function takePart(workspace: Workspace, kept: Run, worker: string, 
     }
   }
 
+  async function endLockedOut(outcomes: readonly TenantOutcome[]): Promise<void> {
+    if (outcomes.length === 0 || draining.signal.aborted) return;
+    for (const outcome of outcomes) {
+      const { tenant, cluster } = outcome;
+      run.emit({ type: 'tenant.started', tenant, cluster, steps });
+      run.emit({ type: 'tenant.finished', ...outcome });
+      writer.write({ outcome, owner: run.leases.owner, fence: 0, lastError: null });
+    }
+    await writer.drain();
+    await countFailures();
+  }
+
   /** Until nobody is left, or nobody may be begun. */
   async function work(cluster: string, mayNotBegin: () => boolean): Promise<void> {
     while (!mayNotBegin()) {
@@ -140,6 +160,7 @@ export async function takePart(workspace: Workspace, kept: Run, worker: string, 
         // What is left is in the hands of others, who may die.
         await writer.drain();
         if (!(await lineOf(cluster).hasLeft())) return;
+        await lockedOutOf(cluster).giveUp();
         await sleep(LOOK_MS, draining.signal).catch(() => undefined);
       } else if (mayNotBegin() || control.isHeld || throttleOf(cluster)?.isHeld) {
         await run.leases.release([leased.tenant.id]);
