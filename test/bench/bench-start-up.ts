@@ -7,7 +7,15 @@ import { timeCommand } from './time-command.js';
 const ROUNDS = 21;
 
 /** All of these ask the registry, and what they answer is there already: it is the start that takes the time. */
-const READING = [['tenant', 'list'], ['status'], ['tenant', 'show', 't0001'], ['run', 'list']] as const;
+const READING = [
+  ['tenant', 'list'],
+  ['status'],
+  ['tenant', 'show', 't0001'],
+  ['run', 'list'],
+  ['run', 'show', 'last'],
+  ['pool', 'status'],
+  ['audit', 'show', 't0001'],
+] as const;
 
 /** Start-up, as a multiple of `node -e ''`: the commands take turns, and the medians are compared. */
 export async function benchStartUp(root: string, serverUrl: string): Promise<readonly Figure[]> {

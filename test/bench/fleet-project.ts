@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { Client } from 'pg';
+import { inTerminal } from '../rig/terminal.js';
 import { benchMigrations } from './bench-migrations.js';
 import { timeCommand } from './time-command.js';
 
@@ -10,7 +11,7 @@ export interface FleetProject {
   readonly directory: string;
   /** Direct, whatever the tenants go through. */
   readonly databaseUrl: string;
-  run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<number>;
+  run(args: readonly string[], env?: Readonly<Record<string, string>>, isInTerminal?: boolean): Promise<number>;
   /** Registers so many more that are as the first one, `c0000001` and so on, without a home: for what never looks at one. */
   registerCopies(count: number): Promise<void>;
   remove(): Promise<void>;
@@ -46,8 +47,12 @@ export async function createFleetProject(options: FleetOptions): Promise<FleetPr
   await writeFile(path.join(directory, 'tenancy.config.ts'), config(options));
   await writeFile(path.join(migrations, '0000_base.sql'), 'CREATE TABLE base (id bigint PRIMARY KEY);\n');
   const bin = path.join(options.root, 'bin', 'tenancy.js');
-  const run = (url: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<number> =>
-    timeCommand(process.execPath, [bin, ...args], { cwd: directory, env: { BENCH_URL: url, ...env } });
+  const run: (url: string, ...how: Parameters<FleetProject['run']>) => Promise<number> = (url, args, env = {}, isInTerminal = false) => {
+    const [file, rest, terminal] = isInTerminal
+      ? inTerminal([process.execPath, bin, ...args], { columns: 120, rows: 40 })
+      : [process.execPath, [bin, ...args], {}];
+    return timeCommand(file, rest, { cwd: directory, env: { BENCH_URL: url, ...terminal, ...env } });
+  };
 
   const ids = Array.from({ length: options.tenants }, (_, index) => `t${String(index).padStart(4, '0')}`);
   await run(databaseUrl, ['tenant', 'provision', ...ids, '--quiet']);
@@ -55,7 +60,7 @@ export async function createFleetProject(options: FleetOptions): Promise<FleetPr
   return {
     directory,
     databaseUrl,
-    run: (args, env) => run(withDatabase(options.measuredUrl, name), args, env),
+    run: (...how) => run(withDatabase(options.measuredUrl, name), ...how),
     registerCopies: async (count) => {
       const changes = "jsonb_build_object('id', 'c' || lpad(n::text, 7, '0'), 'name', 'tenant_c' || lpad(n::text, 7, '0'))";
       await query(

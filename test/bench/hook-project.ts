@@ -62,8 +62,9 @@ export async function runProbed(
   project: FleetProject,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  isInTerminal = false,
 ): Promise<Probe & { readonly ms: number }> {
   const file = path.join(project.directory, 'probe.json');
-  const ms = await project.run(args, { ...env, BENCH_PROBE: file });
+  const ms = await project.run(args, { ...env, BENCH_PROBE: file }, isInTerminal);
   return { ms, ...(JSON.parse(await readFile(file, 'utf8')) as Probe) };
 }

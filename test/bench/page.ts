@@ -33,7 +33,7 @@ for one after the other, as its users do; \`umzug\` is the plain loop of "Many m
   'fan-out': {
     title: 'Ten thousand tenants through the fan-out',
     notes: `The migrator is a hook that waits 20 ms, so that what is measured is the tool: selection, leases, outcomes, events, the screen. A stall is how much later than asked for a timer
-fired between the first tenant and the end, by \`monitorEventLoopDelay\`.`,
+fired between the first tenant and the end, by \`monitorEventLoopDelay\`. The terminal is one of python3's \`pty\`, 120 columns wide.`,
   },
   memory: {
     title: 'Memory over the size of the fleet',

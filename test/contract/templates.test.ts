@@ -5,9 +5,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TenancyConfig } from '../../src/config/types.js';
 import { createTenancy } from '../../src/create-tenancy.js';
 import { openClusterEngine } from '../../src/drivers/index.js';
+import { chooseStrategy } from '../../src/drivers/postgres/database-template.js';
 import type { StampedRunEvent } from '../../src/events.js';
 import { openRegistry } from '../../src/registry/index.js';
 import type { Tenancy } from '../../src/tenancy.js';
+import { until } from '../rig/gate.js';
 import { createTestDatabase, query, type TestDatabase, withDatabase } from '../rig/postgres.js';
 import { dropPreparedHomes, listPreparedDatabases } from '../rig/prepared-homes.js';
 
@@ -209,6 +211,51 @@ describe.each(['15', '18'] as const)('templates on PostgreSQL %s', { timeout: 60
     expect(await templates?.find(name, 'another')).toEqual({ name, registry: 'another', strategy: 'wal_log' });
     await Promise.all([engine.close(), registry.close()]);
     await query(database.url, `ALTER DATABASE "${name}" IS_TEMPLATE false`);
+  });
+
+  it('are copied block by block while they are small and as files when they are large; a server before 15 is not told how', async () => {
+    const chosen = [
+      [8, 150_000],
+      [127, 180_000],
+      [128, 150_000],
+      [8, 140_011],
+    ].map(([megabytes = 0, server = 0]) => chooseStrategy({ bytes: megabytes * 1024 * 1024, version: server }));
+    expect(chosen).toEqual(['wal_log', 'wal_log', 'file_copy', null]);
+
+    await provision(await open(definitions(10)), 'a');
+    const engine = await openClusterEngine({
+      cluster: 'main',
+      url: database.url,
+      maxConnections: 1,
+      extensionsSchema: 'e',
+      applicationName: 't',
+    });
+    const registry = await openRegistry({ url: database.url, create: false, applicationName: 't' });
+    const driver = engine.driver('postgres-database');
+    const [name = ''] = await listPreparedDatabases(database.url);
+    const template = await driver.templates?.find(name, registry.id);
+    // A copy of files begins and ends with a checkpoint, which a copy of blocks does without.
+    const countCheckpoints = async (): Promise<number> =>
+      Number(
+        (
+          await query(
+            database.url,
+            version === '15' ? 'SELECT checkpoints_req AS n FROM pg_stat_bgwriter' : 'SELECT num_requested AS n FROM pg_stat_checkpointer',
+          )
+        )[0]?.['n'],
+      );
+    for (const [index, strategy] of (['wal_log', null, 'file_copy'] as const).entries()) {
+      const before = await countCheckpoints();
+      const target = {
+        name: `${database.name}_s${index}`,
+        marker: { tenant: `s${index}`, registry: registry.id, operation: `op-${index}` },
+      };
+      const how = await driver.create(target, new AbortController().signal, { template: template ? { ...template, strategy } : null });
+      expect(how).toBe('copied');
+      expect(await inside(`s${index}`, `SELECT count(*)::int AS n FROM pg_tables WHERE tablename ~ '^t[0-9]'`)).toEqual([{ n: 10 }]);
+      if (strategy === 'file_copy') await until(async () => (await countCheckpoints()) > before, 'the checkpoints to be counted');
+    }
+    await Promise.all([engine.close(), registry.close()]);
   });
 
   it('that fail leave the failure to the tenant that it is about', async () => {

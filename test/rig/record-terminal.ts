@@ -2,30 +2,11 @@
  * Runs a command in a terminal of its own and writes what it shows as an asciicast (version 2):
  * `node --import jiti/register test/rig/record-terminal.ts [--columns 100] [--rows 24] [--prompt TEXT] OUT.cast -- COMMAND ARG…`.
  * `npx svg-term-cli --in OUT.cast --out OUT.svg --window` makes the picture in the README of it.
- *
- * The terminal comes from python3's `pty`, so that nothing has to be compiled.
  */
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-
-const PTY = `
-import fcntl, os, pty, struct, sys, termios
-columns, rows = int(sys.argv[1]), int(sys.argv[2])
-pid, fd = pty.fork()
-if pid == 0:
-    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
-    os.execvp(sys.argv[3], sys.argv[3:])
-while True:
-    try:
-        data = os.read(fd, 65536)
-    except OSError:
-        break
-    if not data:
-        break
-    os.write(1, data)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 255)
-`;
+import { inTerminal } from './terminal.js';
 
 /** How long the command line is shown before it runs, and the last picture after it. */
 const TYPED_SECONDS = 0.8;
@@ -53,10 +34,9 @@ if (values.prompt !== undefined) {
 
 const startedAtMs = performance.now();
 const decoder = new TextDecoder();
-const child = spawn('python3', ['-c', PTY, values.columns, values.rows, file, ...args], {
-  stdio: ['inherit', 'pipe', 'inherit'],
-  env: { ...process.env, TERM: 'xterm-256color', COLUMNS: values.columns, LINES: values.rows },
-});
+const size = { columns: Number(values.columns), rows: Number(values.rows) };
+const [starter, starterArgs, env] = inTerminal([file, ...args], size);
+const child = spawn(starter, starterArgs, { stdio: ['inherit', 'pipe', 'inherit'], env: { ...process.env, ...env } });
 child.stdout.on('data', (chunk: Buffer) => {
   const seconds = offsetSeconds + (performance.now() - startedAtMs) / 1000;
   frames.push([Number(seconds.toFixed(3)), 'o', decoder.decode(chunk, { stream: true })]);
@@ -64,7 +44,7 @@ child.stdout.on('data', (chunk: Buffer) => {
 child.on('close', (code) => {
   const last = frames.at(-1)?.[0] ?? 0;
   frames.push([last + REST_SECONDS, 'o', '']);
-  const header = { version: 2, width: Number(values.columns), height: Number(values.rows), env: { TERM: 'xterm-256color' } };
+  const header = { version: 2, width: size.columns, height: size.rows, env: { TERM: env['TERM'] } };
   writeFileSync(out, `${[header, ...frames].map((line) => JSON.stringify(line)).join('\n')}\n`);
   process.exitCode = code ?? 1;
 });

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import type { TemplateDriver, TenantTarget } from '../driver.js';
+import type { HomeTemplate, TemplateDriver, TenantTarget } from '../driver.js';
 import { isSameMarker } from '../marker.js';
 import { isMadeAhead, isTemplateOf, readDatabases } from './database-state.js';
 import { type EngineContext, sendTransaction, settleRaces, withClient } from './engine-context.js';
@@ -25,7 +25,7 @@ export function createTemplateDriver(context: EngineContext): TemplateDriver {
         if (!isTemplateOf(registry, (await readDatabases(client, [name])).get(name))) return null;
         const { rows } = await client.query<{ bytes: number; version: number }>(READ_SIZE, [name]);
         const { bytes = 0, version = 0 } = rows[0] ?? {};
-        return { name, registry, strategy: version < 150_000 ? null : bytes < FILE_COPY_FROM_BYTES ? 'wal_log' : 'file_copy' };
+        return { name, registry, strategy: chooseStrategy({ bytes, version }) };
       }),
     seal: async (home, name, signal) => {
       // A session of our own that idles in it would stand in the way of its renaming.
@@ -53,6 +53,12 @@ export function createTemplateDriver(context: EngineContext): TemplateDriver {
         ),
       ),
   };
+}
+
+/** @param version as `server_version_num` */
+export function chooseStrategy({ bytes, version }: { readonly bytes: number; readonly version: number }): HomeTemplate['strategy'] {
+  if (version < 150_000) return null;
+  return bytes < FILE_COPY_FROM_BYTES ? 'wal_log' : 'file_copy';
 }
 
 /** In one transaction: a database of that name is complete, whoever is killed whenever. */
