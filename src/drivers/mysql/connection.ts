@@ -76,14 +76,13 @@ function connect(options: Mysql2Options, onBroken: (connection: ServerConnection
   const { stream } = client as unknown as { stream: Stream };
   const ended = new Promise<void>((resolve) => stream.once('close', () => resolve()));
   return new Promise((resolve, reject) => {
-    client.once('error', reject);
+    client.on('error', reject);
     client.once('connect', (handshake: { serverVersion?: string }) => {
       const connection = wrap(client, stream, ended, /mariadb/i.test(handshake.serverVersion ?? ''));
       const breakDown = (): void => {
         connection.isBroken = true;
         onBroken(connection);
       };
-      client.off('error', reject);
       client.on('error', breakDown);
       stream.once('close', breakDown);
       resolve(connection);

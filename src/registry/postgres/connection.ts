@@ -59,7 +59,10 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
   const place = locate(options.url);
   const pool = new pg.Pool(settings);
   // An idle connection that the server ended is replaced when the next one is asked for.
-  pool.on('error', () => undefined);
+  pool.on('error', ignore);
+  // Who waits for an answer is told that the connection is gone; the event besides would end the process. From the first moment on: a server that is told
+  // to end the session says so right behind its greeting, before whoever asked for the connection has it.
+  pool.on('connect', (client) => void client.on('error', ignore));
 
   const calls = new Calls({
     where: place.where,
@@ -78,8 +81,6 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
 
   async function lend<T>(use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     const client = await pool.connect();
-    // Who waits for an answer is told that the connection is gone; the event besides would end the process.
-    client.on('error', ignore);
     try {
       const result = await use(client);
       client.release();
@@ -87,8 +88,6 @@ export function createRegistryConnection(options: OpenRegistryOptions): Registry
     } catch (error) {
       client.release(true);
       throw error;
-    } finally {
-      client.off('error', ignore);
     }
   }
 
