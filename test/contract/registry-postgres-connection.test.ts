@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import process from 'node:process';
 import { expect, test } from 'vitest';
 import { createRegistryConnection, type RegistryConnection } from '../../src/registry/postgres/connection.js';
 import { startPgbouncer } from '../rig/pgbouncer.js';
@@ -75,6 +78,55 @@ test('a connection that ends while it is lent is told by its answer, and ends no
       await send(db, 1);
     }),
   ));
+
+/** What a server says to a session that an administrator ended: https://www.postgresql.org/docs/current/protocol-message-formats.html */
+function formatFarewell(): Buffer {
+  const fields = Buffer.from('SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0');
+  const head = Buffer.from('E\0\0\0\0');
+  head.writeInt32BE(fields.length + 4, 1);
+  return Buffer.concat([head, fields]);
+}
+
+const READY = Buffer.from('Z\0\0\0\x05I');
+
+/** In front of a server that ends the first session in the moment in which it is ready: greeting and farewell come in one piece. */
+async function endFirstSession(url: string): Promise<{ readonly url: string; close(): void }> {
+  const target = new URL(url);
+  const port = Number(target.port);
+  let sessions = 0;
+  const listener = net.createServer((client) => {
+    sessions += 1;
+    const isFirst = sessions === 1;
+    const server = net.connect({ host: target.hostname, port });
+    client.pipe(server);
+    for (const socket of [client, server]) socket.on('error', () => undefined);
+    server.on('data', (chunk: Buffer) => {
+      const isEnding = isFirst && chunk.subarray(-READY.length).equals(READY);
+      if (isEnding) client.end(Buffer.concat([chunk, formatFarewell()]));
+      else client.write(chunk);
+    });
+    server.on('close', () => client.destroy());
+  });
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  target.port = String((listener.address() as net.AddressInfo).port);
+  return { url: target.href, close: () => listener.close() };
+}
+
+test('a session that is ended right behind its greeting is replaced, and ends no process', () =>
+  withNumbers(async (url) => {
+    const ending = await endFirstSession(url);
+    const escaped: unknown[] = [];
+    const catchIt = (error: unknown): unknown => escaped.push(error);
+    process.on('uncaughtException', catchIt);
+    try {
+      await withConnection(ending.url, (db) => send(db, 2));
+      expect(escaped).toEqual([]);
+    } finally {
+      process.off('uncaughtException', catchIt);
+      ending.close();
+    }
+  }));
 
 describeOn('pgbouncer', () => {
   test('behind a pooler none is prepared, in whosever session', () =>
