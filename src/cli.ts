@@ -69,21 +69,20 @@ async function run(argv: readonly string[], endAtOnce: () => void): Promise<Exit
     if (isToTell) await tellInterrupt(code);
     endProcess(code);
   };
-  let isFailing = false;
+  let failing: Promise<void> | undefined;
   /** Ends the process over an error that nothing caught, or a promise that nothing settles: neither can come from the command's own course. */
-  const fail = async (error: Error & { readonly exitCode: ExitCode }): Promise<void> => {
-    if (isFailing) return;
-    isFailing = true;
+  const endOver = async (error: Error & { readonly exitCode: ExitCode }): Promise<void> => {
     endsByItself = true;
     await Promise.race([close(), new Promise((resolve) => setTimeout(resolve, CLOSE_MS))]).catch(() => undefined);
     await tellFatal(error, output === 'json' && isEndTold ? 'plain' : output, isColorful(flags, process.env));
     endProcess(error.exitCode);
   };
-  process.on(
-    'uncaughtException',
-    (error) => void fail(new TenancyError('TENANCY_ERROR_ESCAPED', { reason: locate(error) }, { cause: error })),
-  );
-  process.on('beforeExit', () => void fail(new TenancyError('TENANCY_PROMISE_PENDING', {})));
+  process.on('uncaughtException', (error) => {
+    failing ??= endOver(new TenancyError('TENANCY_ERROR_ESCAPED', { reason: locate(error) }, { cause: error }));
+  });
+  process.on('beforeExit', () => {
+    failing ??= endOver(new TenancyError('TENANCY_PROMISE_PENDING', {}));
+  });
   const interrupts = createInterrupts({ on: (signal, listener) => process.on(signal, listener), exit: (code) => void exit(code), close });
   try {
     const env = await readEnvironment(flags);
@@ -104,6 +103,8 @@ async function run(argv: readonly string[], endAtOnce: () => void): Promise<Exit
       endAtOnce,
     });
   } catch (error) {
+    // What was closed under the command's feet is no failure of its own: it would be told in place of what did fail.
+    if (failing !== undefined) return await failing.then(() => EXIT.bug);
     isEndTold = true;
     endsByItself = true;
     return await tellFatal(error, output, isColorful(flags, process.env), soFar);

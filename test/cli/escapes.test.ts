@@ -20,6 +20,22 @@ describe.concurrent('code of the user', () => {
     expect(stdout + stderr).not.toContain('hunter2');
   });
 
+  test('that loses an error in the middle of a run is all that is told of its end, whatever else that breaks off', async (scope) => {
+    const lose = `if (process.env.TENANCY_TEST_LOSE && type === 'tenant.finished') setTimeout(() => { throw new Error('lost in a hook'); });`;
+    const scene = await createScene(scope, (db) => ({
+      databaseUrl: db.url,
+      configExtra: `hooks: { onEvent: ({ type }) => { ${lose} } },`,
+      concurrency: 2,
+    }));
+    const ids = Array.from({ length: 30 }, (_, index) => `t${index}`);
+    await scene.ok(['tenant', 'provision', ...ids]);
+    await scene.write('migrations/0002_more.sql', 'SELECT pg_sleep(0.1);\n');
+    const { exitCode, finished, of, stderr } = await scene.json(['tenant', 'migrate', '--all'], { env: { TENANCY_TEST_LOSE: '1' } });
+    expect([exitCode, finished.error?.code]).toEqual([70, 'TENANCY_ERROR_ESCAPED']);
+    expect(of('run.finished')).toHaveLength(1);
+    expect(stderr).not.toMatch(/registry is closed|bug in tenancy/);
+  });
+
   test('that ends the process fails its own tenant, and is no success', async (scope) => {
     const body = `if (process.env.TENANCY_TEST_EXIT) process.exit(0);`;
     const scene = await createScene(scope, (db) => ({ databaseUrl: db.url, configExtra: hook(body) }));
