@@ -17,7 +17,8 @@ export function readRun({ stdout, stderr, exitCode }: Pick<CliResult, 'stdout' |
   const events = assertEvents(stdout);
   const finished = events.at(-1);
   if (finished?.type !== 'run.finished') throw new Error('the last event is another');
-  if (finished.exitCode !== exitCode) throw new Error(`run.finished says ${finished.exitCode}, and the exit code is ${exitCode}:\n${stderr}`);
+  if (finished.exitCode !== exitCode)
+    throw new Error(`run.finished says ${finished.exitCode}, and the exit code is ${exitCode}:\n${stderr}`);
   return {
     id: finished.run ?? '',
     events,

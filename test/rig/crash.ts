@@ -25,7 +25,16 @@ export interface CrashResult {
   readonly output: string;
 }
 
+export interface CutResult {
+  /** The statement that was lost, or whose answer was; null where the command ended before it got to that point. */
+  readonly sql: string | null;
+  readonly exitCode: number;
+  readonly output: string;
+}
+
 export interface CrashProxy extends TcpProxy {
+  /** Runs a command to its end, and cuts the one connection that is at the point, once. */
+  cut(start: () => Promise<Pick<StartedCli, 'result'>>, point: KillPoint): Promise<CutResult>;
   /** Runs a command, whose config points at this proxy, and kills it with SIGKILL at the point; with null it runs to its end. */
   crash(start: () => Promise<Pick<StartedCli, 'kill' | 'result'>>, point: KillPoint | Wanted | Later | null): Promise<CrashResult>;
 }
@@ -89,8 +98,21 @@ export async function createCrashProxy(targetUrl: string): Promise<CrashProxy> {
     return { isKilled, exitCode, requestCount: proxy.requestCount - first, sql, statements, output: `${stdout}${stderr}` };
   }
 
+  async function cut(start: () => Promise<Pick<StartedCli, 'result'>>, point: KillPoint): Promise<CutResult> {
+    const first = proxy.requestCount;
+    let sql: string | null = null;
+    onRequest = async (request) => {
+      if (sql !== null || request.phase !== point.phase || request.number - first !== point.request) return 'forward';
+      sql = request.sql;
+      return 'drop';
+    };
+    const { exitCode, stdout, stderr } = await (await start()).result;
+    onRequest = async () => 'forward';
+    return { sql, exitCode, output: `${stdout}${stderr}` };
+  }
+
   // The getters are the proxy's own: a copy would freeze its counts.
-  return Object.create(proxy, { crash: { value: crash } }) as CrashProxy;
+  return Object.create(proxy, { crash: { value: crash }, cut: { value: cut } }) as CrashProxy;
 }
 
 export function isRequest(wanted: number | RegExp, number: number, sql: string): boolean {
