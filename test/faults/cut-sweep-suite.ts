@@ -5,7 +5,7 @@ import { arrange, assertEnd, checksumBystanders, choosePoints, isWholeSweep, lim
 import { type FaultSuite, type Swept, usePlace } from './use-place.js';
 
 /** One request of so many: the crash sweep tries each of them, and what goes on after a cut is a small part of what does after a kill. */
-const ONE_OF = isWholeSweep ? 3 : 24;
+const ONE_OF = isWholeSweep ? 6 : 24;
 /** What a command may say of itself that couldn't go on: partly failed, locked, unreachable. */
 const FAILURES: ReadonlySet<number> = new Set([1, 5, 6]);
 const REFUSED = 4;

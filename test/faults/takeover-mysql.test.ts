@@ -24,6 +24,5 @@ const kept = [retain, undelete].map((command) => ({ driver, command, project: co
 describeOn('mariadb', () => {
   describeDoubleCrash({ startServer, swept }, { pairs: 2 });
   describeRace({ startServer, swept: [firstProvision, migrate, deprovision].map((command) => ({ driver, command, project }) as const) });
-  // One of three: before and after take turns. What a stop comes to hardly differs from one request to the next, and each waits for a lease to run out.
   describeZombie({ startServer, swept: [...swept, ...kept] }, { dropsBy, oneOf: 3, overtaken });
 });
