@@ -1,7 +1,7 @@
 import process from 'node:process';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { KillPoint } from '../rig/crash.js';
-import { arrange, assertEnd, checksumBystanders, choosePoints, isWholeSweep, limit, seed } from './sweep.js';
+import { arrange, assertEnd, checksumBystanders, choosePoints, isWholeSweep, limit, sampleOf, seed } from './sweep.js';
 import { type FaultSuite, type Swept, usePlace } from './use-place.js';
 
 /** One request of so many: the crash sweep tries each of them, and what goes on after a cut is a small part of what does after a kill. */
@@ -22,9 +22,7 @@ export function describeCutSweep(suite: FaultSuite): void {
     const lines: string[] = [];
     afterAll(() => void process.stdout.write(`cut sweep, seed ${seed}:\n  ${lines.join('\n  ')}\n`));
 
-    // Others with each seed.
-    const swept = suite.swept.filter((_, index) => isWholeSweep || index % 3 === seed % 3);
-    it.concurrent.for(swept)('$command.name by $driver', async (swept, { task }) => {
+    it.concurrent.for(sampleOf(suite.swept, 3))('$command.name by $driver', async (swept, { task }) => {
       const { driver, command } = swept;
       const points = await choosePoints(place.projectOf(swept), place.serverUrl, driver, command, { isWhole: false, oneOf: ONE_OF });
       const ends = await Promise.all(points.filter(({ phase }) => phase !== 'during').map((point) => limit(() => cutAt(swept, point))));

@@ -68,6 +68,11 @@ const SAMPLES: Readonly<Record<SandboxDriver, Sample>> = {
 /** Which of the sampled requests come first. The same seed gives the same points. */
 export const seed: number = Number(process.env.TENANCY_FAULTS_SEED ?? Math.floor(Math.random() * 1_000_000));
 
+/** One of so many, others with each seed; all of them in a whole run. */
+export function sampleOf<T>(all: readonly T[], oneOf: number): T[] {
+  return all.filter((_, index) => isWholeSweep || index % oneOf === seed % oneOf);
+}
+
 const POSTGRES_OUTLIVES = /^\s*(\/\*.*?\*\/\s*)?(CREATE DATABASE|DROP DATABASE|CREATE( UNIQUE)? INDEX CONCURRENTLY)/i;
 
 /** What a server goes on with when its client is dead. On MySQL a message may be a whole file, and what it begins with is carried out first. */
