@@ -13,7 +13,6 @@ const READING = [
   ['tenant', 'show', 't0001'],
   ['run', 'list'],
   ['run', 'show', 'last'],
-  ['pool', 'status'],
   ['audit', 'show', 't0001'],
 ] as const;
 
