@@ -54,6 +54,8 @@ describe.each(['15', '18'] as const)('templates on PostgreSQL %s', { timeout: 60
     return tenancy;
   }
 
+  const openEngine = (): ReturnType<typeof openClusterEngine> =>
+    openClusterEngine({ cluster: 'main', url: database.url, maxConnections: 1, extensionsSchema: 'e', applicationName: 't' });
   const inside = <Row extends object>(id: string, sql: string): Promise<Row[]> =>
     query(withDatabase(database.url, `${database.name}_${id}`), sql) as Promise<Row[]>;
   const howMade = (): Record<string, string | undefined> =>
@@ -191,13 +193,7 @@ describe.each(['15', '18'] as const)('templates on PostgreSQL %s', { timeout: 60
 
   it('are ours alone: what another made is neither copied nor dropped', async () => {
     const name = `${database.name}_tpl`;
-    const engine = await openClusterEngine({
-      cluster: 'main',
-      url: database.url,
-      maxConnections: 1,
-      extensionsSchema: 'e',
-      applicationName: 't',
-    });
+    const engine = await openEngine();
     const registry = await openRegistry({ url: database.url, create: true, applicationName: 't' });
     const { templates } = engine.driver('postgres-database');
     const never = new AbortController().signal;
@@ -223,13 +219,7 @@ describe.each(['15', '18'] as const)('templates on PostgreSQL %s', { timeout: 60
     expect(chosen).toEqual(['wal_log', 'wal_log', 'file_copy', null]);
 
     await provision(await open(definitions(10)), 'a');
-    const engine = await openClusterEngine({
-      cluster: 'main',
-      url: database.url,
-      maxConnections: 1,
-      extensionsSchema: 'e',
-      applicationName: 't',
-    });
+    const engine = await openEngine();
     const registry = await openRegistry({ url: database.url, create: false, applicationName: 't' });
     const driver = engine.driver('postgres-database');
     const [name = ''] = await listPreparedDatabases(database.url);
