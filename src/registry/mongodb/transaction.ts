@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientSession, MongoClient } from 'mongodb';
 import { elapsedMs, monotonicMs } from '../../util/clock.js';
+import { commitTransaction } from '../../util/mongodb-commit.js';
 import { isCommitUnknown, isUndone, toRegistryError } from './failures.js';
 import type { RegistryPlace } from './place.js';
 
@@ -32,7 +33,7 @@ async function commit(session: ClientSession, place: RegistryPlace, retryForMs: 
   const startMs = monotonicMs();
   for (;;) {
     try {
-      return await session.commitTransaction();
+      return await commitTransaction(session);
     } catch (error) {
       if (isUndone(error)) throw error;
       if (!isCommitUnknown(error) || elapsedMs(startMs) > retryForMs) throw toRegistryError(error, place);

@@ -1,5 +1,6 @@
 import { TenancyError } from '../../../errors.js';
 import { elapsedMs, monotonicMs } from '../../../util/clock.js';
+import { commitTransaction } from '../../../util/mongodb-commit.js';
 import { hasLabel, isConnectionError } from '../classify.js';
 import { endAbandoned, type HomeDocument } from '../home.js';
 import type { RecordStep, StepDone } from './apply-alone.js';
@@ -62,12 +63,17 @@ export async function applyInTransaction(
 async function commit({ session }: MigrateContext): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
-      await session.commitTransaction();
+      await commitTransaction(session);
       return;
     } catch (error) {
-      if (tries >= COMMIT_ATTEMPTS || !hasLabel(error, 'UnknownTransactionCommitResult')) throw error;
+      if (tries >= COMMIT_ATTEMPTS || !isOutcomeUnknown(error)) throw error;
     }
   }
+}
+
+function isOutcomeUnknown(error: unknown): boolean {
+  if (hasLabel(error, 'TransientTransactionError')) return false;
+  return hasLabel(error, 'UnknownTransactionCommitResult') || isConnectionError(error);
 }
 
 async function refuseStandalone({ context }: MigrateContext, failed: (thrown: unknown) => unknown): Promise<void> {
