@@ -41,6 +41,8 @@ export interface RunSpec extends WorkSpec {
    * @param hadTheirTurn without having been brought any further
    */
   readonly findLatecomers?: (hadTheirTurn: ReadonlySet<string>) => Promise<readonly FleetLane<Tenant>[]>;
+  /** Of so many that were selected and not listed any more when their turn came, how many have been removed. @default none */
+  readonly countRemoved?: (missing: number) => Promise<number>;
 }
 
 export interface RunBefore {
@@ -154,6 +156,16 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     });
   }
 
+  async function tallyUnlisted(): Promise<void> {
+    const missing = selected - tally.total;
+    if (missing <= 0) return;
+    await opened;
+    // Of all that a run says this is the least: where the registry doesn't answer, what comes next says so.
+    const removed = (await spec.countRemoved?.(missing).catch(() => 0)) ?? 0;
+    tally.count('skipped', removed);
+    tally.count('up-to-date', missing - removed);
+  }
+
   async function runLatecomers(): Promise<void> {
     for (let pass = 0; pass < MOST_LATE_PASSES && !draining.signal.aborted; pass += 1) {
       // Who failed last, and who is where, the registry knows only then.
@@ -171,7 +183,7 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     const { lanes, maxFailures, waves = ALL_AT_ONCE } = spec;
     await runWaves({ ...waves, runId, lanes, maxFailures, draining, emit, runLanes });
     // Counted at the start, and not listed any more when their turn came: another process has brought them there meanwhile, or removed them.
-    tally.count('up-to-date', Math.max(0, selected - tally.total));
+    await tallyUnlisted();
     if (lanes.length > 0) await runLatecomers();
     await opened;
   } finally {

@@ -15,6 +15,7 @@ import { announceRun, recordRun } from './begin-run.js';
 import { decideCaution, keepCaution, planCaution, sizeWaves } from './caution.js';
 import { checkClusters } from './check-clusters.js';
 import { type ContinuedRun, planContinued } from './continued-run.js';
+import { countRemoved } from './count-removed.js';
 import { executeRun, type RunSignals } from './execute-run.js';
 import { findLatecomers } from './find-latecomers.js';
 import { findMissing } from './find-missing.js';
@@ -140,6 +141,7 @@ export async function migrateFiltered(
       journal: async () => noJournal,
       work: migrateTenant,
       findLatecomers: (hadTheirTurn) => findLatecomers(run, filter, hadTheirTurn),
+      countRemoved: (missing) => countRemoved(registry, { runId: run.runId, filter, missing }),
       ...(continued ? { before: continued } : {}),
     });
   });

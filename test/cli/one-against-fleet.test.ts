@@ -174,4 +174,19 @@ export default { ...config, migrations: { directory: './older' } };`,
     const homes = await scene.db.query(`SELECT nspname FROM pg_namespace WHERE nspname LIKE 'tenant\\_%' ORDER BY 1`);
     expect(homes.map(({ nspname }) => nspname)).toEqual(['t2', 't3', 't4', 't5', 't6', 't7'].map((id) => `tenant_${id}`));
   });
+
+  test('is counted as skipped where it was removed before its wave listed it', async (scope) => {
+    const scene = await createScene(scope);
+    const gate = await createSceneGate(scope, scene);
+    await scene.ok(['tenant', 'provision', 't1', 't2', 't3']);
+    await scene.write('migrations/0002_gated.sql', `${gate.sql}\nCREATE TABLE gated (id int);\n`);
+    const fleet = await scene.start(['tenant', 'migrate', '--all', '--json', '--waves', '1,100%']);
+    await gate.waiting(1);
+    const [canary, later = ''] = ['t1', 't2', 't3'].sort((a, b) => positionOf(a) - positionOf(b));
+    expect(readJsonRun(await (await scene.start(remove(later))).result).finished).toMatchObject({ exitCode: 0 });
+    await gate.open();
+    const run = readJsonRun(await fleet.result);
+    expect(run.of('tenant.finished')[0]).toMatchObject({ tenant: canary, outcome: 'applied' });
+    expect([run.exitCode, run.finished.counts]).toEqual([0, expect.objectContaining({ applied: 2, skipped: 1, 'up-to-date': 0 })]);
+  });
 });

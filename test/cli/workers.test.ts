@@ -44,6 +44,20 @@ describe.skipIf(node === null)('workers', { timeout: 170_000 }, () => {
     expect(await scene.db.query('SELECT id FROM tenancy.tenants WHERE lease_owner IS NOT NULL')).toEqual([]);
   });
 
+  test('count a tenant that was removed before its turn as skipped', async (scope) => {
+    const scene = await createGated(scope, 1);
+    const worker = await scene.on(['worker']);
+    await worker.hasSaid('waiting for runs');
+    const follower = await scene.on(['tenant', 'migrate', '--all', '--executor', 'pg-boss', '--json']);
+    await scene.gate.waiting(1);
+    await scene.ok(['tenant', 'deprovision', 't8', '--confirm', 't8', '--skip-backup']);
+    await scene.gate.open();
+    const run = readJsonRun(await follower.result);
+    expect([run.exitCode, run.finished.counts]).toEqual([0, expect.objectContaining({ applied: 7, skipped: 1, 'up-to-date': 0 })]);
+    worker.kill('SIGTERM');
+    await worker.result;
+  });
+
   test('take over what one that was killed had in flight, once', async (scope) => {
     const scene = await createGated(scope, 2);
     const workers = [await scene.on(['worker', '--concurrency', '1']), await scene.on(['worker', '--concurrency', '1'])];

@@ -1,10 +1,11 @@
 import type { OutcomeCounts, TenantOutcome } from '../../events.js';
 import { TENANT_OUTCOMES } from '../../events.js';
 import type { Registry, Run, TenantFilter } from '../../registry/registry.js';
+import { countRemoved } from '../count-removed.js';
 import type { DrainCause } from '../draining.js';
 import { readTenants } from '../read-tenants.js';
 import { decideExitCode, INTERRUPTING } from '../report.js';
-import { ownerOfRun, readTenantsOfRun, requireDistribution } from './deployment.js';
+import { ownerOfRun, readDistributed, readTenantsOfRun, requireDistribution } from './deployment.js';
 import { readFailed } from './read-failed.js';
 
 const BATCH = 500;
@@ -32,7 +33,14 @@ export async function settleRun(
   } else if (await distribution.hasLeft(runId, filter)) return;
   const recorded = await registry.countOutcomes(runId);
   const total = Object.values(recorded).reduce((sum, count) => sum + count, 0);
-  const counts: OutcomeCounts = { ...recorded, 'up-to-date': recorded['up-to-date'] + Math.max(0, selected - total) };
+  const missing = Math.max(0, selected - total);
+  const upToDate = readDistributed({ options })?.upToDate ?? 0;
+  const removed = await countRemoved(registry, { runId, filter, missing: Math.max(0, missing - upToDate) });
+  const counts: OutcomeCounts = {
+    ...recorded,
+    skipped: recorded.skipped + removed,
+    'up-to-date': recorded['up-to-date'] + missing - removed,
+  };
   const notStarted = counts['not-started'];
   const reason = cause?.reason ?? null;
   await registry.finishRun(runId, {
