@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createScene, type Scene } from '../cli/scene.js';
+import { checkInvariants } from '../rig/check-invariants.js';
 import { createTcpProxy, type TcpProxy } from '../rig/tcp-proxy.js';
 
 const WRITES = /\b(insert|update|delete|create|drop|alter|grant|revoke|comment on|truncate|terminate)\b/i;
@@ -72,6 +73,8 @@ describe.each(['deprovision', 'purge'] as const)('17 guards: %s is refused befor
     for (const cleanUp of cleanUps) await cleanUp();
   });
 
+  const check = (): Promise<void> => checkInvariants({ adminUrl: scene.db.url, registryUrl: scene.db.url });
+
   // One after the other, since the requests of all are counted together.
   test.for(listRefusals(command))('for $why', async ({ args, reads }, { task }) => {
     requests = [];
@@ -85,10 +88,12 @@ describe.each(['deprovision', 'purge'] as const)('17 guards: %s is refused befor
 
   test('and all is as it was', async () => {
     expect(await scene.snapshot()).toEqual(before);
+    await check();
     // The proof can fail: the same command, when it is allowed, writes.
     requests = [];
     const args = command === 'deprovision' ? ['globex', '--skip-backup', '--confirm', 'globex'] : ['acme', '--early', '--confirm', 'acme'];
     expect((await scene.json(['tenant', command, ...args], { env: { THROUGH: proxy.url } })).exitCode).toBe(0);
     expect(requests.some((sql) => WRITES.test(sql))).toBe(true);
+    await check();
   });
 });

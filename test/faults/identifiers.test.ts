@@ -6,6 +6,7 @@ import { isTenancyError } from '../../src/errors.js';
 import type { Tenancy } from '../../src/tenancy.js';
 import type { DriverName } from '../../src/tenant.js';
 import { createMongoScene, createMysqlScene, createPostgresScene, type EngineScene } from '../cli/engine-scene.js';
+import { checkInvariants } from '../rig/check-invariants.js';
 import { namesCorpus } from '../rig/names-corpus.js';
 import { createTestDatabase } from '../rig/postgres.js';
 import { createProject, type TestProject } from '../rig/project.js';
@@ -197,6 +198,8 @@ describe(`20 identifiers, seed ${seed}`, { timeout: isWholeSweep ? 1_800_000 : 2
       if (left.length !== 1) wrong.push(`after ${id} was removed there is ${left.join(', ')}`);
     }
     await tenancy.deprovision('neighbour', { confirm: 'neighbour', skipBackup: true });
+    await tenancy.close();
+    await checkInvariants({ adminUrl: clusterUrl, registryUrl });
     return { tried: ids.length, wrong };
   }
 

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { createTenancy } from '../../src/create-tenancy.js';
 import type { Tenancy } from '../../src/tenancy.js';
 import type { DriverName } from '../../src/tenant.js';
+import { checkInvariants } from '../rig/check-invariants.js';
 import { createProject, type TestProject } from '../rig/project.js';
 import type { Attack } from './isolation-attacks.js';
 
@@ -13,6 +14,7 @@ export interface Fleet {
   readonly urls: ReadonlyMap<string, string>;
   nameOf(id: string): string;
   loginOf(id: string): Promise<string>;
+  /** Removes the tenants; fails where anything isn't as it should be, before or after. */
   close(): Promise<void>;
 }
 
@@ -41,8 +43,12 @@ export async function openFleet(url: string, registryUrl: string, driver: Driver
     nameOf,
     loginOf: async (id) => (await tenancy.find(id)).login?.current ?? '',
     close: async () => {
-      for (const id of IDS) await tenancy.deprovision(id, { confirm: id, skipBackup: true });
-      await tenancy.close();
+      try {
+        for (const id of IDS) await tenancy.deprovision(id, { confirm: id, skipBackup: true });
+      } finally {
+        await tenancy.close();
+      }
+      await checkInvariants({ adminUrl: url, registryUrl });
       await project.remove();
     },
   };

@@ -1,7 +1,6 @@
 import { MongoClient } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createTestMongo } from '../rig/mongodb.js';
-import { createTestDatabase } from '../rig/postgres.js';
+import { createTestMongo, mongoUrl } from '../rig/mongodb.js';
 import { attackOf, type Fleet, findUnrefused, openFleet, PAIRS } from './isolation-fleet.js';
 
 const MONGODB = `export async function up(db) { await db.collection('things').insertOne({ value: 'precious' }); }
@@ -13,15 +12,19 @@ const UNKNOWN_TO_STAND_IN = new Set(['out', 'merge', 'rename across', 'make a ro
 describe('21 isolation: mongodb-database', { timeout: 120_000 }, () => {
   let fleet: Fleet;
   let mongo: Awaited<ReturnType<typeof createTestMongo>>;
-  let registry: Awaited<ReturnType<typeof createTestDatabase>>;
   beforeAll(async () => {
-    [mongo, registry] = await Promise.all([createTestMongo(), createTestDatabase('18')]);
-    fleet = await openFleet(mongo.url, registry.url, 'mongodb-database', `${mongo.namePrefix}_`, MONGODB);
+    mongo = await createTestMongo();
+    fleet = await openFleet(
+      mongo.url,
+      mongoUrl(mongo.url, `${mongo.namePrefix}_registry`),
+      'mongodb-database',
+      `${mongo.namePrefix}_`,
+      MONGODB,
+    );
   }, 120_000);
   afterAll(async () => {
     await fleet?.close();
     await mongo?.drop();
-    await registry?.drop();
   });
 
   const withDb = async <T>(id: string, use: (client: MongoClient) => Promise<T>): Promise<T> => {

@@ -3,6 +3,7 @@ import { chmod, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { checkInvariants } from '../rig/check-invariants.js';
 import { queryMysql } from '../rig/mysql.js';
 import { query, withDatabase } from '../rig/postgres.js';
 import { startPrivateMariadb } from '../rig/private-mariadb.js';
@@ -180,6 +181,7 @@ describe('22 secrets: no password is in what is printed, logged, kept or listed'
         );
         for (const { name } of tables) seen.set(name, JSON.stringify(await query(boss, `SELECT to_jsonb(t) FROM ${name} t`)) || '[]');
         expectNone(seen, secrets);
+        await checkInvariants({ adminUrl: boss, registryUrl: boss });
         task.meta.points = { tried: seen.size, converged: seen.size };
       } finally {
         await project.remove();
@@ -233,6 +235,7 @@ describe('22 secrets: no password is in what is printed, logged, kept or listed'
         expect(tables.length).toBeGreaterThan(5);
         for (const { name } of tables) seen.set(name, JSON.stringify(await queryMysql(boss, `SELECT * FROM ${name}`)));
         expectNone(seen, secrets);
+        await checkInvariants({ adminUrl: boss, registryUrl: withDatabase(boss, 'tenancy') });
         task.meta.points = { tried: seen.size, converged: seen.size };
       } finally {
         await project.remove();
