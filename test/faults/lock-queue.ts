@@ -25,6 +25,8 @@ export async function openAppSession(sandbox: Sandbox): Promise<AppSession> {
 export interface Reads {
   readonly count: number;
   readonly slowestMs: number;
+  /** Of as many that read at the same moments what nobody locks: how long this machine lets a read wait by itself. */
+  readonly freeMs: number;
   /** How many took longer than half a lock timeout: those that stood in the queue behind a migration. */
   readonly queued: number;
 }
@@ -32,17 +34,31 @@ export interface Reads {
 const READERS = 5;
 const EVERY_MS = 10;
 
-/** One read begins every 10 ms, as long as `what` takes, however long those before it take. */
-export async function readMeanwhile<T>(sandbox: Sandbox, sql: string, queuedMs: number, what: () => Promise<T>): Promise<[T, Reads]> {
-  const sessions = await Promise.all(Array.from({ length: READERS }, () => openAppSession(sandbox)));
+interface Queries {
+  /** What is held up. */
+  readonly sql: string;
+  /** On a table that nobody locks. */
+  readonly free: string;
+}
+
+/** One read of each kind begins every 10 ms, as long as `what` takes, however long those before it take. */
+export async function readMeanwhile<T>(
+  sandbox: Sandbox,
+  { sql, free }: Queries,
+  queuedMs: number,
+  what: () => Promise<T>,
+): Promise<[T, Reads]> {
+  const sessions = await Promise.all(Array.from({ length: 2 * READERS }, () => openAppSession(sandbox)));
   let isOver = false;
   const took: number[] = [];
+  const tookFree: number[] = [];
   const read = async (session: AppSession, index: number): Promise<void> => {
-    await delay(index * EVERY_MS);
+    const isFree = index >= READERS;
+    await delay((index % READERS) * EVERY_MS);
     while (!isOver) {
       const startedMs = performance.now();
-      await session.send(sql);
-      took.push(performance.now() - startedMs);
+      await session.send(isFree ? free : sql);
+      (isFree ? tookFree : took).push(performance.now() - startedMs);
       await delay(EVERY_MS * READERS);
     }
   };
@@ -51,7 +67,8 @@ export async function readMeanwhile<T>(sandbox: Sandbox, sql: string, queuedMs: 
     const result = await what();
     isOver = true;
     await readers;
-    return [result, { count: took.length, slowestMs: Math.max(0, ...took), queued: took.filter((ms) => ms > queuedMs).length }];
+    const queued = took.filter((ms) => ms > queuedMs).length;
+    return [result, { count: took.length, slowestMs: Math.max(0, ...took), freeMs: Math.max(0, ...tookFree), queued }];
   } finally {
     isOver = true;
     await readers.catch(() => undefined);
