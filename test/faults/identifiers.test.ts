@@ -199,7 +199,7 @@ describe(`20 identifiers, seed ${seed}`, { timeout: isWholeSweep ? 1_800_000 : 2
     }
     await tenancy.deprovision('neighbour', { confirm: 'neighbour', skipBackup: true });
     await tenancy.close();
-    await checkInvariants({ adminUrl: clusterUrl, registryUrl });
+    await checkInvariants({ adminUrl: clusterUrl, registryUrl, homePrefix: prefix });
     return { tried: ids.length, wrong };
   }
 

@@ -48,7 +48,7 @@ export async function openFleet(url: string, registryUrl: string, driver: Driver
       } finally {
         await tenancy.close();
       }
-      await checkInvariants({ adminUrl: url, registryUrl });
+      await checkInvariants({ adminUrl: url, registryUrl, homePrefix: prefix });
       await project.remove();
     },
   };

@@ -18,7 +18,7 @@ describe('21 isolation: mongodb-database', { timeout: 120_000 }, () => {
       mongo.url,
       mongoUrl(mongo.url, `${mongo.namePrefix}_registry`),
       'mongodb-database',
-      `${mongo.namePrefix}_`,
+      `${mongo.namePrefix}_t_`,
       MONGODB,
     );
   }, 120_000);

@@ -38,8 +38,8 @@ interface Scene {
 }
 
 /**
- * What must be true on MongoDB once a recovery has ended, asked of the server itself: each database that begins with the registry's
- * name and `_` is a tenant's of it.
+ * What must be true on MongoDB once a recovery has ended, asked of the server itself: each database that begins with the prefix of homes is a
+ * tenant's of the registry.
  */
 export function checkMongodbInvariants(options: InvariantsOptions): Promise<void> {
   return withMongo(options.registryUrl, async (client) => {
@@ -74,6 +74,10 @@ export function checksumMongodbTenants(_adminUrl: string, registryUrl: string, i
   });
 }
 
+function prefixOf(client: MongoClient, { homePrefix }: InvariantsOptions): string {
+  return homePrefix ?? `${client.db().databaseName}_`;
+}
+
 function tenantsOf(client: MongoClient): ReturnType<typeof collectionOf<TenantDocument>> {
   return collectionOf<TenantDocument>(client, 'tenancy.tenants');
 }
@@ -83,8 +87,8 @@ function collectionOf<Row extends Document>(client: MongoClient, name: string) {
 }
 
 /** What a client has left running: a build of an index, a transaction. */
-async function checkOperations({ client, violate }: Scene): Promise<void> {
-  const own = `^${client.db().databaseName}[._]`;
+async function checkOperations({ client, options, violate }: Scene): Promise<void> {
+  const own = `^(${client.db().databaseName}\\.|${prefixOf(client, options)})`;
   const running = [{ $currentOp: { allUsers: true, idleSessions: true } }, { $match: { ns: { $regex: own }, appName: { $ne: 'rig' } } }];
   for (const operation of await untilNone(OPERATION_ENDS_MS, () => client.db('admin').aggregate(running).toArray())) {
     violate(`it is still running: ${String(operation['type'])} ${String(operation['ns'])} ${JSON.stringify(operation['command'])}`);
@@ -100,7 +104,7 @@ async function checkLeases({ client, violate }: Scene): Promise<void> {
 
 /** Databases and users: each belongs to a tenant, and each tenant has its own. */
 async function checkServer({ client, options, violate }: Scene, live: readonly TenantDocument[]): Promise<void> {
-  const prefix = `${client.db().databaseName}_`;
+  const prefix = prefixOf(client, options);
   const { databases } = await client.db('admin').admin().listDatabases({ nameOnly: true });
   const names = databases.map(({ name }) => name).filter((name) => name.startsWith(prefix));
   const isOwned = (name: string): boolean => live.some((tenant) => tenant.name === name);

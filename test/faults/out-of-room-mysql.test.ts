@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { checkInvariants } from '../rig/check-invariants.js';
+import type { CliResult } from '../rig/cli.js';
+import { createTestMysql, queryMysql, type TestMysql } from '../rig/mysql.js';
+import { withDatabase } from '../rig/postgres.js';
+import { startPrivateMariadb } from '../rig/private-mariadb.js';
+import type { PrivateServer } from '../rig/private-server.js';
+import { createProject, type TestProject } from '../rig/project.js';
+import { suiteOn } from '../rig/require.js';
+import { nameTenants } from './fixtures.js';
+import { readRun } from './read-run.js';
+
+const FULL = /is full/;
+const MIGRATE = ['tenant', 'migrate', '--all', '--json'];
+
+const migrations: Readonly<Record<string, string>> = {
+  '0001_counts.sql': `CREATE TABLE counts (name varchar(100) NOT NULL);\nINSERT INTO counts VALUES ('0001_counts');\n`,
+};
+
+/** So many rows of about a kilobyte, as an expression to select from. */
+const rows = (count: number): string => `SELECT repeat('x', 900) AS filling FROM seq_1_to_${count}`;
+
+interface Fleet {
+  readonly project: TestProject;
+  run(args: readonly string[]): Promise<CliResult>;
+}
+
+async function createFleet(clusterUrl: string, registryUrl: string): Promise<Fleet> {
+  const config = `export default {
+    registry: { url: ${JSON.stringify(registryUrl)} },
+    clusters: { main: { url: ${JSON.stringify(clusterUrl)}, concurrency: 2 } },
+    placement: ({ id }) => ({ cluster: 'main', driver: 'mysql-database', name: 'tenant_' + id }),
+    migrations: { directory: './migrations' },
+  };`;
+  const project = await createProject({ migrations, config });
+  return { project, run: (args) => project.run(args, { timeoutMs: 120_000 }) };
+}
+
+suiteOn('mariadb')('15 disk full: MariaDB, whose tables share a file that grows no further', { timeout: 180_000 }, () => {
+  let server: PrivateServer;
+  let elsewhere: TestMysql;
+  const fleets: Fleet[] = [];
+  beforeAll(async () => {
+    server = await startPrivateMariadb({ innodb_file_per_table: '0', innodb_data_file_path: 'ibdata1:12M:autoextend:max:80M' });
+    elsewhere = await createTestMysql();
+  }, 60_000);
+  afterAll(async () => {
+    for (const { project } of fleets) await project.remove();
+    await elsewhere?.drop();
+    await server?.stop();
+  });
+
+  /** Leaves about thirty megabytes. */
+  async function fill(): Promise<void> {
+    await queryMysql(server.url, 'CREATE DATABASE ballast');
+    await queryMysql(server.url, `CREATE TABLE ballast.ballast AS ${rows(30_000)}`);
+  }
+
+  it('in a migrate is no success: it says so, starts no more tenants, and is gone on with once there is room', async () => {
+    const fleet = await createFleet(server.url, elsewhere.url);
+    fleets.push(fleet);
+    const tenants = nameTenants(12);
+    expect(await fleet.run(['tenant', 'provision', ...tenants])).toMatchObject({ exitCode: 0 });
+    await fill();
+    // About five megabytes each: there is room for a few.
+    await fleet.project.write(
+      'migrations/0002_rows.sql',
+      `CREATE TABLE filled AS ${rows(5_000)};\nINSERT INTO counts VALUES ('0002_rows');\n`,
+    );
+    const first = readRun(await fleet.run(MIGRATE));
+    const { counts, failed, stopped } = first.finished;
+    expect([first.finished.exitCode, stopped]).toEqual([1, expect.objectContaining({ reason: 'resources' })]);
+    for (const outcome of ['applied', 'failed', 'not-started'] as const) expect(counts[outcome]).toBeGreaterThan(0);
+    expect(counts.applied + counts.failed + counts['not-started']).toBe(tenants.length);
+    for (const { error } of failed) expect(error?.message).toMatch(FULL);
+    const unfinished = failed.map(({ tenant }) => tenant);
+    await checkInvariants({ adminUrl: server.url, registryUrl: elsewhere.url, unfinished });
+
+    // It is no better: nothing that was done is done again, and nothing is called done.
+    const second = readRun(await fleet.run(MIGRATE));
+    expect(second.finished).toMatchObject({ exitCode: 1, counts: { 'up-to-date': counts.applied } });
+    await queryMysql(server.url, 'DROP DATABASE ballast');
+    const third = readRun(await fleet.run(MIGRATE));
+    expect(third.finished).toMatchObject({ exitCode: 0, counts: { failed: 0 } });
+    await checkInvariants({ adminUrl: server.url, registryUrl: elsewhere.url });
+    for (const id of tenants) await fleet.run(['tenant', 'deprovision', id, '--skip-backup', '--confirm', id]);
+  });
+
+  it('where the registry is, too, is no success either, and nothing is lost', async () => {
+    const fleet = await createFleet(server.url, withDatabase(server.url, 'registry'));
+    fleets.push(fleet);
+    await queryMysql(server.url, 'CREATE DATABASE registry');
+    expect(await fleet.run(['tenant', 'provision', ...nameTenants(4)])).toMatchObject({ exitCode: 0 });
+    await fill();
+    await queryMysql(server.url, 'CREATE TABLE ballast.more (filling text)');
+    // Until nothing more goes in.
+    for (const count of [2_000, 100, 8]) {
+      for (let isFull = false; !isFull; ) {
+        isFull = await queryMysql(server.url, `INSERT INTO ballast.more ${rows(count)}`).then(
+          () => false,
+          () => true,
+        );
+      }
+    }
+    await fleet.project.write(
+      'migrations/0002_orders.sql',
+      `CREATE TABLE orders AS ${rows(100)};\nINSERT INTO counts VALUES ('0002_orders');\n`,
+    );
+    const full = await fleet.run(MIGRATE);
+    expect([1, 2, 6]).toContain(full.exitCode);
+    expect(`${full.stdout}${full.stderr}`).toMatch(FULL);
+    await queryMysql(server.url, 'DROP DATABASE ballast');
+    expect(readRun(await fleet.run(MIGRATE)).finished).toMatchObject({ exitCode: 0, counts: { failed: 0 } });
+    await checkInvariants({ adminUrl: server.url, registryUrl: withDatabase(server.url, 'registry') });
+  });
+});
