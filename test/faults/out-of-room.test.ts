@@ -86,7 +86,12 @@ describeOn('tmpfs', () => {
       expect(counts['not-started']).toBeGreaterThan(0);
       expect(counts.applied + counts.failed + counts['not-started']).toBe(tenants.length);
       expect(stopped).toMatchObject({ reason: 'resources' });
-      for (const { error } of failed) expect(error?.message).toMatch(/No space left on device/);
+      for (const { error } of failed) {
+        expect(error).toMatchObject({
+          message: expect.stringMatching(/No space left on device/),
+          hint: expect.stringContaining('give the server more'),
+        });
+      }
       await checkInvariants({ adminUrl: url, registryUrl: fleet.registry.url, unfinished: failed.map(({ tenant }) => tenant) });
 
       // It is no better: nothing that was done is done again, and nothing is called done.

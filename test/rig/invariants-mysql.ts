@@ -29,8 +29,8 @@ interface LedgerRow {
 type Violate = (what: string) => void;
 
 /**
- * What must be true on MySQL or MariaDB once a recovery has ended, asked of the server itself: each database that begins with the registry's
- * name and `_` is a tenant's of it.
+ * What must be true on MySQL or MariaDB once a recovery has ended, asked of the server itself: each database that begins with the prefix of homes
+ * is a tenant's of the registry.
  */
 export async function checkMysqlInvariants(options: InvariantsOptions): Promise<void> {
   const violations: string[] = [];
@@ -72,9 +72,9 @@ function isUnfinished({ unfinished = [] }: InvariantsOptions, { id }: { readonly
 }
 
 /** The databases of the server that belong to this registry by their name, as LIKE wants it: `_` stands for any character there. */
-function ownedNames({ registryUrl }: InvariantsOptions): { readonly registry: string; readonly like: string } {
+function ownedNames({ registryUrl, homePrefix }: InvariantsOptions): { readonly registry: string; readonly like: string } {
   const registry = decodeURIComponent(new URL(registryUrl).pathname.slice(1));
-  return { registry, like: `${registry.replaceAll('_', '\\_')}\\_%` };
+  return { registry, like: `${(homePrefix ?? `${registry}_`).replaceAll('_', '\\_')}%` };
 }
 
 /** A thread takes a moment to notice that its client has gone, and a statement goes on to its end. */

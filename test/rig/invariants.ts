@@ -18,7 +18,7 @@ export interface InvariantsOptions {
    * something to the name. A tenant without the table is not looked at. @default 'counts'
    */
   readonly counterTable?: string;
-  /** On MongoDB, what every home's name begins with, and nobody else's. @default the registry's database and `_` */
+  /** Where homes are databases of MySQL or MongoDB: what the name of each begins with, and nobody else's. @default the registry's database and `_` */
   readonly homePrefix?: string;
   /** Tenants that may be left behind half way, as by a test that broke them on purpose. */
   readonly unfinished?: readonly string[];

@@ -39,17 +39,20 @@ export function findMariadbd(): string | null {
 
 /**
  * Starts a MariaDB of the tests' own on a free port, its data in a new temporary folder, whatever else runs on this machine.
- * `extra`: settings beside the rig's, `{ log_bin: 'binlog' }`.
+ * `extra`: settings beside the rig's, `{ log_bin: 'binlog' }`; `initial`: those that its files are to be made with as well.
  *
  * Whatever becomes of this process, a watchdog ends the server and removes the folder.
  */
-export async function startPrivateMariadb(extra: Readonly<Record<string, string>> = {}): Promise<PrivateServer> {
+export async function startPrivateMariadb(
+  extra: Readonly<Record<string, string>> = {},
+  initial: Readonly<Record<string, string>> = {},
+): Promise<PrivateServer> {
   const binary = findMariadbd();
   if (binary === null) throw new Error('there is no mariadbd on this machine');
   const directory = await makeEnterableDirectory('mariadb');
   try {
-    await initialise(binary, directory);
-    return await launch(binary, directory, { ...settings, ...extra });
+    await initialise(binary, directory, { ...storage, ...initial });
+    return await launch(binary, directory, { ...settings, ...initial, ...extra });
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
     throw error;
@@ -57,7 +60,7 @@ export async function startPrivateMariadb(extra: Readonly<Record<string, string>
 }
 
 /** What `mariadb-install-db` does, without the tools it calls: they come with the client. */
-async function initialise(binary: string, directory: string): Promise<void> {
+async function initialise(binary: string, directory: string, all: Readonly<Record<string, string>>): Promise<void> {
   const share = findShare(binary);
   const tables = await Promise.all(systemTables.map((name) => readFile(path.join(share, name), 'utf8')));
   const account = `'root'@'%'`;
@@ -75,7 +78,7 @@ async function initialise(binary: string, directory: string): Promise<void> {
     `--lc-messages-dir=${share}`,
     '--bootstrap',
     '--log-warnings=0',
-    ...toArgs(storage),
+    ...toArgs(all),
   ];
   const child = spawn(binary, ['--no-defaults', ...args], childOptions({ stdio: ['pipe', 'pipe', 'pipe'] }));
   let output = '';

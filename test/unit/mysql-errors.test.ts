@@ -21,6 +21,20 @@ describe('classifyMysqlError', () => {
     expect(numbers.map((number) => [number, classifyMysqlError(server(number))])).toEqual(numbers.map((number) => [number, type]));
   });
 
+  it.each([
+    [1005, 'Can\'t create table `t`.`filled` (errno: 135 "No more room in record file")', 'resources'],
+    [1005, 'Can\'t create table `t`.`filled` (errno: 28 "No space left on device")', 'resources'],
+    [1005, 'Can\'t create table `t`.`child` (errno: 150 "Foreign key constraint is incorrectly formed")', 'fatal'],
+    [1006, "Can't create database 't'; errno: 28", 'resources'],
+    [3, "Error writing file './t/db.opt' (OS errno 28 - No space left on device)", 'resources'],
+    [1026, 'Error writing file \'/tmp/MYx\' (Errcode: 28 "No space left on device")', 'resources'],
+    [1030, 'Got error 28 "No space left on device" from storage engine Aria', 'resources'],
+    [1030, 'Got error 168 "Unknown (generic) error from engine" from storage engine InnoDB', 'fatal'],
+    [1644, 'the application says errno: 28', 'fatal'],
+  ] as const)('reads in %i what a file failed with: %s', (number, message, type) => {
+    expect(classifyMysqlError(server(number, message))).toBe(type);
+  });
+
   it('knows the socket’s errors and mysql2’s own, and looks into causes', () => {
     for (const code of ['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE', 'PROTOCOL_CONNECTION_LOST'])
       expect(classifyMysqlError(socket(code))).toBe('connection');

@@ -42,6 +42,15 @@ const BY_NUMBER: Readonly<Record<number, ErrorClass>> = {
   1370: 'denied', // ER_PROCACCESS_DENIED_ERROR
 };
 
+/**
+ * Numbers that stand for whatever a file or the storage engine failed with: EE_WRITE, ER_CANT_CREATE_FILE, ER_CANT_CREATE_TABLE, ER_CANT_CREATE_DB,
+ * ER_ERROR_ON_WRITE, ER_GET_ERRNO. What it was is in the text: `errno: 135 "No more room in record file"`, `OS errno 28`, `Errcode: 28`.
+ */
+const OF_A_FILE: ReadonlySet<number> = new Set([3, 1004, 1005, 1006, 1026, 1030]);
+
+/** 28 ENOSPC; 135 HA_ERR_RECORD_FILE_FULL and 136 HA_ERR_INDEX_FILE_FULL of `my_base.h`. */
+const NO_ROOM = /\b(?:errno:?|errcode:|got error) (?:28|135|136)\b/i;
+
 /** mysql2's own codes. */
 const CLIENT_CODES: ReadonlySet<string> = new Set([
   'PROTOCOL_CONNECTION_LOST',
@@ -76,6 +85,7 @@ export function numberOf(error: unknown): number {
 
 function classifyOne(error: Error): ErrorClass | null {
   const number = numberOf(error);
+  if (OF_A_FILE.has(number) && NO_ROOM.test(error.message)) return 'resources';
   if (number > 0) return BY_NUMBER[number] ?? 'fatal';
   const { code } = error as { code?: unknown };
   if (typeof code !== 'string') return CLIENT_MESSAGES.test(error.message) ? 'connection' : null;

@@ -1,5 +1,6 @@
 import { isTenancyError, TenancyError } from '../../../errors.js';
-import { codeOf, isConnectionError } from '../classify.js';
+import { adviceWithoutRoom } from '../../out-of-room.js';
+import { classifyMongodbError, codeOf, isConnectionError } from '../classify.js';
 import type { MigrateContext } from './context.js';
 
 export interface FailedModule {
@@ -18,7 +19,8 @@ export function moduleFailure({ scope }: MigrateContext, { tenant, migration, fi
   if (isConnectionError(thrown)) return thrown;
   // It could not be loaded, or exports nothing to run: that is a sentence already.
   if (isTenancyError(thrown, 'TENANCY_MIGRATION_MODULE_REJECTED')) return thrown;
-  const advice = isTenancyError(thrown) && thrown.hint !== undefined ? { advice: thrown.hint } : {};
+  const advice =
+    isTenancyError(thrown) && thrown.hint !== undefined ? { advice: thrown.hint } : adviceWithoutRoom(classifyMongodbError(thrown));
   return new TenancyError('TENANCY_MIGRATION_FAILED', { tenant, migration, file, reason: explain(thrown), ...advice }, { cause: thrown });
 }
 

@@ -3,6 +3,7 @@ import { excerptStatement, hideSecrets } from '../../../migrations/sql/excerpt.j
 import { positionAt } from '../../../migrations/sql/position.js';
 import type { SqlStatement } from '../../../migrations/sql/script.js';
 import type { SessionOptions } from '../../driver.js';
+import { adviceWithoutRoom } from '../../out-of-room.js';
 import { classifyMysqlError, numberOf } from '../classify.js';
 
 type Limits = Pick<SessionOptions, 'lockTimeoutMs' | 'statementTimeoutMs'>;
@@ -60,7 +61,7 @@ function createFailure(details: TenancyErrorDetails<'TENANCY_MIGRATION_FAILED'>,
     return new TenancyError('TENANCY_STATEMENT_TIMED_OUT', { ...details, limitMs: limits.statementTimeoutMs }, { cause });
   // NOWAIT (3572) is the script's own wish.
   if (numberOf(cause) === 1205) return new TenancyError('TENANCY_LOCK_TIMED_OUT', { ...details, limitMs: limits.lockTimeoutMs }, { cause });
-  return new TenancyError('TENANCY_MIGRATION_FAILED', details, { cause });
+  return new TenancyError('TENANCY_MIGRATION_FAILED', { ...adviceWithoutRoom(type), ...details }, { cause });
 }
 
 /** The server's words and its number, under which people look things up. Not mysql2's name for it, which is MySQL's on a MariaDB too. */

@@ -4,6 +4,8 @@ import { excerptStatement, hideSecrets } from '../../../migrations/sql/excerpt.j
 import { positionAt } from '../../../migrations/sql/position.js';
 import type { SqlStatement } from '../../../migrations/sql/script.js';
 import type { SessionOptions } from '../../driver.js';
+import { adviceWithoutRoom } from '../../out-of-room.js';
+import { classifyPostgresError } from '../classify.js';
 import type { PreparedScript } from './context.js';
 
 /** An error of one statement. Not one that ends the connection: that says nothing about the migration. */
@@ -72,7 +74,7 @@ function createFailure(details: TenancyErrorDetails<'TENANCY_MIGRATION_FAILED'>,
     return new TenancyError('TENANCY_STATEMENT_TIMED_OUT', { ...details, limitMs: limits.statementTimeoutMs }, { cause });
   if (code === '55P03' && !message.includes('could not obtain lock'))
     return new TenancyError('TENANCY_LOCK_TIMED_OUT', { ...details, limitMs: limits.lockTimeoutMs }, { cause });
-  return new TenancyError('TENANCY_MIGRATION_FAILED', details, { cause });
+  return new TenancyError('TENANCY_MIGRATION_FAILED', { ...adviceWithoutRoom(classifyPostgresError(cause)), ...details }, { cause });
 }
 
 /** 2D000, invalid_transaction_termination: a procedure or block commits where it can't. */
