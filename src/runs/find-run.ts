@@ -10,10 +10,7 @@ export async function findRun(registry: Registry, id: string): Promise<Run> {
   const run = id === 'last' ? ((await registry.listRuns({ before: null, limit: 1 }))[0] ?? null) : await registry.findRun(id);
   if (run) return run;
   const known = await registry.listRuns({ before: null, limit: SUGGESTED_AMONG });
-  const suggestion =
-    findClosest(
-      id,
-      known.map((each) => each.id),
-    ) ?? null;
+  const names = known.length === 0 ? [] : ['last', ...known.map((each) => each.id)];
+  const suggestion = findClosest(id, names) ?? null;
   throw new TenancyError('TENANCY_RUN_NOT_FOUND', { run: id, suggestion });
 }

@@ -68,7 +68,7 @@ export async function createFleetProject(options: FleetOptions): Promise<FleetPr
         `INSERT INTO tenancy.tenants SELECT (jsonb_populate_record(t, ${changes})).* FROM generate_series(1, ${count}) n, tenancy.tenants t WHERE t.id = '${ids[0]}'`,
       );
       // As autovacuum would have done long ago.
-      await query(databaseUrl, 'ANALYZE');
+      await query(databaseUrl, 'VACUUM ANALYZE');
     },
     remove: async () => {
       await query(options.serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);

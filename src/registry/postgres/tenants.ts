@@ -5,6 +5,9 @@ import { Params, whereTenant } from './filter.js';
 import { TENANT_COLUMNS, type TenantRow, toTenant } from './rows.js';
 import { suggestTenants } from './suggest.js';
 
+/** What tenants are counted by, as the index `tenants_counted` has it. */
+const STATE = 't.status, t.cluster, t.driver, t.schema_version, t.migrations_hash';
+
 /** Everything that only reads tenants. */
 export function createTenantReader(
   db: RegistryConnection,
@@ -35,11 +38,14 @@ export function createTenantReader(
     },
     summarize: async (filter) => {
       const params = new Params();
+      const where = whereTenant(filter, params);
+      // In two counts, so that an index alone answers the large one: an error is nowhere but in the row.
       const rows = await db.query<SummaryRow>(
-        `SELECT t.status, t.cluster, t.driver, t.schema_version, t.migrations_hash, count(*) AS tenants, count(t.last_error) AS with_error
-           FROM tenancy.tenants t WHERE ${whereTenant(filter, params)}
-          GROUP BY t.status, t.cluster, t.driver, t.schema_version, t.migrations_hash
-          ORDER BY t.status, t.cluster, t.driver, t.schema_version, t.migrations_hash`,
+        `SELECT ${STATE}, sum(tenants)::bigint AS tenants, sum(with_error)::bigint AS with_error
+           FROM (SELECT ${STATE}, count(*) AS tenants, 0 AS with_error FROM tenancy.tenants t WHERE ${where} GROUP BY ${STATE}
+                  UNION ALL
+                 SELECT ${STATE}, 0, count(*) FROM tenancy.tenants t WHERE ${where} AND t.last_error IS NOT NULL GROUP BY ${STATE}) t
+          GROUP BY ${STATE} ORDER BY ${STATE}`,
         params.values,
       );
       return rows.map(toSummary);
