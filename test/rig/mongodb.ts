@@ -51,13 +51,33 @@ export function mongoUrl(url: string, database: string, login?: { readonly user:
   return changed.href;
 }
 
+/** Nobody who is alive is in the middle of a transaction for so long; whoever is, and isn't dead, begins it anew. */
+const IDLE_MS = 1_000;
+
+/**
+ * Does what transactions of clients that were killed would keep waiting for a minute (`transactionLifetimeLimitSeconds`), and ends those meanwhile.
+ * Only what tests do beside the program: it has to get along with them by itself.
+ */
+export async function withoutAbandoned<T>(client: MongoClient, work: () => Promise<T>): Promise<T> {
+  const timer = setInterval(() => void endAbandoned(client).catch(() => undefined), IDLE_MS / 2);
+  return work().finally(() => clearInterval(timer));
+}
+
+async function endAbandoned(client: MongoClient): Promise<void> {
+  const idle = { type: 'idleSession', 'transaction.timeInactiveMicros': { $gt: IDLE_MS * 1_000 } };
+  const pipeline = [{ $currentOp: { allUsers: false, idleSessions: true } }, { $match: idle }];
+  const admin = client.db('admin');
+  const sessions = await admin.aggregate<{ lsid: { id: unknown } }>(pipeline, { readConcern: { level: 'local' } }).toArray();
+  if (sessions.length > 0) await admin.command({ killSessions: sessions.map(({ lsid }) => ({ id: lsid.id })) });
+}
+
 /** Drops the databases and users whose names begin with a prefix. Users outlive their databases, so they are looked for in all. */
 export async function dropMongoNames(url: string, prefix: string): Promise<void> {
   const client = new MongoClient(url, { appName: 'rig' });
   try {
     const admin = client.db('admin');
     const { databases } = await admin.admin().listDatabases({ nameOnly: true, filter: { name: { $regex: `^${prefix}` } } });
-    for (const { name } of databases) await client.db(name).dropDatabase();
+    await withoutAbandoned(client, () => Promise.all(databases.map(({ name }) => client.db(name).dropDatabase())));
     const { users } = (await admin.command({ usersInfo: { forAllDBs: true } })) as unknown as { users: { user: string; db: string }[] };
     for (const { user, db } of users) {
       if (user.startsWith(prefix) || db.startsWith(prefix)) await client.db(db).command({ dropUser: user });

@@ -1,5 +1,5 @@
 import { MongoClient } from 'mongodb';
-import { dropMongoNames, mongoUrl } from './mongodb.js';
+import { dropMongoNames, mongoUrl, withoutAbandoned } from './mongodb.js';
 import type { SandboxEngine } from './sandbox-engine.js';
 
 interface TenantDocument extends Record<string, unknown> {
@@ -48,10 +48,8 @@ export const mongodbSandbox: SandboxEngine = {
   expireLeases: (url) =>
     withMongo(url, async (client) => {
       const now = [{ $set: { 'lease.expiresAt': '$$NOW' } }];
-      await client
-        .db()
-        .collection('tenancy.tenants')
-        .updateMany({ 'lease.owner': { $type: 'string' } }, now);
+      const tenants = client.db().collection('tenancy.tenants');
+      await withoutAbandoned(client, () => tenants.updateMany({ 'lease.owner': { $type: 'string' } }, now));
       const registry = client.db().collection<{ _id: string }>('tenancy.registry_migrations');
       await registry.updateOne({ _id: 'lock', owner: { $type: 'string' } }, [{ $set: { expiresAt: '$$NOW' } }]);
       await client
