@@ -224,10 +224,12 @@ export async function choosePoints(
 ): Promise<KillPoint[]> {
   const requests = await listRequests(project, serverUrl, driver, command, options);
   const sample = SAMPLES[driver];
-  const step =
+  const wanted =
     (options.isWhole ?? isWholeSweep)
       ? 1
       : Math.max(options.oneOf ?? SAMPLED, Math.ceil(requests.length / Math.min(sample.requests, options.requests ?? sample.requests)));
+  // Of a command of few requests at least one, whatever the seed.
+  const step = Math.min(wanted, requests.length);
   const outliving = requests.flatMap((sql, index) => (OUTLIVES[driver].test(sql) ? [index] : []));
   const always = new Set(outliving.length <= sample.outliving ? outliving : takeFrom(outliving, sample.outliving));
   return requests.flatMap((_, index) => {
