@@ -13,7 +13,7 @@ describeCrashSweep({
     { driver, command: provision, project: completeMongodb },
     { driver, command: migrate, project: pendingMongodb },
     { driver, command: deprovision, project: completeMongodb },
-    // All at once they are more than the stand-in bears beside the others of a sample.
+    // A sample has enough with the others, whose steps are the same.
     ...(isWholeSweep ? [retain, undelete, purge] : []).map((command) => ({ driver, command, project: completeMongodb }) as const),
     ...withLogins('0001_accounts').map((command) => ({ driver, command, project: isolatedMongodb }) as const),
   ],

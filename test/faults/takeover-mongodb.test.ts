@@ -21,7 +21,7 @@ const overtaken = [
   { ...isolated, what: 'drop the login', command: deprovision, stopsAt: dropsUsers, meanwhile: nextLife },
   { ...isolated, what: 'close the home', command: retain, stopsAt: retains, meanwhile: wayBack },
 ];
-// All at once they are more than it bears beside the others of a sample.
+// A sample has enough with the others, whose steps are the same.
 const kept = (isWholeSweep ? [retain, undelete] : [retain]).map((command) => ({ driver, command, project: completeMongodb }) as const);
 // MongoDB drops whatever has the name when a drop arrives: what was sent can't be recalled, so it is stopped before that.
 describeZombie({ startServer, swept: [...swept, ...kept] }, { dropsBy: /^usersInfo/, oneOf: 3, overtaken });
