@@ -25,5 +25,8 @@ export const TRANSITIONS = {
 
 export type Transition = keyof typeof TRANSITIONS;
 
+/** Where whoever deprovisions a tenant leaves it, under way or at the end. */
+export const REMOVED: readonly TenantStatus[] = ['deprovisioning', 'retained', 'deprovisioned'];
+
 /** What `--all` means. */
 export const MIGRATABLE: readonly TenantStatus[] = IN_USE;

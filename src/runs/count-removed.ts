@@ -1,10 +1,7 @@
+import { REMOVED } from '../lifecycle/transitions.js';
 import type { Registry, TenantFilter } from '../registry/registry.js';
-import type { TenantStatus } from '../tenant.js';
 import { leaveOutEnded } from './continued-run.js';
 import { readTenants } from './read-tenants.js';
-
-/** Where whoever deprovisions a tenant leaves it, under way or at the end. */
-const REMOVED: readonly TenantStatus[] = ['deprovisioning', 'retained', 'deprovisioned'];
 
 /**
  * How many tenants of a run's selection somebody has begun to remove since it began, before their turn came: they have no outcome in it, and

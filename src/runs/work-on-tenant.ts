@@ -5,7 +5,7 @@ import type { OnVersion } from '../lifecycle/migrator.js';
 import { nextOfLeaving } from '../lifecycle/retained.js';
 import type { RunContext, StepJournal, TenantScope, WorkResult } from '../lifecycle/run-context.js';
 import { type Ending, runTenant } from '../lifecycle/run-tenant.js';
-import { MIGRATABLE, TRANSITIONS, type Transition } from '../lifecycle/transitions.js';
+import { MIGRATABLE, REMOVED, TRANSITIONS, type Transition } from '../lifecycle/transitions.js';
 import type { TenantTouch } from '../registry/registry.js';
 import type { Tenant, TenantFailure } from '../tenant.js';
 import { linkSignals } from '../util/abort.js';
@@ -125,7 +125,7 @@ function isRecorded(tenant: Tenant, version: WorkResult['version']): boolean {
 
 /** Somebody has deprovisioned it since it was listed, or is about to: their command goes before what was to be done here. */
 function isRemovedSince(listed: Tenant['status'], now: Tenant['status']): boolean {
-  return MIGRATABLE.includes(listed) && (now === 'deprovisioning' || now === 'retained' || now === 'deprovisioned');
+  return MIGRATABLE.includes(listed) && REMOVED.includes(now);
 }
 
 function skipRemoved(tenant: Tenant): WorkResult {
