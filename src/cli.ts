@@ -4,8 +4,9 @@ import process from 'node:process';
 import { CommanderError } from 'commander';
 import type { CommandContext, GlobalOptions } from './commands/context.js';
 import { EXIT, type ExitCode } from './errors/define.js';
+import { type GlobalFlags, isColorful, isJsonWanted, readGlobals, type Terminal } from './program/global-options.js';
 import type { Invocation } from './program/options.js';
-import { createProgram, type GlobalFlags } from './program.js';
+import { createProgram } from './program.js';
 import type { OutputMode } from './reporters/reporter.js';
 import type { RunSoFar } from './reporters/run-so-far.js';
 
@@ -60,7 +61,8 @@ async function run(argv: readonly string[], endAtOnce: () => void): Promise<Exit
   globalThis.console = new Console(process.stderr, process.stderr);
   const { refuseExits, createInterrupts, TenancyError } = await import('./command-process.js');
   endProcess = refuseExits(process);
-  const output = fatalOutput(flags);
+  const terminal = findTerminal();
+  const output = isJsonWanted(flags, process.env) ? 'json' : 'plain';
   let isEndTold = false;
   let soFar: RunSoFar | null = null;
   const exit = async (code: ExitCode): Promise<void> => {
@@ -74,7 +76,7 @@ async function run(argv: readonly string[], endAtOnce: () => void): Promise<Exit
   const endOver = async (error: Error & { readonly exitCode: ExitCode }): Promise<void> => {
     endsByItself = true;
     await Promise.race([close(), new Promise((resolve) => setTimeout(resolve, CLOSE_MS))]).catch(() => undefined);
-    await tellFatal(error, output === 'json' && isEndTold ? 'plain' : output, isColorful(flags, process.env));
+    await tellFatal(error, output === 'json' && isEndTold ? 'plain' : output, isColorful(flags, process.env, terminal));
     endProcess(error.exitCode);
   };
   process.on('uncaughtException', (error) => {
@@ -87,7 +89,7 @@ async function run(argv: readonly string[], endAtOnce: () => void): Promise<Exit
   try {
     const env = await readEnvironment(flags);
     return await invocation({
-      ...createContext(await findCwd(), await readGlobals(flags, env), env),
+      ...createContext(await findCwd(), await readGlobals(flags, env, terminal), env),
       takeSignals: () => {
         endsByItself = true;
         return interrupts.signals;
@@ -107,7 +109,7 @@ async function run(argv: readonly string[], endAtOnce: () => void): Promise<Exit
     if (failing !== undefined) return await failing.then(() => EXIT.bug);
     isEndTold = true;
     endsByItself = true;
-    return await tellFatal(error, output, isColorful(flags, process.env), soFar);
+    return await tellFatal(error, output, isColorful(flags, process.env, terminal), soFar);
   } finally {
     await close();
   }
@@ -129,6 +131,10 @@ function createContext(
     columns: () => process.stderr.columns ?? 80,
     rows: () => process.stderr.rows ?? 24,
   };
+}
+
+function findTerminal(): Terminal {
+  return { isForOutput: Boolean(process.stderr.isTTY), isForInput: async () => (await import('node:tty')).isatty(0) };
 }
 
 async function findCwd(): Promise<string> {
@@ -155,61 +161,6 @@ async function readEnvironment(flags: GlobalFlags): Promise<CommandContext['env'
   const env = await loadEnvFiles(await findCwd(), files, process.env);
   for (const [name, value] of Object.entries(env)) if (process.env[name] === undefined && value !== undefined) process.env[name] = value;
   return env;
-}
-
-/** Flag > variable > what the terminal says. */
-async function readGlobals(flags: GlobalFlags, env: CommandContext['env']): Promise<GlobalOptions> {
-  const isOn = (flag: boolean | undefined, name: string): boolean => flag ?? /^(1|true|yes|on)$/i.test(env[name] ?? '');
-  const isInputOff = flags.input === false || isOn(undefined, 'TENANCY_NO_INPUT');
-  return {
-    config: flags.config ?? nonEmpty(env['TENANCY_CONFIG']),
-    output: await readOutput(flags, env),
-    isQuiet: isOn(flags.quiet, 'TENANCY_QUIET'),
-    isVerbose: isOn(flags.verbose, 'TENANCY_VERBOSE'),
-    isColorful: isColorful(flags, env),
-    isYes: isOn(flags.yes, 'TENANCY_YES'),
-    canAsk: !isInputOff && Boolean(process.stderr.isTTY) && (await import('node:tty')).isatty(0),
-    acceptCluster: flags.acceptCluster ?? nonEmpty(env['TENANCY_ACCEPT_CLUSTER'])?.split(',') ?? [],
-    junit: await readJunit(flags, env),
-  };
-}
-
-async function readJunit({ junit }: GlobalFlags, env: CommandContext['env']): Promise<string | undefined> {
-  if (junit !== '') return junit ?? nonEmpty(env['TENANCY_JUNIT']);
-  // An unset variable of the caller's: a report that nobody writes would look like one without failures.
-  const { TenancyError } = await import('./errors.js');
-  throw new TenancyError('TENANCY_OPTION_REJECTED', { option: '--junit', value: junit, expected: 'a file' });
-}
-
-async function readOutput(flags: GlobalFlags, env: CommandContext['env']): Promise<OutputMode> {
-  if (flags.json) return 'json';
-  const asked = flags.output ?? nonEmpty(env['TENANCY_OUTPUT']) ?? (isTruthy(env['TENANCY_JSON']) ? 'json' : undefined);
-  if (asked === undefined) return process.stderr.isTTY && env['TERM'] !== 'dumb' ? 'tty' : 'plain';
-  if (asked === 'tty' || asked === 'plain' || asked === 'json') return asked;
-  const { TenancyError } = await import('./errors.js');
-  throw new TenancyError('TENANCY_OPTION_REJECTED', { option: 'TENANCY_OUTPUT', value: asked, expected: 'tty, plain or json' });
-}
-
-/** Whether even a failure to read the options is to be told in JSON. */
-function fatalOutput(flags: GlobalFlags): OutputMode {
-  return flags.json || flags.output === 'json' || process.env['TENANCY_OUTPUT'] === 'json' || isTruthy(process.env['TENANCY_JSON'])
-    ? 'json'
-    : 'plain';
-}
-
-function isColorful(flags: GlobalFlags, env: CommandContext['env']): boolean {
-  if (flags.color === false || isTruthy(env['TENANCY_NO_COLOR'])) return false;
-  if (nonEmpty(env['FORCE_COLOR']) !== undefined) return env['FORCE_COLOR'] !== '0' && env['FORCE_COLOR'] !== 'false';
-  if (nonEmpty(env['NO_COLOR']) !== undefined) return false;
-  return Boolean(process.stderr.isTTY) && env['TERM'] !== 'dumb';
-}
-
-function isTruthy(value: string | undefined): boolean {
-  return /^(1|true|yes|on)$/i.test(value ?? '');
-}
-
-function nonEmpty(value: string | undefined): string | undefined {
-  return value === undefined || value === '' ? undefined : value;
 }
 
 /** Help and versions were asked for; anything else that commander ends with is a wrong command line. */

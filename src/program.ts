@@ -7,21 +7,6 @@ import { addRegistryCommands } from './program/registry-commands.js';
 import { addRunCommands } from './program/run-commands.js';
 import { addTenantCommands } from './program/tenant-commands.js';
 
-/** The global flags as commander gives them; variables and terminals are looked at by `cli.ts`. */
-export interface GlobalFlags {
-  readonly config?: string;
-  readonly envFile?: readonly string[];
-  readonly output?: string;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly verbose?: boolean;
-  readonly color?: boolean;
-  readonly yes?: boolean;
-  readonly input?: boolean;
-  readonly acceptCluster?: readonly string[];
-  readonly junit?: string;
-}
-
 /**
  * Builds the commander tree; the chosen command is handed to `choose` instead of being run.
  * A group whose name is nowhere in `argv` stays empty, and of one that is there only the chosen command has its options:
