@@ -1,5 +1,4 @@
 import type { ResolvedConfig } from '../config/types.js';
-import { TenancyError } from '../errors.js';
 import type { EmitRunEvent, RunCommand, StampedRunEvent } from '../events.js';
 import { createClusters, type KeptEngine } from '../lifecycle/clusters.js';
 import { createLeaseKeeper } from '../lifecycle/leases.js';
@@ -11,12 +10,10 @@ import { createTemplateBook } from '../lifecycle/templates.js';
 import { openRegistry } from '../registry/index.js';
 import type { AuditActor, NewStepRecord, Registry, TenantChange } from '../registry/registry.js';
 import { createBatcher } from '../util/batcher.js';
-import { wallClock } from '../util/clock.js';
 import { databaseOfUrl } from '../util/database-of-url.js';
 import { createOwnerId, createRunId } from '../util/names.js';
-import { redact } from '../util/redact.js';
 import { createTenantLogs } from '../util/tenant-logs.js';
-import { holdIdleTenants } from './hold-idle-tenants.js';
+import { createEmitter } from './emitter.js';
 import type { RunReport } from './report.js';
 
 export interface WorkspaceOptions {
@@ -112,7 +109,7 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
   function openRun({ command, registry, migrator, limits, dryRun, runId = createRunId(), owner, holdsIdle = true }: RunOptions): OpenedRun {
     const leases = createLeaseKeeper(registry, { owner: owner ?? createOwnerId(), host: options.host });
     const logs = createTenantLogs(config.logsDirectory, runId);
-    const emit = createEmitter(options, config, runId, holdsIdle);
+    const emit = createEmitter(options, runId, holdsIdle);
     const changing = createBatcher(
       async (changes: readonly TenantChange[]) => {
         const changed = new Map((await registry.updateTenants(changes)).map((tenant) => [tenant.id as string, tenant]));
@@ -157,7 +154,7 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
     config,
     host: options.host,
     clusters,
-    emitter: (runId) => createEmitter(options, config, runId),
+    emitter: (runId) => createEmitter(options, runId),
     registry: ({ create = false } = {}) => openOnce(create),
     registryWhile: async (work) => {
       let working: Promise<unknown> | undefined;
@@ -216,47 +213,4 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
 function defaultLimits({ defaults }: ResolvedConfig): RunLimits {
   const { retries, timeoutMs, lockTimeoutMs, statementTimeoutMs, leaseWaitMs } = defaults;
   return { retries, timeoutMs, lockTimeoutMs, statementTimeoutMs, leaseWaitMs };
-}
-
-/** Stamps events, and tells them to whoever listens. A listener that fails harms no tenant: it is a warning, once. */
-function createEmitter({ onEvent, onNotice }: WorkspaceOptions, config: ResolvedConfig, runId: string, holdsIdle = true): EmitRunEvent {
-  const { onEvent: hook } = config.hooks;
-  const noticeOnce = once((error) => onNotice(`a listener to the events of ${runId} failed: ${describe(error)}`));
-
-  function tell(event: StampedRunEvent): void {
-    try {
-      onEvent(event);
-    } catch (error) {
-      noticeOnce(error);
-    }
-  }
-  const warnOnce = once((error) => {
-    const { code, message } = new TenancyError('TENANCY_HOOK_FAILED', { tenant: 'run', hook: 'onEvent', reason: describe(error) });
-    tell({ v: 1, at: wallClock().toISOString(), run: runId, type: 'run.warned', code, message });
-  });
-
-  const emit: EmitRunEvent = (event) => {
-    const stamped: StampedRunEvent = { v: 1, at: wallClock().toISOString(), run: runId, ...event };
-    tell(stamped);
-    if (!hook) return;
-    try {
-      Promise.resolve(hook(stamped)).catch(warnOnce);
-    } catch (error) {
-      warnOnce(error);
-    }
-  };
-  return holdsIdle ? holdIdleTenants(emit) : emit;
-}
-
-function once(use: (error: unknown) => void): (error: unknown) => void {
-  let isUsed = false;
-  return (error) => {
-    if (isUsed) return;
-    isUsed = true;
-    use(error);
-  };
-}
-
-function describe(error: unknown): string {
-  return redact(error instanceof Error ? error.message : String(error));
 }
