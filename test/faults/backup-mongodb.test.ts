@@ -1,7 +1,8 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { BSON, MongoClient } from 'mongodb';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { checkInvariants } from '../rig/check-invariants.js';
 import { createTestMongo, mongoUrl, type TestMongo } from '../rig/mongodb.js';
 import { checksumMongoContents } from '../rig/mongodb-checksum.js';
 import { createProject, type TestProject } from '../rig/project.js';
@@ -28,6 +29,7 @@ export async function up(db) {
 describe('18 backup', { timeout: 120_000 }, () => {
   let mongo: TestMongo;
   let project: TestProject;
+  const registryUrl = (): string => mongoUrl(mongo.url, `${mongo.namePrefix}_registry`);
   const home = (id: string): string => `${mongo.namePrefix}_t_${id}`;
 
   beforeAll(async () => {
@@ -35,7 +37,7 @@ describe('18 backup', { timeout: 120_000 }, () => {
     project = await createProject({
       migrations,
       config: `export default {
-  registry: { url: ${JSON.stringify(mongoUrl(mongo.url, `${mongo.namePrefix}_registry`))} },
+  registry: { url: ${JSON.stringify(registryUrl())} },
   clusters: { main: { url: ${JSON.stringify(mongo.url)} } },
   placement: ({ id }) => ({ cluster: 'main', driver: 'mongodb-database', name: '${mongo.namePrefix}_t_' + id }),
   migrations: { directory: './migrations' },
@@ -48,6 +50,8 @@ describe('18 backup', { timeout: 120_000 }, () => {
     await project?.remove();
     await mongo?.drop();
   });
+
+  afterEach(() => checkInvariants({ adminUrl: mongo.url, registryUrl: registryUrl(), homePrefix: home('') }));
 
   const tenancy = async (args: readonly string[], exitCode = 0): Promise<string> => {
     const result = await project.run(args, { env: { RIG_REPOSITORY: path.resolve(import.meta.dirname, '../..') } });

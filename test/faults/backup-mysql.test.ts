@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { checkInvariants } from '../rig/check-invariants.js';
 import { createTestMysql, queryMysql, type TestMysql } from '../rig/mysql.js';
 import { checksumMysqlContents } from '../rig/mysql-checksum.js';
 import { withDatabase } from '../rig/postgres.js';
@@ -45,6 +46,8 @@ describeOn('mariadb', () => {
         await project?.remove();
         await server?.drop();
       });
+
+      afterEach(() => checkInvariants({ adminUrl: server.url, registryUrl: server.url }));
 
       const tenancy = async (args: readonly string[], exitCode = 0): Promise<string> => {
         const result = await project.run(args);

@@ -120,6 +120,7 @@ function describeSkew({ name, driver, shifts, first, flag, count, startServer }:
         // To this one it has four days left.
         expect(await purge('brief', -100)).toMatchObject({ exitCode: 0 });
         expect(await show('brief', 0)).toMatchObject({ status: 'deprovisioned' });
+        await checkInvariants({ adminUrl: sandbox.url, registryUrl: sandbox.url });
       } finally {
         await close();
       }

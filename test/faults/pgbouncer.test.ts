@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkInvariants } from '../rig/invariants.js';
 import { type Pgbouncer, startPgbouncer } from '../rig/pgbouncer.js';
 import { query, withDatabase } from '../rig/postgres.js';
 import { type PrivateServer, startPrivateServer } from '../rig/private-server.js';
@@ -95,7 +96,8 @@ describeOn('pgbouncer', () => {
       try {
         await sandbox.prepare(['acme']);
         const { finished } = readRun(await sandbox.run(['tenant', 'migrate', 'acme', '--json']));
-        expect(await findLeaks(sandbox, bouncer.url)).toEqual([]);
+        await assertNothingLeaked(sandbox);
+        await checkInvariants({ adminUrl: sandbox.url, registryUrl: sandbox.url, unfinished: finished.failed.map(({ tenant }) => tenant) });
         return finished;
       } finally {
         await sandbox.drop();

@@ -124,6 +124,7 @@ INSERT INTO counts VALUES ('0002_fails');
       expect(await attemptsOf(sandbox, 'a')).toBe(1);
       await sandbox.query('UPDATE tenant_a.injected SET times = 0');
       expect((await sandbox.run(['tenant', 'migrate', '--all'])).exitCode).toBe(0);
+      await checkInvariants({ adminUrl: sandbox.url, registryUrl: sandbox.url });
     } finally {
       await sandbox.drop();
     }
