@@ -1,44 +1,10 @@
 import type { ExitCode } from './errors/define.js';
 import type { FindingCode, FindingSeverity, FindingStatus } from './finding.js';
+import type { OutcomeCounts, OutcomeError, TenantOutcome } from './outcome.js';
+import type { PlannedCluster, PlannedGroup } from './planned.js';
+import type { DrainReason, RunStop } from './run-stop.js';
 import type { DriverName } from './tenant.js';
 import type { Shard } from './util/shard.js';
-
-export const TENANT_OUTCOMES = ['applied', 'up-to-date', 'failed', 'unverified', 'unknown', 'skipped', 'cancelled', 'not-started'] as const;
-
-/**
- * What became of one tenant in a run.
- * `unverified`: the hook ended well but the tenant did not reach the target; counts as failed.
- * `unknown`: a step that can't be probed was interrupted; counts as failed.
- * `skipped`: not in a state for this command. `cancelled`: aborted in flight. `not-started`: never reached.
- */
-export type TenantOutcomeType = (typeof TENANT_OUTCOMES)[number];
-
-export type OutcomeCounts = Readonly<Record<TenantOutcomeType, number>>;
-
-/** Why a tenant failed, for people and machines. Carries no secret. */
-export interface OutcomeError {
-  readonly code: string;
-  readonly message: string;
-  readonly hint?: string | undefined;
-  /** The step or hook that failed: create, migrate, seed, drop… */
-  readonly hook: string | null;
-  readonly retryable: boolean;
-  /** Path of the tenant's log file, where a hook wrote one. */
-  readonly log: string | null;
-}
-
-export interface TenantOutcome {
-  readonly tenant: string;
-  readonly cluster: string;
-  readonly outcome: TenantOutcomeType;
-  /** How often it was tried in this run; 0 when never started. */
-  readonly attempts: number;
-  /** Newest migration before and after; null where there was none, or it isn't known. */
-  readonly from: string | null;
-  readonly to: string | null;
-  readonly ms: number;
-  readonly error?: OutcomeError | undefined;
-}
 
 /** `retain`: `deprovision --retain`, which drops nothing. */
 export const RUN_COMMANDS = [
@@ -60,34 +26,6 @@ export const RUN_COMMANDS = [
 ] as const;
 
 export type RunCommand = (typeof RUN_COMMANDS)[number];
-
-/**
- * Why a run starts no more tenants. `interrupted`, `terminated`: it was told to. `max-failures`: too many failed in the whole run.
- * `cancelled`: by `run cancel`, from elsewhere. `wave-failed`: too many failed in a wave. `gate`: the hook between two waves refused. `resources`: a server is out of them.
- */
-export const DRAIN_REASONS = [
-  'interrupted',
-  'terminated',
-  'max-failures',
-  'wave-failed',
-  'gate',
-  'resources',
-  'lease-lost',
-  'cancelled',
-] as const;
-
-export type DrainReason = (typeof DRAIN_REASONS)[number];
-
-/** What kept tenants from being started. */
-export interface RunStop {
-  readonly reason: DrainReason;
-  /** The wave that stopped the run, or in which it was stopped, counted from 1, and how many there are; null where it has none. */
-  readonly wave: number | null;
-  readonly waves: number | null;
-  /** What a gate gave as its reason, or how many of the wave failed. */
-  readonly detail: string | null;
-  readonly notStarted: number;
-}
 
 /** Steps of one tenant, in the order in which a command takes them. */
 export type StepName =
@@ -112,34 +50,6 @@ export type StepName =
   | 'repair'
   | 'create-login'
   | 'retire-login';
-
-/** Tenants of one cluster and driver whose history is the same, so that the same is to be done to each of them. */
-export interface PlannedGroup {
-  readonly cluster: string;
-  readonly driver: DriverName;
-  readonly from: string | null;
-  /** Digest of what they have, as the registry records it. */
-  readonly hash: string | null;
-  readonly to: string | null;
-  /** In the order in which they would be run. */
-  readonly migrations: readonly string[];
-  readonly tenants: number;
-  /** The first few, where they were looked at one by one. */
-  readonly sample: readonly string[];
-  /** Who says what they have: the registry's record, or their own history, which was read. */
-  readonly knownBy: 'registry' | 'tenant';
-}
-
-/** What a run would do on one cluster. */
-export interface PlannedCluster {
-  readonly cluster: string;
-  /** With something to do. */
-  readonly tenants: number;
-  readonly cap: number;
-  /** Median of what a tenant took in earlier runs; null where there is none to go by. */
-  readonly tenantMs: number | null;
-  readonly estimateMs: number | null;
-}
 
 /** Everything that can happen; the core emits these, reporters put them into words. */
 export type RunEvent =

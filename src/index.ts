@@ -37,22 +37,13 @@ export type {
 export { type CreateTenancyOptions, createTenancy } from './create-tenancy.js';
 export { EXIT, type ExitCode } from './errors/define.js';
 export { isTenancyError, TenancyError, type TenancyErrorCode } from './errors.js';
-export type {
-  DrainReason,
-  OutcomeCounts,
-  OutcomeError,
-  RunCommand,
-  RunEvent,
-  RunStop,
-  StampedRunEvent,
-  StepName,
-  TenantOutcome,
-  TenantOutcomeType,
-} from './events.js';
+export type { RunCommand, RunEvent, StampedRunEvent, StepName } from './events.js';
 export type { FindingCode, FindingSeverity, FindingStatus } from './finding.js';
 export type { TenantSelection } from './fleet/selection.js';
 export type { TenantDb } from './migrations/migration.js';
+export type { OutcomeCounts, OutcomeError, TenantOutcome, TenantOutcomeType } from './outcome.js';
 export type { AuditActor, AuditEvent, Backup, ChainHead, Run, TenantFilter, TenantSummary } from './registry/registry.js';
+export type { DrainReason, RunStop } from './run-stop.js';
 export type { AuditReader } from './runs/audit/open-audit.js';
 export type { AuditBreak, AuditDamage, AuditVerification, VerifyAuditOptions } from './runs/audit/verify-audit.js';
 export type { RunReport } from './runs/report.js';

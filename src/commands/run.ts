@@ -1,7 +1,7 @@
 import { EXIT, type ExitCode } from '../errors/define.js';
 import { TenancyError } from '../errors.js';
-import type { TenantOutcome } from '../events.js';
 import { RETRIED_OUTCOMES } from '../fleet/tally.js';
+import type { TenantOutcome } from '../outcome.js';
 import { printRunList, printRunShow, toRunListDocument, toRunShowDocument } from '../reporters/documents/run-document.js';
 import { writeDocument } from '../reporters/documents/write-document.js';
 import type { CommandContext } from './context.js';

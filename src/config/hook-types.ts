@@ -1,5 +1,6 @@
-import type { OutcomeCounts, StampedRunEvent, TenantOutcome } from '../events.js';
+import type { StampedRunEvent } from '../events.js';
 import type { TenantDb } from '../migrations/migration.js';
+import type { OutcomeCounts, TenantOutcome } from '../outcome.js';
 import type { DriverName, Placement, Tenant } from '../tenant.js';
 import type { BackupInfo } from './backup-types.js';
 

@@ -1,5 +1,5 @@
 import pLimit, { type LimitFunction } from 'p-limit';
-import type { TenantOutcome } from '../events.js';
+import type { TenantOutcome } from '../outcome.js';
 import type { Throttle } from './throttle.js';
 
 /** The tenants of one cluster, in the order in which they are to be started. */

@@ -1,5 +1,5 @@
-import type { OutcomeCounts, TenantOutcome, TenantOutcomeType } from '../events.js';
-import { TENANT_OUTCOMES } from '../events.js';
+import type { OutcomeCounts, TenantOutcome, TenantOutcomeType } from '../outcome.js';
+import { TENANT_OUTCOMES } from '../outcome.js';
 
 /** Counts of outcomes and every tenant that failed; the only memory a run keeps of tenants that ended. */
 export class Tally {

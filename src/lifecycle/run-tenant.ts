@@ -1,7 +1,8 @@
 import type { ErrorClass } from '../drivers/driver.js';
 import { isTenancyError, TenancyError } from '../errors.js';
-import type { OutcomeError, StepName, TenantOutcome } from '../events.js';
+import type { StepName } from '../events.js';
 import { backOffMs } from '../fleet/retry.js';
+import type { OutcomeError, TenantOutcome } from '../outcome.js';
 import type { Tenant } from '../tenant.js';
 import { sleep } from '../util/abort.js';
 import { elapsedMs, monotonicMs, wallClock } from '../util/clock.js';

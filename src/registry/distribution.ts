@@ -1,4 +1,4 @@
-import type { TenantOutcome } from '../events.js';
+import type { TenantOutcome } from '../outcome.js';
 import type { DriverName, Tenant } from '../tenant.js';
 import type { LeaseGrant, LeaseRequest, TenantFilter } from './registry.js';
 

@@ -1,5 +1,7 @@
-import type { OutcomeCounts, OutcomeError, RunCommand, RunStop, TenantOutcome, TenantOutcomeType } from '../events.js';
-import { TENANT_OUTCOMES } from '../events.js';
+import type { RunCommand } from '../events.js';
+import type { OutcomeCounts, OutcomeError, TenantOutcome, TenantOutcomeType } from '../outcome.js';
+import { TENANT_OUTCOMES } from '../outcome.js';
+import type { RunStop } from '../run-stop.js';
 import type { DriverName, TenantStatus } from '../tenant.js';
 import type { Run, RunControl, StepRecord, TenantSummary } from './registry.js';
 

@@ -1,6 +1,8 @@
 import { isTenancyError } from '../errors.js';
-import type { OutcomeError, RunCommand, RunEvent, RunStop, TenantOutcome } from '../events.js';
-import { TENANT_OUTCOMES } from '../events.js';
+import type { RunCommand, RunEvent } from '../events.js';
+import type { OutcomeError, TenantOutcome } from '../outcome.js';
+import { TENANT_OUTCOMES } from '../outcome.js';
+import type { RunStop } from '../run-stop.js';
 import { redact } from '../util/redact.js';
 import { unreachable } from '../util/unreachable.js';
 import { formatBytes, formatCount, formatDuration, formatNumber } from './format.js';

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import process from 'node:process';
-import type { TenantOutcome } from '../events.js';
+import type { TenantOutcome } from '../outcome.js';
 import { formatCount, formatNumber } from './format.js';
 import type { Palette } from './palette.js';
 import { sanitizeLine, sanitizeLines } from './sanitize.js';

@@ -1,4 +1,4 @@
-import type { TenantOutcome } from '../events.js';
+import type { TenantOutcome } from '../outcome.js';
 import { nameWave } from './describe.js';
 import { withoutName } from './failures-text.js';
 import { formatCount, formatDuration, formatNumber } from './format.js';

@@ -1,4 +1,5 @@
-import type { StampedRunEvent, TenantOutcome } from '../events.js';
+import type { StampedRunEvent } from '../events.js';
+import type { TenantOutcome } from '../outcome.js';
 import { describeEvent, describeOutcome, nameWave } from './describe.js';
 import { printScope } from './describe-scope.js';
 import { withoutName } from './failures-text.js';

@@ -1,4 +1,5 @@
-import type { PlannedGroup, RunEvent, StepName } from '../events.js';
+import type { RunEvent, StepName } from '../events.js';
+import type { PlannedGroup } from '../planned.js';
 import type { DriverName } from '../tenant.js';
 
 export type Planned = Extract<RunEvent, { type: 'tenant.planned' }>;

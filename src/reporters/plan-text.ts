@@ -1,4 +1,5 @@
-import type { PlannedCluster, RunCommand, RunEvent } from '../events.js';
+import type { RunCommand, RunEvent } from '../events.js';
+import type { PlannedCluster } from '../planned.js';
 import { describeEvent } from './describe.js';
 import { type Cell, Table } from './documents/table.js';
 import { formatCount, formatDuration, formatNumber, formatSome } from './format.js';

@@ -1,4 +1,5 @@
-import type { OutcomeCounts, RunCommand, RunEvent, StepName, TenantOutcome } from '../events.js';
+import type { RunCommand, RunEvent, StepName } from '../events.js';
+import type { OutcomeCounts, TenantOutcome } from '../outcome.js';
 
 type Started = Extract<RunEvent, { type: 'run.started' }>;
 

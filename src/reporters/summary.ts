@@ -1,5 +1,6 @@
-import type { OutcomeCounts, OutcomeError, RunCommand, RunEvent, TenantOutcome } from '../events.js';
-import { TENANT_OUTCOMES } from '../events.js';
+import type { RunCommand, RunEvent } from '../events.js';
+import type { OutcomeCounts, OutcomeError, TenantOutcome } from '../outcome.js';
+import { TENANT_OUTCOMES } from '../outcome.js';
 import { describeOutcome, describeStop } from './describe.js';
 import { printFailures } from './failures-text.js';
 import { formatCount, formatDuration, formatNumber } from './format.js';

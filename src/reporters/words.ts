@@ -1,4 +1,5 @@
-import type { RunCommand, StepName, TenantOutcomeType } from '../events.js';
+import type { RunCommand, StepName } from '../events.js';
+import type { TenantOutcomeType } from '../outcome.js';
 import { unreachable } from '../util/unreachable.js';
 
 type Words = { readonly verb: string; readonly done: string; readonly nothing: string };

@@ -1,7 +1,8 @@
 import { EXIT, type ExitCode } from '../errors/define.js';
 import { TenancyError } from '../errors.js';
-import type { OutcomeCounts, RunCommand, TenantOutcome } from '../events.js';
+import type { RunCommand } from '../events.js';
 import { Tally } from '../fleet/tally.js';
+import type { OutcomeCounts, TenantOutcome } from '../outcome.js';
 import { formatShard } from '../util/shard.js';
 import type { RunTold } from './run-told.js';
 

@@ -1,7 +1,8 @@
 import type * as z from 'zod/mini';
 import { TenancyError } from '../errors.js';
-import type { RunCommand, TenantOutcome } from '../events.js';
+import type { RunCommand } from '../events.js';
 import { Tally } from '../fleet/tally.js';
+import type { TenantOutcome } from '../outcome.js';
 import { type RunTold, toldSchemas } from './run-told.js';
 
 type Started = z.infer<(typeof toldSchemas)['run.started']>;

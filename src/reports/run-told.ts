@@ -1,7 +1,11 @@
 import * as z from 'zod/mini';
 import { EXIT, type ExitCode } from '../errors/define.js';
-import type { OutcomeCounts, OutcomeError, RunCommand, RunStop, TenantOutcome } from '../events.js';
-import { DRAIN_REASONS, RUN_COMMANDS, TENANT_OUTCOMES } from '../events.js';
+import type { RunCommand } from '../events.js';
+import { RUN_COMMANDS } from '../events.js';
+import type { OutcomeCounts, OutcomeError, TenantOutcome } from '../outcome.js';
+import { TENANT_OUTCOMES } from '../outcome.js';
+import type { RunStop } from '../run-stop.js';
+import { DRAIN_REASONS } from '../run-stop.js';
 import type { Shard } from '../util/shard.js';
 
 /** What one run told of itself with `--json`, as far as that goes. */

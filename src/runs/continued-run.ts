@@ -1,6 +1,6 @@
-import type { OutcomeCounts, TenantOutcome, TenantOutcomeType } from '../events.js';
-import { TENANT_OUTCOMES } from '../events.js';
 import { FAILED_OUTCOMES } from '../fleet/tally.js';
+import type { OutcomeCounts, TenantOutcome, TenantOutcomeType } from '../outcome.js';
+import { TENANT_OUTCOMES } from '../outcome.js';
 import type { Registry, Run } from '../registry/registry.js';
 import type { Tenant } from '../tenant.js';
 import type { RunPlan } from './lanes.js';

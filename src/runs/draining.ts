@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { TenancyError, type TenancyErrorDetails } from '../errors.js';
-import type { DrainReason } from '../events.js';
+import type { DrainReason } from '../run-stop.js';
 import type { RunSignals } from './execute-run.js';
 
 /** Why no more tenants are started. */

@@ -1,5 +1,6 @@
-import type { EmitRunEvent, RunCommand, TenantOutcome } from '../events.js';
+import type { EmitRunEvent, RunCommand } from '../events.js';
 import { Tally } from '../fleet/tally.js';
+import type { TenantOutcome } from '../outcome.js';
 import { elapsedMs } from '../util/clock.js';
 import { createRunId } from '../util/names.js';
 import { decideExitCode, type RunReport } from './report.js';

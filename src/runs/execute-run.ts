@@ -1,10 +1,12 @@
 import type { ExitCode } from '../errors/define.js';
-import type { OutcomeCounts, RunStop, StepName, TenantOutcome } from '../events.js';
+import type { StepName } from '../events.js';
 import { type FailureBudget, isBudgetSpent } from '../fleet/failure-budget.js';
 import { type FleetLane, runFleet } from '../fleet/run-fleet.js';
 import { isFailure, Tally } from '../fleet/tally.js';
 import type { Throttle } from '../fleet/throttle.js';
 import type { RunContext } from '../lifecycle/run-context.js';
+import type { OutcomeCounts, TenantOutcome } from '../outcome.js';
+import type { RunStop } from '../run-stop.js';
 import type { Tenant } from '../tenant.js';
 import { elapsedMs, monotonicMs } from '../util/clock.js';
 import { createDraining, type DrainCause } from './draining.js';

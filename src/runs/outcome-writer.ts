@@ -1,4 +1,4 @@
-import type { TenantOutcome } from '../events.js';
+import type { TenantOutcome } from '../outcome.js';
 import type { OutcomeRecord, Registry } from '../registry/registry.js';
 import { createBatcher } from '../util/batcher.js';
 

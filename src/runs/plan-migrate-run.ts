@@ -1,10 +1,11 @@
 import { EXIT } from '../errors/define.js';
-import type { PlannedGroup, TenantOutcome } from '../events.js';
 import { runFleet } from '../fleet/run-fleet.js';
 import { Tally } from '../fleet/tally.js';
 import type { MigrationOutline } from '../lifecycle/migrator.js';
 import type { RunContext } from '../lifecycle/run-context.js';
 import { describeFailure } from '../lifecycle/run-tenant.js';
+import type { TenantOutcome } from '../outcome.js';
+import type { PlannedGroup } from '../planned.js';
 import type { Tenant } from '../tenant.js';
 import { elapsedMs, monotonicMs } from '../util/clock.js';
 import { readDrainReason } from './draining.js';

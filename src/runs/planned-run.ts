@@ -1,12 +1,12 @@
 import type { Executor } from '../config/types.js';
 import { EXIT } from '../errors/define.js';
 import { TenancyError } from '../errors.js';
-import type { PlannedGroup } from '../events.js';
 import { Tally } from '../fleet/tally.js';
 import { migrateTenant } from '../lifecycle/migrate.js';
 import { createRunMigrator, type MigrationOutline } from '../lifecycle/migrator.js';
 import type { RunContext } from '../lifecycle/run-context.js';
 import { noJournal } from '../lifecycle/steps.js';
+import type { PlannedGroup } from '../planned.js';
 import type { TenantFilter } from '../registry/registry.js';
 import type { Tenant } from '../tenant.js';
 import { elapsedMs, monotonicMs } from '../util/clock.js';

@@ -1,6 +1,6 @@
 import type { ResolvedConfig } from '../config/types.js';
 import { isTenancyError, TenancyError } from '../errors.js';
-import type { StepName, TenantOutcome } from '../events.js';
+import type { StepName } from '../events.js';
 import type { FailureBudget } from '../fleet/failure-budget.js';
 import { useCluster } from '../lifecycle/clusters.js';
 import { locateTenant } from '../lifecycle/locate.js';
@@ -9,6 +9,7 @@ import { createRunMigrator, type RunMigrator } from '../lifecycle/migrator.js';
 import { findProvisionObstacle, PROVISION_STEPS, provisionTenant } from '../lifecycle/provision.js';
 import type { RunContext, RunLimits } from '../lifecycle/run-context.js';
 import { createStepJournal, noJournal } from '../lifecycle/steps.js';
+import type { TenantOutcome } from '../outcome.js';
 import type { NewTenant, Registry } from '../registry/registry.js';
 import type { Placement, Tenant, TenantId } from '../tenant.js';
 import { parseTenantId } from '../tenant.js';

@@ -1,6 +1,8 @@
 import { EXIT, type ExitCode } from '../errors/define.js';
 import { exitCodeOf } from '../errors.js';
-import type { DrainReason, OutcomeCounts, RunCommand, RunStop, TenantOutcome } from '../events.js';
+import type { RunCommand } from '../events.js';
+import type { OutcomeCounts, TenantOutcome } from '../outcome.js';
+import type { DrainReason, RunStop } from '../run-stop.js';
 
 /** What a run came to; also what the programmatic API answers with. */
 export interface RunReport {

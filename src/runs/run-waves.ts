@@ -1,9 +1,10 @@
 import type { GateHook } from '../config/types.js';
-import type { EmitRunEvent, TenantOutcome } from '../events.js';
+import type { EmitRunEvent } from '../events.js';
 import type { FailureBudget } from '../fleet/failure-budget.js';
 import type { FleetLane } from '../fleet/run-fleet.js';
 import { isFailure, Tally } from '../fleet/tally.js';
 import { planWaves, positionOf, tolerateFailures, type Wave } from '../fleet/waves.js';
+import type { TenantOutcome } from '../outcome.js';
 import type { Tenant } from '../tenant.js';
 import { sleep, untilAborted } from '../util/abort.js';
 import { elapsedMs, monotonicMs } from '../util/clock.js';

@@ -1,11 +1,12 @@
 import { TenancyError } from '../errors.js';
-import type { RunCommand, TenantOutcome } from '../events.js';
+import type { RunCommand } from '../events.js';
 import { isFailure } from '../fleet/tally.js';
 import type { OnVersion } from '../lifecycle/migrator.js';
 import { nextOfLeaving } from '../lifecycle/retained.js';
 import type { RunContext, StepJournal, TenantScope, WorkResult } from '../lifecycle/run-context.js';
 import { type Ending, runTenant } from '../lifecycle/run-tenant.js';
 import { MIGRATABLE, REMOVED, TRANSITIONS, type Transition } from '../lifecycle/transitions.js';
+import type { TenantOutcome } from '../outcome.js';
 import type { TenantTouch } from '../registry/registry.js';
 import type { Tenant, TenantFailure } from '../tenant.js';
 import { linkSignals } from '../util/abort.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { TenantOutcome } from '../../src/events.js';
+import type { TenantOutcome } from '../../src/outcome.js';
 import type { AuditActor, NewRun, OutcomeRecord, Registry } from '../../src/registry/registry.js';
 import { type AuditBreak, type AuditVerification, verifyAudit } from '../../src/runs/audit/verify-audit.js';
 import { activate, change, fulfilled, lease, race, register, type Scene, uniqueId } from './registry-rig.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { OutcomeCounts, TenantOutcome } from '../../src/events.js';
+import type { OutcomeCounts, TenantOutcome } from '../../src/outcome.js';
 import type { NewRun, NewStepRecord, OutcomeRecord } from '../../src/registry/registry.js';
 import { activate, lease, register, type Scene, uniqueId, untilPast } from './registry-rig.js';
 

@@ -1,4 +1,6 @@
-import type { OutcomeCounts, OutcomeError, PlannedGroup, RunEvent, StepName, TenantOutcome } from '../../src/events.js';
+import type { RunEvent, StepName } from '../../src/events.js';
+import type { OutcomeCounts, OutcomeError, TenantOutcome } from '../../src/outcome.js';
+import type { PlannedGroup } from '../../src/planned.js';
 
 /** An event, and how long after the one before it. */
 export interface SceneEvent {

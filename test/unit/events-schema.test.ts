@@ -1,16 +1,9 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import { EXIT } from '../../src/errors/define.js';
-import {
-  DRAIN_REASONS,
-  type OutcomeError,
-  RUN_COMMANDS,
-  type RunEvent,
-  type RunStop,
-  type StampedRunEvent,
-  TENANT_OUTCOMES,
-  type TenantOutcome,
-} from '../../src/events.js';
+import { RUN_COMMANDS, type RunEvent, type StampedRunEvent } from '../../src/events.js';
 import { FINDING_CODES, FINDING_SEVERITIES, FINDING_STATUSES } from '../../src/finding.js';
+import { type OutcomeError, TENANT_OUTCOMES, type TenantOutcome } from '../../src/outcome.js';
+import { DRAIN_REASONS, type RunStop } from '../../src/run-stop.js';
 import { DRIVER_NAMES } from '../../src/tenant.js';
 import { assertEvent, assertEvents, eventsSchema } from '../rig/events-schema.js';
 

@@ -1,10 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import type { TenantOutcome } from '../../src/events.js';
 import { isBudgetSpent, parseFailureBudget } from '../../src/fleet/failure-budget.js';
 import { backOffMs } from '../../src/fleet/retry.js';
 import { type FleetLane, type FleetOptions, runFleet } from '../../src/fleet/run-fleet.js';
 import { Tally } from '../../src/fleet/tally.js';
+import type { TenantOutcome } from '../../src/outcome.js';
 
 function outcomeOf(tenant: string, outcome: TenantOutcome['outcome'] = 'applied', retryable = false): TenantOutcome {
   const error = outcome === 'failed' ? { error: { code: 'X', message: 'x', hook: null, retryable, log: null } } : {};

@@ -7,7 +7,7 @@ const sources = readImports(root, ['src', 'hooks']);
 const imports = sources.flatMap((source) => source.imports);
 
 /** What everything may use. */
-const words = ['tenant', 'events', 'finding', 'errors', 'util'];
+const words = ['tenant', 'events', 'outcome', 'planned', 'run-stop', 'finding', 'errors', 'util'];
 
 /** Each part of the program, with the parts or the single files that it may run. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
@@ -15,7 +15,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   errors: ['util'],
   tenant: ['errors'],
   finding: [],
-  events: ['errors', 'finding', 'tenant', 'util'],
+  outcome: [],
+  planned: ['tenant'],
+  'run-stop': [],
+  events: ['outcome', 'planned', 'run-stop', 'errors', 'finding', 'tenant', 'util'],
   config: [...words, 'src/drivers/names.ts'],
   embedded: words,
   migrations: words,

@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { OutcomeError, RunEvent, TenantOutcome } from '../../src/events.js';
+import type { RunEvent } from '../../src/events.js';
+import type { OutcomeError, TenantOutcome } from '../../src/outcome.js';
 import { createPlainReporter, type PlainReporterOptions } from '../../src/reporters/plain.js';
 import { fleetScene, planScene, refusalScene, type SceneEvent, singleScene, wholePlanScene } from '../rig/scene-events.js';
 

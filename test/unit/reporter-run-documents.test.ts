@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { TenantOutcome } from '../../src/events.js';
+import type { TenantOutcome } from '../../src/outcome.js';
 import type { Run } from '../../src/registry/registry.js';
 import { printConfig } from '../../src/reporters/documents/config-document.js';
 import { printDoctor, toDoctorDocument } from '../../src/reporters/documents/doctor-document.js';

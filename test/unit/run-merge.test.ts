@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { OutcomeCounts, RunEvent, TenantOutcome } from '../../src/events.js';
+import type { RunEvent } from '../../src/events.js';
+import type { OutcomeCounts, TenantOutcome } from '../../src/outcome.js';
 import { printRunMerge, toRunMergeDocument } from '../../src/reporters/documents/merge-document.js';
 import { createPalette } from '../../src/reporters/palette.js';
 import { mergeReports } from '../../src/reports/merge-reports.js';

@@ -1,4 +1,5 @@
-import type { OutcomeCounts, OutcomeError, RunStop } from '../../events.js';
+import type { OutcomeCounts, OutcomeError } from '../../outcome.js';
+import type { RunStop } from '../../run-stop.js';
 import type { TenantFailure, TenantLogin, TenantOperation } from '../../tenant.js';
 import type { AuditActor } from '../audit.js';
 import type { RunControl } from '../registry.js';

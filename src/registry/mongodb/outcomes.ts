@@ -1,5 +1,5 @@
 import type { ClientSession, Filter } from 'mongodb';
-import type { TenantOutcome, TenantOutcomeType } from '../../events.js';
+import type { TenantOutcome, TenantOutcomeType } from '../../outcome.js';
 import { redact } from '../../util/redact.js';
 import type { OutcomeRecord, Registry } from '../registry.js';
 import { toCounts } from '../rows.js';

@@ -1,5 +1,7 @@
-import type { OutcomeCounts, OutcomeError, RunCommand, RunStop, TenantOutcome } from '../../events.js';
+import type { RunCommand } from '../../events.js';
+import type { OutcomeCounts, OutcomeError, TenantOutcome } from '../../outcome.js';
 import type { MergedReport } from '../../reports/merge-reports.js';
+import type { RunStop } from '../../run-stop.js';
 import { formatShard, type Shard } from '../../util/shard.js';
 import { describeStop } from '../describe.js';
 import { printFailures } from '../failures-text.js';

@@ -1,5 +1,6 @@
-import type { OutcomeCounts, RunStop, TenantOutcome } from '../../events.js';
+import type { OutcomeCounts, TenantOutcome } from '../../outcome.js';
 import type { Run } from '../../registry/registry.js';
+import type { RunStop } from '../../run-stop.js';
 import { describeStop } from '../describe.js';
 import { printFailures } from '../failures-text.js';
 import { formatCount, formatDuration, formatNumber } from '../format.js';

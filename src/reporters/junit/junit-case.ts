@@ -1,4 +1,5 @@
-import type { RunCommand, RunEvent, TenantOutcome } from '../../events.js';
+import type { RunCommand, RunEvent } from '../../events.js';
+import type { TenantOutcome } from '../../outcome.js';
 import { describeOutcome } from '../describe.js';
 import { describeCommand } from '../words.js';
 import { escapeText, printAttributes, toSeconds } from './xml.js';

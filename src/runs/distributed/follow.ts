@@ -1,8 +1,8 @@
 import { TenancyError } from '../../errors.js';
-import type { TenantOutcome } from '../../events.js';
 import { Tally } from '../../fleet/tally.js';
 import { LEASE_MS } from '../../lifecycle/leases.js';
 import type { RunContext } from '../../lifecycle/run-context.js';
+import type { TenantOutcome } from '../../outcome.js';
 import type { Run, RunControl } from '../../registry/registry.js';
 import { sleep } from '../../util/abort.js';
 import { elapsedMs, monotonicMs } from '../../util/clock.js';

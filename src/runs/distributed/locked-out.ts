@@ -1,7 +1,7 @@
 import { TenancyError } from '../../errors.js';
-import type { TenantOutcome } from '../../events.js';
 import type { RunContext } from '../../lifecycle/run-context.js';
 import { describeFailure } from '../../lifecycle/run-tenant.js';
+import type { TenantOutcome } from '../../outcome.js';
 import type { RunDistribution, TenantFilter } from '../../registry/registry.js';
 import type { Tenant } from '../../tenant.js';
 import { elapsedMs, monotonicMs } from '../../util/clock.js';

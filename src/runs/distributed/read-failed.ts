@@ -1,5 +1,5 @@
-import type { TenantOutcome } from '../../events.js';
 import { FAILED_OUTCOMES, Tally } from '../../fleet/tally.js';
+import type { TenantOutcome } from '../../outcome.js';
 import type { Registry } from '../../registry/registry.js';
 
 const PAGE = 500;

@@ -1,5 +1,5 @@
-import type { OutcomeCounts, TenantOutcome } from '../../events.js';
-import { TENANT_OUTCOMES } from '../../events.js';
+import type { OutcomeCounts, TenantOutcome } from '../../outcome.js';
+import { TENANT_OUTCOMES } from '../../outcome.js';
 import type { Registry, Run, TenantFilter } from '../../registry/registry.js';
 import { countRemoved } from '../count-removed.js';
 import type { DrainCause } from '../draining.js';

@@ -1,11 +1,13 @@
-import type { DrainReason, StepName, TenantOutcome } from '../../events.js';
+import type { StepName } from '../../events.js';
 import type { SlotHold } from '../../executors/slot-hold.js';
 import { isBudgetSpent } from '../../fleet/failure-budget.js';
 import { FAILED_OUTCOMES, isFailure } from '../../fleet/tally.js';
 import type { Throttle } from '../../fleet/throttle.js';
 import { migrateTenant } from '../../lifecycle/migrate.js';
 import { noJournal } from '../../lifecycle/steps.js';
+import type { TenantOutcome } from '../../outcome.js';
 import type { Run } from '../../registry/registry.js';
+import type { DrainReason } from '../../run-stop.js';
 import { sleep } from '../../util/abort.js';
 import { createOwnerId } from '../../util/names.js';
 import { readCaution } from '../caution.js';

@@ -1,5 +1,6 @@
-import type { PlannedGroup, RunEvent } from '../../events.js';
+import type { RunEvent } from '../../events.js';
 import type { RunContext } from '../../lifecycle/run-context.js';
+import type { PlannedGroup } from '../../planned.js';
 import type { RunPlan } from '../lanes.js';
 import { estimateRun } from './estimate-run.js';
 

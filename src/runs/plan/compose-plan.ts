@@ -1,5 +1,5 @@
-import type { OutcomeCounts } from '../../events.js';
 import type { RunContext } from '../../lifecycle/run-context.js';
+import type { OutcomeCounts } from '../../outcome.js';
 import { wallClock } from '../../util/clock.js';
 import type { FleetPlan } from '../lanes.js';
 import type { MigrateOptions } from '../migrate-run.js';

@@ -1,4 +1,6 @@
-import type { PlannedCluster, PlannedGroup, RunCommand, TenantOutcome } from '../../events.js';
+import type { RunCommand } from '../../events.js';
+import type { TenantOutcome } from '../../outcome.js';
+import type { PlannedCluster, PlannedGroup } from '../../planned.js';
 import type { Registry } from '../../registry/registry.js';
 
 /** How far back earlier runs are looked at, how many of them are read, and how much of each. */

@@ -1,5 +1,5 @@
-import type { PlannedGroup } from '../../events.js';
 import type { MigrationOutline } from '../../lifecycle/migrator.js';
+import type { PlannedGroup } from '../../planned.js';
 import type { DriverName, TenantStatus } from '../../tenant.js';
 
 /** Tenants that are recorded alike and of which the same is planned. */

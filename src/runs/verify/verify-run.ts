@@ -1,7 +1,6 @@
 import type { ExitCode } from '../../errors/define.js';
 import { EXIT } from '../../errors/define.js';
 import { exitCodeOf } from '../../errors.js';
-import type { TenantOutcome } from '../../events.js';
 import { parseSelection, type TenantSelection } from '../../fleet/selection.js';
 import { createRunMigrator } from '../../lifecycle/migrator.js';
 import type { RunLimits } from '../../lifecycle/run-context.js';
@@ -9,6 +8,7 @@ import { noJournal } from '../../lifecycle/steps.js';
 import type { FixMode } from '../../lifecycle/verify/finding-book.js';
 import { createReferenceHomes } from '../../lifecycle/verify/reference-homes.js';
 import { createVerifyWork } from '../../lifecycle/verify/verify-tenant.js';
+import type { TenantOutcome } from '../../outcome.js';
 import type { Lease, Tenant } from '../../tenant.js';
 import { TENANT_STATUSES } from '../../tenant.js';
 import { announceRun, recordRun } from '../begin-run.js';
