@@ -1,5 +1,4 @@
 import { EXIT, type ExitCode } from '../errors/define.js';
-import type { AuditEvent, Registry } from '../registry/registry.js';
 import { printTenantShow, toTenantShowDocument } from '../reporters/documents/tenant-document.js';
 import { writeDocument } from '../reporters/documents/write-document.js';
 import type { CommandContext } from './context.js';
@@ -20,7 +19,7 @@ export async function runShow(context: CommandContext, id: string, { revealUrl =
     const registry = await tenancy.workspace.registry();
     // One after another: to ask at once takes a second connection, and to make that takes more round trips than are saved.
     const steps = tenant.operation ? await registry.readSteps(tenant.operation.id) : [];
-    const events = await readNewestEvents(registry, tenant.id);
+    const events = await registry.listNewestEvents(tenant.id, NEWEST);
     const backups = await registry.listBackups(tenant.id, { limit: BACKUPS });
     await writeDocument(toTenantShowDocument({ tenant, steps, events, backups }), printTenantShow, { ...context, ...context.globals });
     return EXIT.ok;
@@ -31,16 +30,4 @@ export async function runShow(context: CommandContext, id: string, { revealUrl =
 function printUrl({ stdout, globals }: CommandContext, tenant: string, url: string): ExitCode {
   stdout.write(globals.output === 'json' ? `${JSON.stringify({ v: 1, tenant, url })}\n` : `${url}\n`);
   return EXIT.ok;
-}
-
-async function readNewestEvents(registry: Registry, tenant: string): Promise<readonly AuditEvent[]> {
-  let newest: readonly AuditEvent[] = [];
-  let after = 0;
-  for (;;) {
-    const page = await registry.listEvents(tenant, { after, limit: 500 });
-    newest = [...newest, ...page].slice(-NEWEST);
-    const last = page.at(-1);
-    if (page.length < 500 || !last) return newest;
-    after = last.sequence;
-  }
 }

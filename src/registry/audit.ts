@@ -77,6 +77,8 @@ export interface AuditBook {
     tenant: string | null,
     page: { readonly after: number; readonly limit: number; readonly since?: Date | null },
   ): Promise<readonly AuditEvent[]>;
+  /** The last so many of one tenant, oldest of them first: one round trip, however long its trail is. */
+  listNewestEvents(tenant: string, limit: number): Promise<readonly AuditEvent[]>;
   /** In the order of chains, what was before a chain first. `chain`: only of this one. */
   readChains(page: {
     readonly chain?: string | null;

@@ -61,12 +61,7 @@ export async function undeleteOne(workspace: Workspace, rawId: string, options: 
 
 /** That is the last thing that was done to its state, as the audit trail has it. */
 async function wasJustUndeleted(registry: Registry, id: TenantId): Promise<boolean> {
-  let last = '';
-  for (let after = 0; ; ) {
-    const page = await registry.listEvents(id, { after, limit: PAGE });
-    // How a run ended is told of every command, also of those that changed nothing.
-    last = page.findLast(({ type }) => type.startsWith('tenant.') && type !== 'tenant.settled')?.type ?? last;
-    after = page.at(-1)?.sequence ?? after;
-    if (page.length < PAGE) return last === 'tenant.undeleted';
-  }
+  // How a run ended is told of every command, also of those that changed nothing.
+  const changes = (await registry.listNewestEvents(id, PAGE)).filter(({ type }) => type.startsWith('tenant.') && type !== 'tenant.settled');
+  return changes.at(-1)?.type === 'tenant.undeleted';
 }

@@ -103,6 +103,15 @@ export function describeAudit(scene: Scene): void {
       expect(own.filter(({ runId }) => runId === runs[0]).map(({ type }) => type)).toEqual(['run.started', 'run.finished']);
     });
 
+    test('is read from its end, in its own order', async () => {
+      const { registry } = scene();
+      const { tenant } = await trailOf(registry);
+      const all = await registry.listEvents(tenant, { after: 0, limit: 100 });
+      expect(await registry.listNewestEvents(tenant, 2)).toEqual(all.slice(-2));
+      expect(await registry.listNewestEvents(tenant, 100)).toEqual(all);
+      expect(await registry.listNewestEvents(uniqueId('nobody'), 2)).toEqual([]);
+    });
+
     test('by eight at once doesn’t fork', async () => {
       const { registry, subject } = scene();
       const tenant = uniqueId('raced');

@@ -21,6 +21,10 @@ export function createAuditBook({ collections, send }: RegistryConnection): Audi
       const found = await send(() => events.find(wanted, IN_ONE_BATCH).sort({ _id: 1 }).limit(limit).toArray());
       return found.map(toEvent);
     },
+    listNewestEvents: async (tenant, limit) => {
+      const found = await send(() => events.find({ tenant }, IN_ONE_BATCH).sort({ _id: -1 }).limit(limit).toArray());
+      return found.reverse().map(toEvent);
+    },
     readChains: async ({ chain = null, after, limit }) => {
       const of: Filter<EventDocument>[] = chain === null ? [] : [{ tenant: toTenant(chain) }];
       const wanted = after === null ? of : [...of, isAfter(after)];

@@ -1,4 +1,4 @@
-import type { AuditActor, AuditBook } from '../audit.js';
+import type { AuditActor, AuditBook, AuditEvent } from '../audit.js';
 import { orNull, type Row } from '../rows.js';
 import type { RegistryConnection } from './connection.js';
 import { fromJson } from './json.js';
@@ -27,27 +27,36 @@ interface ChainRow extends Row {
   readonly hash: string | null;
 }
 
+const EVENTS = 'SELECT sequence, place, at, run_id, tenant, type, data, actor, login, hash FROM tenancy_events';
+
+function toEvent(row: EventRow): AuditEvent {
+  return {
+    sequence: row.sequence,
+    place: row.place,
+    at: row.at,
+    runId: row.run_id,
+    tenant: row.tenant,
+    type: row.type,
+    data: fromJson(row.data),
+    actor: orNull(row.actor, fromJson<AuditActor>),
+    login: row.login,
+    hash: row.hash,
+  };
+}
+
 export function createAuditBook(db: RegistryConnection): AuditBook {
   return {
     listEvents: async (tenant, { after, limit, since = null }) => {
       const ofTenant = tenant === null ? 'tenant IS NULL' : 'tenant = ?';
       const rows = await db.read<EventRow>(
-        `SELECT sequence, place, at, run_id, tenant, type, data, actor, login, hash FROM tenancy_events
-          WHERE ${ofTenant} AND sequence > ?${since === null ? '' : ' AND at >= ?'} ORDER BY sequence LIMIT ?`,
+        `${EVENTS} WHERE ${ofTenant} AND sequence > ?${since === null ? '' : ' AND at >= ?'} ORDER BY sequence LIMIT ?`,
         [...(tenant === null ? [] : [tenant]), after, ...(since === null ? [] : [since.toISOString().slice(0, -1)]), limit],
       );
-      return rows.map((row) => ({
-        sequence: row.sequence,
-        place: row.place,
-        at: row.at,
-        runId: row.run_id,
-        tenant: row.tenant,
-        type: row.type,
-        data: fromJson(row.data),
-        actor: orNull(row.actor, fromJson<AuditActor>),
-        login: row.login,
-        hash: row.hash,
-      }));
+      return rows.map(toEvent);
+    },
+    listNewestEvents: async (tenant, limit) => {
+      const rows = await db.read<EventRow>(`${EVENTS} WHERE tenant = ? ORDER BY sequence DESC LIMIT ?`, [tenant, limit]);
+      return rows.reverse().map(toEvent);
     },
     readChains: async ({ chain = null, after, limit }) => {
       const conditions = [...(chain === null ? [] : [{ sql: 'chain = ?', params: [chain] }]), ...(after === null ? [] : [isAfter(after)])];

@@ -1,4 +1,4 @@
-import type { AuditActor, AuditBook } from '../audit.js';
+import type { AuditActor, AuditBook, AuditEvent } from '../audit.js';
 import type { Row } from '../rows.js';
 import type { RegistryConnection } from './connection.js';
 import { selectMs, toDate } from './rows.js';
@@ -26,6 +26,10 @@ interface ChainRow extends Row {
   readonly hash: string | null;
 }
 
+function toEvent({ at, run_id: runId, ...row }: EventRow): AuditEvent {
+  return { ...row, at: toDate(at), runId };
+}
+
 export function createAuditBook(db: RegistryConnection): AuditBook {
   return {
     listEvents: async (tenant, { after, limit, since = null }) => {
@@ -35,8 +39,9 @@ export function createAuditBook(db: RegistryConnection): AuditBook {
         limit,
         since === null ? null : since.getTime(),
       ]);
-      return rows.map(({ at, run_id: runId, ...row }) => ({ ...row, at: toDate(at), runId }));
+      return rows.map(toEvent);
     },
+    listNewestEvents: async (tenant, limit) => (await db.query<EventRow>(LIST_NEWEST, [tenant, limit])).reverse().map(toEvent),
     readChains: async ({ chain = null, after, limit }) => {
       const params = [chain, after?.chain ?? '', after?.place ?? 0, after?.sequence ?? 0, limit];
       const rows = await db.query<ChainRow>(chain === null ? READ_CHAINS : READ_CHAIN, params);
@@ -62,14 +67,17 @@ export function createAuditBook(db: RegistryConnection): AuditBook {
   };
 }
 
+const EVENTS = `
+  SELECT sequence, place, ${selectMs('at', 'at')}, run_id, tenant, type, data, actor, login, encode(hash, 'hex') AS hash FROM tenancy.events`;
+
 function list(ofTenant: string): string {
-  return `
-  SELECT sequence, place, ${selectMs('at', 'at')}, run_id, tenant, type, data, actor, login, encode(hash, 'hex') AS hash FROM tenancy.events
+  return `${EVENTS}
    WHERE ${ofTenant} AND sequence > $2 AND ($4::float8 IS NULL OR at >= to_timestamp($4::float8 / 1000)) ORDER BY sequence LIMIT $3`;
 }
 
 const LIST = list('tenant = $1');
 const LIST_OWN = list('$1::text IS NULL AND tenant IS NULL');
+const LIST_NEWEST = `${EVENTS} WHERE tenant = $1 ORDER BY sequence DESC LIMIT $2`;
 
 /** The lines between the place and the hash of the one before, as `tenancy.hash_event` has them. */
 const FIELDS = [
