@@ -14,19 +14,17 @@ const NAMED = 10;
 
 export async function runStatus(context: CommandContext, flags: { readonly exitCode?: boolean }): Promise<ExitCode> {
   return withTenancy(context, 'status', async (tenancy) => {
-    // What deals with migrations is loaded while the registry's server lets us in, and their files are read while it answers.
+    // The project's migrations are read while the registry's server lets us in and counts.
     let reading: Promise<StatusGoals> | undefined;
-    const registry = await tenancy.workspace.registryWhile(async () => {
-      await import('../lifecycle/migrator.js');
-      // What has come in the meantime is dealt with, and answered, by then.
-      await new Promise((resolve) => setImmediate(resolve));
-      reading = readGoals(tenancy.config);
-      // Told below, unless the registry can't be opened.
-      reading.catch(() => undefined);
-    });
+    const read = (): Promise<StatusGoals> => {
+      reading ??= readGoals(tenancy.config);
+      return reading;
+    };
+    // What comes of it is told below, unless the registry can't be opened.
+    const registry = await tenancy.workspace.registry({ onAsked: () => void read().catch(() => undefined) });
     const summarizing = registry.summarize({});
     summarizing.catch(() => undefined);
-    const goals = await (reading ?? readGoals(tenancy.config));
+    const goals = await read();
     // One after another: to ask at once takes a second connection, and to make that takes more round trips than are saved.
     // And tenants are only asked for where there are some to be named.
     const summaries = await summarizing;
@@ -51,6 +49,8 @@ interface StatusGoals extends Pick<StatusFacts, 'target' | 'goal'> {
 
 async function readGoals(config: ResolvedConfig): Promise<StatusGoals> {
   const { createRunMigrator, targetOf } = await import('../lifecycle/migrator.js');
+  // What has been answered in the meantime is heard, and the next question asked.
+  await new Promise((resolve) => setImmediate(resolve));
   const migrator = await createRunMigrator(config, { direction: 'up', to: null, allowOutOfOrder: false, forceVerify: false });
   const goal = (driver: DriverName): StatusGoal => {
     const mine = migrator.forDriver(driver);

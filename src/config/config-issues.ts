@@ -53,7 +53,6 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
   number: 'a whole number',
   int: 'a whole number',
   object: 'an object',
-  record: 'an object',
 };
 
 /** A value as an error may show it: short, on one line, without a password. */

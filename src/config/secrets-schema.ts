@@ -1,12 +1,9 @@
 /** Where passwords may be kept. */
-import * as z from 'zod/mini';
-import { checkAs, explained, hook, strict, text } from './schema-parts.js';
+import { argv, checkAs, checked, explained, hook, isObject, type Part, refuse, strict, text } from './schema-parts.js';
 
-const argv = z.array(text).check(z.minLength(1));
-
-const secretsByFiles = (): z.ZodMiniType => strict({ directory: text });
-const secretsByCommand = (): z.ZodMiniType =>
-  strict({
+const byFiles = strict({ directory: text });
+const byCommand = strict(
+  {
     command: argv,
     // Each login's password has a place of its own: for a while two of a tenant's are good.
     ref: explained((value) => {
@@ -14,28 +11,25 @@ const secretsByCommand = (): z.ZodMiniType =>
         return 'expected how it is read again: vault:…, exec:…, file:… or env:…';
       return value.includes('{login}') ? null : 'expected {login} in it: while a credential is rotated, a tenant has two';
     }),
-    remove: z.optional(argv),
-  });
-const secretsByFunctions = (): z.ZodMiniType => strict({ store: hook, remove: z.optional(hook), resolve: z.optional(hook) });
+  },
+  { remove: argv },
+);
+const byFunctions = strict({ store: hook }, { remove: hook, resolve: hook });
 
-export const secrets = z.unknown().check((context) => {
+function shapeOf(value: object): Part | null {
+  if ('directory' in value) return byFiles;
+  if ('command' in value) return byCommand;
+  return 'store' in value ? byFunctions : null;
+}
+
+export const secrets = checked((context) => {
   const { value } = context;
   if (typeof value === 'function') return;
-  const isObject = typeof value === 'object' && value !== null;
-  const shape = !isObject
-    ? null
-    : 'directory' in value
-      ? secretsByFiles()
-      : 'command' in value
-        ? secretsByCommand()
-        : 'store' in value
-          ? secretsByFunctions()
-          : null;
-  if (shape === null) {
-    const message =
-      "expected { directory: './secrets' }, { command: […], ref: 'vault:…{login}…' }, { store, remove }, or a function that stores one";
-    context.issues.push({ code: 'custom', message, input: value });
-    return;
-  }
-  checkAs(context, shape, value);
+  const shape = isObject(value) ? shapeOf(value) : null;
+  if (shape !== null) checkAs(context, shape, value);
+  else
+    refuse(
+      context,
+      "expected { directory: './secrets' }, { command: […], ref: 'vault:…{login}…' }, { store, remove }, or a function that stores one",
+    );
 });

@@ -19,7 +19,8 @@ export interface UndeleteOptions {
   readonly signals: RunSignals;
 }
 
-const PAGE = 500;
+/** Far more than can have been told of it since. */
+const RECENT = 500;
 
 /** Brings a retained tenant back whole. Its steps need no journal: each finds its work done, or does it. */
 export async function undeleteOne(workspace: Workspace, rawId: string, options: UndeleteOptions): Promise<RunReport> {
@@ -62,6 +63,6 @@ export async function undeleteOne(workspace: Workspace, rawId: string, options: 
 /** That is the last thing that was done to its state, as the audit trail has it. */
 async function wasJustUndeleted(registry: Registry, id: TenantId): Promise<boolean> {
   // How a run ended is told of every command, also of those that changed nothing.
-  const changes = (await registry.listNewestEvents(id, PAGE)).filter(({ type }) => type.startsWith('tenant.') && type !== 'tenant.settled');
+  const changes = (await registry.listNewestEvents(id, RECENT)).filter(({ type }) => type.startsWith('tenant.') && type !== 'tenant.settled');
   return changes.at(-1)?.type === 'tenant.undeleted';
 }

@@ -29,10 +29,11 @@ export interface WorkspaceOptions {
 export interface Workspace {
   readonly config: ResolvedConfig;
   readonly host: string;
-  /** @throws TenancyError `TENANCY_REGISTRY_NOT_FOUND` unless `create`. */
-  registry(options?: { readonly create?: boolean }): Promise<Registry>;
-  /** Opens the registry, and does something else while its server answers. */
-  registryWhile(work: () => Promise<unknown>): Promise<Registry>;
+  /**
+   * Opened when it is first asked for. `onAsked`: called then, once its server has been asked and is being waited for.
+   * @throws TenancyError `TENANCY_REGISTRY_NOT_FOUND` unless `create`.
+   */
+  registry(options?: { readonly create?: boolean; readonly onAsked?: () => void }): Promise<Registry>;
   /** The database that the registry is in, where its URL names one: never a tenant's own. */
   registryDatabase(): Promise<string | null>;
   clusters(registry: Registry | null, options?: { readonly dryRun: boolean }): ReturnType<typeof createClusters>;
@@ -155,18 +156,7 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
     host: options.host,
     clusters,
     emitter: (runId) => createEmitter(options, runId),
-    registry: ({ create = false } = {}) => openOnce(create),
-    registryWhile: async (work) => {
-      let working: Promise<unknown> | undefined;
-      const begin = (): Promise<unknown> => {
-        working ??= work();
-        return working;
-      };
-      // What comes of it is told below, unless the registry can't be opened.
-      const registry = await openOnce(false, () => void begin().catch(() => undefined));
-      await begin();
-      return registry;
-    },
+    registry: ({ create = false, onAsked } = {}) => openOnce(create, onAsked),
     registryUrl: async () => (await servers.urlOf(config.registry.url, 'registry.url')).url,
     notice: options.onNotice,
     registryDatabase: async () => databaseOfUrl((await servers.urlOf(config.registry.url, 'registry.url')).url),
