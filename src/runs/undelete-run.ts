@@ -63,6 +63,8 @@ export async function undeleteOne(workspace: Workspace, rawId: string, options: 
 /** That is the last thing that was done to its state, as the audit trail has it. */
 async function wasJustUndeleted(registry: Registry, id: TenantId): Promise<boolean> {
   // How a run ended is told of every command, also of those that changed nothing.
-  const changes = (await registry.listNewestEvents(id, RECENT)).filter(({ type }) => type.startsWith('tenant.') && type !== 'tenant.settled');
+  const changes = (await registry.listNewestEvents(id, RECENT)).filter(
+    ({ type }) => type.startsWith('tenant.') && type !== 'tenant.settled',
+  );
   return changes.at(-1)?.type === 'tenant.undeleted';
 }

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { checksumHome, type Home } from './home-checksum.js';
 import { digestOf, findBrokenChains } from './invariants-common.js';
-import { query, withDatabase } from './postgres.js';
+import { keepingConnections, query, withDatabase } from './postgres.js';
 
 /** As it is promised, and not read from the program. */
 const LEASE_MS = 15_000;
@@ -46,7 +46,7 @@ interface FoundHome extends Home {
  * Throws all that isn't: the registry and the catalogue agree in both directions, every migration ran once, nothing is left behind.
  */
 export async function checkInvariants(options: InvariantsOptions): Promise<void> {
-  const violations = await findViolations(options);
+  const violations = await keepingConnections(() => findViolations(options));
   if (violations.length > 0) throw new Error(`${violations.length} invariants are broken:\n${violations.join('\n')}`);
 }
 

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, escapeIdentifier, type QueryResultRow } from 'pg';
@@ -69,18 +70,39 @@ export function withDatabase(url: string, database: string): string {
   return changed.href;
 }
 
-/** Opens a connection for one query. */
+const kept = new AsyncLocalStorage<Map<string, Promise<Client>>>();
+
+/** Opens a connection for one query, unless it is within `keepingConnections`. */
 export async function query<Row extends QueryResultRow = Record<string, unknown>>(
   url: string,
   sql: string,
   params?: unknown[],
 ): Promise<Row[]> {
-  const client = new Client({ connectionString: url, application_name: 'rig' });
-  await client.connect();
+  const clients = kept.getStore();
+  const connecting = clients?.get(url) ?? connect(url);
+  clients?.set(url, connecting);
+  const client = await connecting;
   try {
     return (await client.query<Row>(sql, params)).rows;
   } finally {
-    await client.end();
+    if (clients === undefined) await client.end();
+  }
+}
+
+async function connect(url: string): Promise<Client> {
+  const client = new Client({ connectionString: url, application_name: 'rig' });
+  await client.connect();
+  return client;
+}
+
+/** Within it all queries to one URL go over one connection: the server forks for each, which takes longer than most queries do. */
+export async function keepingConnections<T>(use: () => Promise<T>): Promise<T> {
+  const clients = new Map<string, Promise<Client>>();
+  try {
+    return await kept.run(clients, use);
+  } finally {
+    const opened = await Promise.allSettled(clients.values());
+    await Promise.all(opened.map((result) => result.status === 'fulfilled' && result.value.end()));
   }
 }
 

@@ -1,5 +1,5 @@
 import { escapeIdentifier } from 'pg';
-import { query, withDatabase } from './postgres.js';
+import { keepingConnections, query, withDatabase } from './postgres.js';
 import { dropPreparedHomes } from './prepared-homes.js';
 import type { SandboxEngine, SandboxLogin, SandboxTenant } from './sandbox-engine.js';
 
@@ -50,23 +50,24 @@ export const postgresSandbox: SandboxEngine = {
     return Number(tenant?.fence);
   },
   isLeased: async (url, id) => {
-    if (!(await hasRegistry(url))) return false;
-    return (await query(url, 'SELECT FROM tenancy.tenants WHERE id = $1 AND lease_expires_at > clock_timestamp()', [id])).length > 0;
+    const held = 'SELECT FROM tenancy.tenants WHERE id = $1 AND lease_expires_at > clock_timestamp()';
+    return keepingConnections(async () => (await hasRegistry(url)) && (await query(url, held, [id])).length > 0);
   },
   expireLeases: async (url) => {
-    if (!(await hasRegistry(url))) return;
-    await query(
-      url,
-      `UPDATE tenancy.tenants SET lease_expires_at = clock_timestamp() WHERE lease_owner IS NOT NULL;
-       UPDATE tenancy.prepared_homes SET alive_until = clock_timestamp()`,
-    );
+    const expire = `UPDATE tenancy.tenants SET lease_expires_at = clock_timestamp() WHERE lease_owner IS NOT NULL;
+       UPDATE tenancy.prepared_homes SET alive_until = clock_timestamp()`;
+    await keepingConnections(async () => {
+      if (await hasRegistry(url)) await query(url, expire);
+    });
   },
   drop: async (serverUrl, name) => {
     await dropPreparedHomes(withDatabase(serverUrl, name));
     const owned = `SELECT datname AS name FROM pg_database WHERE datname = $1 OR starts_with(datname, $1 || '_')`;
-    for (const row of await query<{ name: string }>(serverUrl, owned, [name])) {
-      await query(serverUrl, `DROP DATABASE IF EXISTS ${escapeIdentifier(row.name)} WITH (FORCE)`);
-    }
+    await keepingConnections(async () => {
+      for (const row of await query<{ name: string }>(serverUrl, owned, [name])) {
+        await query(serverUrl, `DROP DATABASE IF EXISTS ${escapeIdentifier(row.name)} WITH (FORCE)`);
+      }
+    });
   },
 };
 
