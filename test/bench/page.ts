@@ -6,7 +6,8 @@ const SECTIONS: Readonly<Record<string, { readonly title: string; readonly notes
   'start-up': {
     title: 'Start-up',
     notes: `- \`NODE_EXTRA_CA_CERTS\` is unset: on Node 20 it costs every start 130 ms, on both sides.
-- \`status\` has to know where the fleet should be: besides the registry it reads the project's migrations, 13 of them here, and hashes them, for which Node loads all of its crypto, while the server answers.`,
+- \`status\` has to know where the fleet should be: besides the registry it reads the project's migrations, 13 of them here, and hashes them, for which Node loads all of its crypto, while the server answers.
+- The dearer a bare start is on a machine, the smaller are the ratios. Where Node 24 starts in 29 ms instead of 86, a build that took a tenth longer beyond that had 2.7 to 2.8, and \`status\` 3.2.`,
   },
   migrate: {
     title: 'Many migrations',
