@@ -1,6 +1,7 @@
 import { TenancyError } from '../errors.js';
 import type { TenantSelection } from '../fleet/selection.js';
 import { TENANT_STATUSES, type TenantStatus } from '../tenant.js';
+import { rejectChoice } from '../util/reject-choice.js';
 import { readShard, type Shard } from '../util/shard.js';
 import type { CommandContext } from './context.js';
 import { readIds } from './read-ids.js';
@@ -56,5 +57,5 @@ export function parseShard(raw: string): Shard {
 export function parseStatus(raw: string): TenantStatus {
   const status = TENANT_STATUSES.find((known) => known === raw);
   if (status) return status;
-  throw new TenancyError('TENANCY_OPTION_REJECTED', { option: '--status', value: raw, expected: `one of ${TENANT_STATUSES.join(', ')}` });
+  throw rejectChoice('--status', raw, TENANT_STATUSES);
 }

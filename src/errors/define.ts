@@ -19,8 +19,8 @@ export interface ErrorDefinition<Details> {
   readonly exit: ExitCode;
   /** What happened, and to whom: one sentence without a trailing hint. */
   readonly message: (details: Details) => string;
-  /** What to type next. */
-  readonly hint?: (details: Details) => string;
+  /** What to type next; undefined where the message says it. */
+  readonly hint?: (details: Details) => string | undefined;
   /** Trying the same command again may succeed. */
   readonly isRetryable?: boolean;
 }

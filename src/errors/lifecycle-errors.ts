@@ -15,9 +15,10 @@ export const lifecycleErrors = {
         ? `name ${known.join(' or ')}, or add clusters.${cluster}.pool`
         : `add clusters.${cluster}.pool: { driver: 'postgres-database', size: 20 }`,
   }),
-  TENANCY_OPTION_REJECTED: defineError<{ option: string; value: string; expected: string }>({
+  TENANCY_OPTION_REJECTED: defineError<{ option: string; value: string; expected: string; closest?: string | undefined }>({
     exit: EXIT.usage,
     message: ({ option, value, expected }) => `${option}: expected ${expected}, got ${JSON.stringify(value)}`,
+    hint: ({ closest }) => (closest === undefined ? undefined : `did you mean ${closest}?`),
   }),
   TENANCY_COMMAND_LINE_REJECTED: defineError<{ reason: string }>({
     exit: EXIT.usage,

@@ -1,5 +1,4 @@
 import type { TenantDriver } from '../drivers/driver.js';
-import { TenancyError } from '../errors.js';
 import type { EmitRunEvent } from '../events.js';
 import { adoptTenant } from '../lifecycle/adopt.js';
 import { type AdoptPattern, parseAdoptPattern } from '../lifecycle/adopt-pattern.js';
@@ -11,6 +10,7 @@ import type { NewTenant, Registry } from '../registry/registry.js';
 import type { DriverName, Tenant } from '../tenant.js';
 import { monotonicMs } from '../util/clock.js';
 import { createOperationId } from '../util/names.js';
+import { rejectChoice } from '../util/reject-choice.js';
 import { announceRun, recordRun } from './begin-run.js';
 import { dryReport } from './dry-report.js';
 import { executeRun, type RunSignals } from './execute-run.js';
@@ -48,13 +48,7 @@ export async function adoptHomes(workspace: Workspace, options: AdoptOptions): P
   const { config } = workspace;
   const { cluster, driver } = options;
   const pattern = parseAdoptPattern(options.pattern);
-  if (!config.clusters[cluster]) {
-    throw new TenancyError('TENANCY_OPTION_REJECTED', {
-      option: '--cluster',
-      value: cluster,
-      expected: `one of ${Object.keys(config.clusters).join(', ')}`,
-    });
-  }
+  if (!config.clusters[cluster]) throw rejectChoice('--cluster', cluster, Object.keys(config.clusters));
   const migrator = await createRunMigrator(config, { direction: 'up', to: options.appliedUpTo, allowOutOfOrder: true, forceVerify: true });
   const declared = options.appliedUpTo === null ? [] : migrator.forDriver(driver).declared;
   const registry = await workspace.registry({ create: !options.dryRun });

@@ -46,6 +46,10 @@ describe.concurrent('migrate', () => {
     expect(await refuse(['--all', '--max-failures', '101%'])).toEqual([2, 'TENANCY_OPTION_REJECTED']);
     expect(await refuse(['--all', '--concurrency', '0'])).toEqual([2, 'TENANCY_OPTION_REJECTED']);
     expect(await refuse(['--all', '--timeout', '10'])).toEqual([2, 'TENANCY_OPTION_REJECTED']);
+    const hintOf = async (...args: string[]) => (await scene.json(['tenant', 'migrate', ...args])).finished.error?.hint;
+    expect(await hintOf('--status', 'suspend')).toBe('did you mean suspended?');
+    expect(await hintOf('--cluster', 'mian')).toBe('did you mean main?');
+    expect(await hintOf('--status', 'asleep')).toBeUndefined();
     const unknown = await scene.json(['tenant', 'migrate', 'pro1', 'pro3']);
     expect([unknown.exitCode, unknown.finished.error?.message, unknown.finished.error?.hint]).toEqual([
       2,

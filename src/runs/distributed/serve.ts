@@ -1,8 +1,8 @@
-import { TenancyError } from '../../errors.js';
 import type { SlotHold } from '../../executors/slot-hold.js';
 import type { SlotQueue } from '../../executors/slot-queue.js';
 import { monotonicMs } from '../../util/clock.js';
 import { createOwnerId } from '../../util/names.js';
+import { rejectChoice } from '../../util/reject-choice.js';
 import { remember } from '../../util/remember.js';
 import type { RunSignals } from '../execute-run.js';
 import type { Workspace } from '../workspace.js';
@@ -114,7 +114,7 @@ export async function serveRuns(workspace: Workspace, options: WorkerOptions): P
 function refuseUnknown(clusters: readonly string[], known: readonly string[]): void {
   const unknown = clusters.find((name) => !known.includes(name));
   if (unknown === undefined) return;
-  throw new TenancyError('TENANCY_OPTION_REJECTED', { option: '--cluster', value: unknown, expected: `one of ${known.join(', ')}` });
+  throw rejectChoice('--cluster', unknown, known);
 }
 
 interface Tending {
