@@ -1,5 +1,6 @@
 import { EXIT, type ExitCode } from '../errors/define.js';
 import { createTenantListWriter } from '../reporters/documents/tenant-list.js';
+import { refuseUnknownClusters } from '../runs/refuse-unknown-clusters.js';
 import { TENANT_STATUSES, type Tenant, type TenantStatus } from '../tenant.js';
 import type { CommandContext } from './context.js';
 import { parseLabels, parseShard, parseStatus } from './selection-flags.js';
@@ -31,6 +32,8 @@ export async function runList(context: CommandContext, flags: ListFlags): Promis
     let after: string | null = null;
     for (;;) {
       const page: readonly Tenant[] = await registry.listTenants(filter, { after, limit: PAGE });
+      // Tenants may be of a cluster that the config no longer has; where there are none, it is a typo.
+      if (after === null && page.length === 0) refuseUnknownClusters(tenancy.config, filter);
       await writer.write(page);
       after = page.at(-1)?.id ?? null;
       if (page.length < PAGE || after === null) break;

@@ -50,6 +50,10 @@ describe.concurrent('migrate', () => {
     expect(await hintOf('--status', 'suspend')).toBe('did you mean suspended?');
     expect(await hintOf('--cluster', 'mian')).toBe('did you mean main?');
     expect(await hintOf('--status', 'asleep')).toBeUndefined();
+    expect(await scene.json(['tenant', 'list', '--cluster', 'mian'])).toMatchObject({
+      exitCode: 2,
+      finished: { error: { hint: 'did you mean main?' } },
+    });
     const unknown = await scene.json(['tenant', 'migrate', 'pro1', 'pro3']);
     expect([unknown.exitCode, unknown.finished.error?.message, unknown.finished.error?.hint]).toEqual([
       2,
