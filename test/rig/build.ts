@@ -6,7 +6,9 @@ import { promisify } from 'node:util';
 /** Builds the command line where `dist/` is older than the sources. */
 export async function buildIfStale(root: string): Promise<void> {
   const built = await stat(path.join(root, 'dist/cli.js')).catch(() => undefined);
-  const newest = Math.max(...(await Promise.all(['src', 'hooks', '.ci/build.mjs'].map((name) => newestChangeMs(path.join(root, name))))));
+  const newest = Math.max(
+    ...(await Promise.all(['src', 'hooks', '.ci/build', '.ci/build.mjs'].map((name) => newestChangeMs(path.join(root, name))))),
+  );
   if (built !== undefined && built.mtimeMs > newest) return;
   await promisify(execFile)(process.execPath, [path.join(root, '.ci/build.mjs'), '--no-types'], { cwd: root });
 }
