@@ -11,7 +11,7 @@ import type { Tenant } from '../tenant.js';
 import { elapsedMs, monotonicMs } from '../util/clock.js';
 import { createDraining, type DrainCause } from './draining.js';
 import { heedControl } from './heed-control.js';
-import { type LeasedTenant, leaseAhead } from './leased-ahead.js';
+import { createLeasesAhead, type LeasedTenant, leaseAhead } from './leased-ahead.js';
 import { createOutcomeWriter } from './outcome-writer.js';
 import { decideExitCode, INTERRUPTING, type RunReport } from './report.js';
 import { runWaves, type WaveSpec } from './run-waves.js';
@@ -79,22 +79,13 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     const where = { ...(wave === null ? {} : { wave }), ...(detail === null ? {} : { detail }) };
     run.emit({ type: 'run.draining', reason, ...countProgress(), ...where });
   });
-  /** By cluster, whose lease was taken and who was not started. */
-  const ahead = new Map<string, Set<string>>();
-  const aheadOn = (cluster: string): Set<string> => getOrMake(ahead, cluster, () => new Set());
-  let givingBack: Promise<unknown> = Promise.resolve();
-  const giveBack = async (clusters: readonly string[]): Promise<void> => {
-    const ids = clusters.flatMap((cluster) => [...aheadOn(cluster)]).filter((id) => run.leases.holds(id));
-    if (ids.length === 0) return;
-    givingBack = Promise.all([givingBack.catch(() => undefined), run.leases.release(ids)]);
-    await givingBack;
-  };
+  const ahead = createLeasesAhead(run.leases);
   const opened = spec.opened ?? Promise.resolve();
   const control = heedControl(run, {
     opened,
     draining: draining.signal,
     countProgress,
-    giveBack: () => giveBack([...ahead.keys()]),
+    giveBack: () => ahead.giveBack(),
     onCancel: () => draining.drain('cancelled'),
     onAbort: () => draining.abort('cancelled'),
     onTakenOver: () => draining.abort('lease-lost'),
@@ -104,12 +95,12 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
   async function runOne(leased: LeasedTenant): Promise<TenantOutcome> {
     await opened;
     const { id, cluster } = leased.tenant;
-    aheadOn(cluster).delete(id);
+    ahead.on(cluster).delete(id);
     inFlight += 1;
     started += 1;
     run.emit({ type: 'tenant.started', tenant: id, cluster, steps: spec.steps(leased.tenant) });
     try {
-      const ending = await workOnTenant(run, spec, leased, writer, { aborting: draining.aborting, givingBack: () => givingBack });
+      const ending = await workOnTenant(run, spec, leased, writer, { aborting: draining.aborting, givingBack: ahead.givingBack });
       if (ending.errorClass === 'resources') draining.drain('resources');
       return ending.outcome;
     } finally {
@@ -126,8 +117,9 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
 
   const throttles = new Map<string, Throttle | undefined>();
   const throttleOf = (name: string): Throttle | undefined => {
-    const options = { draining: draining.signal, giveBack: (cluster: string) => giveBack([cluster]) };
-    return getOrMake(throttles, name, () => (spec.isThrottled ? throttleCluster(run, name, options) : undefined));
+    if (spec.isThrottled && !throttles.has(name))
+      throttles.set(name, throttleCluster(run, name, { draining: draining.signal, giveBack: (cluster) => ahead.giveBack([cluster]) }));
+    return throttles.get(name);
   };
 
   async function runLanes(lanes: readonly FleetLane<Tenant>[], onOutcome: (outcome: TenantOutcome) => void): Promise<void> {
@@ -142,7 +134,7 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
         tenants: leaseAhead(lane.tenants, run.leases, {
           handful: 2 * Math.min(lane.cap, spec.concurrency),
           isIdle: () => draining.signal.aborted || control.isHeld || throttleOf(lane.name)?.isHeld === true,
-          ahead: aheadOn(lane.name),
+          ahead: ahead.on(lane.name),
         }),
       })),
       concurrency: spec.concurrency,
@@ -152,7 +144,7 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
       settle: settleBoth,
       skip: async (leased) => {
         await opened;
-        aheadOn(leased.tenant.cluster).delete(leased.tenant.id);
+        ahead.on(leased.tenant.cluster).delete(leased.tenant.id);
         settleBoth(await passOver(run, leased, writer));
       },
     });
@@ -194,16 +186,24 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     await writer.drain();
   }
 
-  const { counts, failed } = tally;
-  const { cause } = draining;
-  const exitCode =
-    cause === null && spec.decideExit ? spec.decideExit(selected, failed) : decideExitCode(selected, failed, cause?.reason ?? null);
+  return recordEnd(run, spec, { selected, tally, cause: draining.cause, startedMs });
+}
+
+async function recordEnd(
+  run: RunContext,
+  { lanes, before, decideExit }: RunSpec,
+  end: { readonly selected: number; readonly tally: Tally; readonly cause: DrainCause | null; readonly startedMs: number },
+): Promise<RunReport> {
+  const { selected, cause } = end;
+  const { counts, failed } = end.tally;
+  const reason = cause?.reason ?? null;
+  const exitCode = cause === null && decideExit ? decideExit(selected, failed) : decideExitCode(selected, failed, reason);
   const stopped = cause && describeStop(cause, counts['not-started']);
-  if (spec.lanes.length > 0 || spec.before) {
+  if (lanes.length > 0 || before) {
     await run.registry.finishRun(run.runId, {
       status: cause && INTERRUPTING.has(cause.reason) ? 'interrupted' : 'finished',
       owner: run.leases.owner,
-      reason: cause?.reason ?? null,
+      reason,
       counts,
       exitCode,
       notStarted: counts['not-started'],
@@ -211,17 +211,9 @@ export async function executeRun(run: RunContext, spec: RunSpec): Promise<RunRep
     });
   }
   const { runId, command } = run;
-  return { runId, command, selected, counts, failed, stopped, pending: 0, ms: elapsedMs(startedMs), exitCode };
+  return { runId, command, selected, counts, failed, stopped, pending: 0, ms: elapsedMs(end.startedMs), exitCode };
 }
 
 function describeStop({ reason, wave, waves, detail }: DrainCause, notStarted: number): RunStop {
   return { reason, wave, waves, detail, notStarted };
-}
-
-function getOrMake<Value>(values: Map<string, Value>, key: string, make: () => Value): Value {
-  const known = values.get(key);
-  if (known !== undefined) return known;
-  const made = make();
-  values.set(key, made);
-  return made;
 }

@@ -10,6 +10,34 @@ export interface LeasedTenant {
   readonly grant: LeaseGrant;
 }
 
+/** By cluster, whose lease a run has taken ahead of the work and who was not started. */
+export interface LeasesAhead {
+  on(cluster: string): Set<string>;
+  /** Lets others have them. @param clusters @default all */
+  giveBack(clusters?: readonly string[]): Promise<void>;
+  /** Settles once nothing is being given back any more: a tenant whose turn comes meanwhile takes its lease anew after that. */
+  givingBack(): Promise<unknown>;
+}
+
+export function createLeasesAhead(leases: LeaseKeeper): LeasesAhead {
+  const ahead = new Map<string, Set<string>>();
+  let givingBack: Promise<unknown> = Promise.resolve();
+  return {
+    on: (cluster) => {
+      const known = ahead.get(cluster) ?? new Set();
+      ahead.set(cluster, known);
+      return known;
+    },
+    giveBack: async (clusters = [...ahead.keys()]) => {
+      const ids = clusters.flatMap((cluster) => [...(ahead.get(cluster) ?? [])]).filter((id) => leases.holds(id));
+      if (ids.length === 0) return;
+      givingBack = Promise.all([givingBack.catch(() => undefined), leases.release(ids)]);
+      await givingBack;
+    },
+    givingBack: () => givingBack,
+  };
+}
+
 /**
  * Takes leases a handful at a time, one handful ahead of the work: a tenant's turn then costs no round trip to the registry.
  * Never more than two handfuls are held beyond those in flight, so that other processes are not kept from many tenants.

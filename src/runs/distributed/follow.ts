@@ -9,8 +9,9 @@ import { elapsedMs, monotonicMs } from '../../util/clock.js';
 import type { RunSignals } from '../execute-run.js';
 import { decideExitCode, type RunReport } from '../report.js';
 import { ownerOfRun, readTenantsOfRun, requireDistribution } from './deployment.js';
+import { isOutOfRoom } from './out-of-room.js';
 import { readFailed } from './read-failed.js';
-import { isOutOfRoom, QUIET_MS, settleRun } from './settle.js';
+import { QUIET_MS, settleRun } from './settle.js';
 
 const LOOK_MS = 500;
 /** Then it is said that nobody works on it. */

@@ -6,11 +6,10 @@ import type { DrainCause } from '../draining.js';
 import { readTenants } from '../read-tenants.js';
 import { decideExitCode, INTERRUPTING } from '../report.js';
 import { ownerOfRun, readDistributed, readTenantsOfRun, requireDistribution } from './deployment.js';
+import { isOutOfRoom } from './out-of-room.js';
 import { readFailed } from './read-failed.js';
 
 const BATCH = 500;
-/** Who cancelled a run that no server has room for any more: a worker that met it, for all of them. */
-export const OUT_OF_ROOM = 'tenancy: out of room';
 /** Workers ask once a second what is asked of their run: after so long with nothing in flight nobody begins anything more. */
 export const QUIET_MS = 3_000;
 
@@ -52,11 +51,6 @@ export async function settleRun(
     reason,
     stopped: cause && { reason: cause.reason, wave: null, waves: null, detail: cause.detail, notStarted },
   });
-}
-
-/** Whether that is why it was cancelled. */
-export async function isOutOfRoom(registry: Registry, runId: string): Promise<boolean> {
-  return (await registry.findRun(runId))?.controlBy === OUT_OF_ROOM;
 }
 
 async function recordNotStarted(registry: Registry, runId: string, filter: TenantFilter): Promise<void> {

@@ -1,8 +1,6 @@
 import type { StepName } from '../../events.js';
 import type { SlotHold } from '../../executors/slot-hold.js';
-import { isBudgetSpent } from '../../fleet/failure-budget.js';
-import { FAILED_OUTCOMES, isFailure } from '../../fleet/tally.js';
-import type { Throttle } from '../../fleet/throttle.js';
+import { isFailure } from '../../fleet/tally.js';
 import { migrateTenant } from '../../lifecycle/migrate.js';
 import { noJournal } from '../../lifecycle/steps.js';
 import type { TenantOutcome } from '../../outcome.js';
@@ -10,25 +8,23 @@ import type { Run } from '../../registry/registry.js';
 import type { DrainReason } from '../../run-stop.js';
 import { sleep } from '../../util/abort.js';
 import { createOwnerId } from '../../util/names.js';
-import { readCaution } from '../caution.js';
 import { createDraining } from '../draining.js';
 import type { RunSignals } from '../execute-run.js';
 import { heedControl } from '../heed-control.js';
 import type { LeasedTenant } from '../leased-ahead.js';
 import { createOutcomeWriter } from '../outcome-writer.js';
-import { throttleCluster } from '../throttle-clusters.js';
 import { workOnTenant } from '../work-on-tenant.js';
 import type { Workspace } from '../workspace.js';
 import { awaitPredecessors, ownerOfWorker } from './await-predecessors.js';
+import { type ClusterShare, createClusterShares } from './cluster-shares.js';
 import { ownerOfRun, readTenantsOfRun, requireDistribution } from './deployment.js';
-import { createLockedOut, type LockedOut } from './locked-out.js';
+import { drainAsAsked, stopForAll } from './out-of-room.js';
 import { makeRunMigrator } from './run-migrator.js';
-import { isOutOfRoom, OUT_OF_ROOM, settleRun } from './settle.js';
-import { createTakenLine, type TakenLine } from './taken-line.js';
+import { settleRun } from './settle.js';
+import { watchFailures } from './watch-failures.js';
 
 /** How long until it is looked again whether who is left has been let go of by its worker. */
 const LOOK_MS = 500;
-const COUNT_MS = 1_000;
 
 /** What a worker has of one run, for as long as it holds slots of it. */
 export interface Participation {
@@ -47,7 +43,7 @@ const RESTING: ReadonlySet<DrainReason> = new Set(['interrupted', 'terminated'])
 export async function takePart(workspace: Workspace, kept: Run, worker: string, signals: RunSignals): Promise<Participation> {
   const registry = await workspace.registry();
   const distribution = requireDistribution(registry);
-  const { options, id: runId, selected } = kept;
+  const { options, id: runId } = kept;
   const migrator = await makeRunMigrator(workspace, kept);
   const opened = workspace.openRun({
     command: kept.command,
@@ -59,63 +55,23 @@ export async function takePart(workspace: Workspace, kept: Run, worker: string, 
     owner: `${ownerOfWorker(runId, worker)}${createOwnerId()}`,
   });
   const { run } = opened;
-  const filter = readTenantsOfRun(kept);
   const steps: readonly StepName[] = [kept.command === 'rollback' ? 'rollback' : 'migrate'];
-  const maxFailures = readCaution(kept).maxFailures ?? null;
-  const lines = new Map<string, TakenLine>();
-  const lockedOut = new Map<string, LockedOut>();
-  const throttles = new Map<string, Throttle | undefined>();
   let inFlight = 0;
 
   const draining = createDraining(signals, ({ reason }) => run.emit({ type: 'run.draining', reason, inFlight, notStarted: null }));
   const writer = createOutcomeWriter(registry, runId, ({ tenant }) => run.leases.forget(tenant));
-  const lineOf = (cluster: string): TakenLine => {
-    const line = lines.get(cluster) ?? createTakenLine(run, distribution, { ...filter, clusters: [cluster] });
-    lines.set(cluster, line);
-    return line;
-  };
-  const lockedOutOf = (cluster: string): LockedOut => {
-    const made = lockedOut.get(cluster) ?? createLockedOut(run, distribution, { ...filter, clusters: [cluster] }, endLockedOut);
-    lockedOut.set(cluster, made);
-    return made;
-  };
-  const giveBackAll = (): Promise<unknown> => Promise.all([...lines.values()].map((line) => line.giveBack()));
+  const failures = watchFailures(registry, kept, draining);
+  const shares = createClusterShares(run, distribution, { filter: readTenantsOfRun(kept), draining: draining.signal, endLockedOut });
   const control = heedControl(run, {
     owner: ownerOfRun(runId),
     draining: draining.signal,
     countProgress: () => ({ inFlight, notStarted: 0 }),
-    giveBack: async () => void (await giveBackAll()),
-    onCancel: () => void drainAsAsked(),
+    giveBack: shares.giveBack,
+    onCancel: () => void drainAsAsked(registry, runId, draining),
     onAbort: () => draining.abort('cancelled'),
     // It has ended, or somebody goes on with it elsewhere.
     onTakenOver: () => draining.abort('lease-lost'),
   });
-  const counting = setInterval(() => void countFailures().catch(() => undefined), COUNT_MS);
-
-  async function countFailures(): Promise<void> {
-    if (maxFailures === null || draining.signal.aborted) return;
-    const counts = await registry.countOutcomes(runId);
-    const failures = FAILED_OUTCOMES.reduce((sum, type) => sum + counts[type], 0);
-    if (isBudgetSpent(maxFailures, failures, selected)) draining.drain('max-failures');
-  }
-
-  async function drainAsAsked(): Promise<void> {
-    if (draining.signal.aborted) return;
-    const isRoomless = await isOutOfRoom(registry, runId).catch(() => false);
-    draining.drain(isRoomless ? 'resources' : 'cancelled');
-  }
-
-  /** The others would come to the same, each by a tenant of its own. */
-  async function stopForAll(): Promise<void> {
-    draining.drain('resources');
-    await registry.controlRun(runId, { from: ['go-on', 'pause'], to: 'cancel', by: OUT_OF_ROOM }).catch(() => undefined);
-  }
-
-  function throttleOf(cluster: string): Throttle | undefined {
-    if (!throttles.has(cluster))
-      throttles.set(cluster, throttleCluster(run, cluster, { draining: draining.signal, giveBack: (name) => lineOf(name).giveBack() }));
-    return throttles.get(cluster);
-  }
 
   async function runOne(leased: LeasedTenant): Promise<void> {
     const { id, cluster } = leased.tenant;
@@ -128,11 +84,11 @@ export async function takePart(workspace: Workspace, kept: Run, worker: string, 
         givingBack: async () => undefined,
       });
       run.emit({ type: 'tenant.finished', ...outcome });
-      lineOf(cluster).lastMs = outcome.ms;
-      if (errorClass === 'resources') await stopForAll();
+      shares.of(cluster).line.lastMs = outcome.ms;
+      if (errorClass === 'resources') await stopForAll(registry, runId, draining);
       if (isFailure(outcome.outcome)) {
         await writer.drain();
-        await countFailures();
+        await failures.count();
       }
     } finally {
       inFlight -= 1;
@@ -148,51 +104,53 @@ export async function takePart(workspace: Workspace, kept: Run, worker: string, 
       writer.write({ outcome, owner: run.leases.owner, fence: 0, lastError: null });
     }
     await writer.drain();
-    await countFailures();
+    await failures.count();
   }
 
   /** Until nobody is left, or nobody may be begun. */
-  async function work(cluster: string, mayNotBegin: () => boolean): Promise<void> {
+  async function work({ line, lockedOut, throttle }: ClusterShare, mayNotBegin: () => boolean): Promise<void> {
     while (!mayNotBegin()) {
       await control.admit();
-      await throttleOf(cluster)?.admit();
+      await throttle?.admit();
       if (mayNotBegin()) return;
-      const leased = await lineOf(cluster).next();
+      const leased = await line.next();
       if (leased === null) {
         // What is left is in the hands of others, who may die.
         await writer.drain();
-        if (!(await lineOf(cluster).hasLeft())) return;
-        await lockedOutOf(cluster).giveUp();
+        if (!(await line.hasLeft())) return;
+        await lockedOut.giveUp();
         await sleep(LOOK_MS, draining.signal).catch(() => undefined);
-      } else if (mayNotBegin() || control.isHeld || throttleOf(cluster)?.isHeld) {
+      } else if (mayNotBegin() || control.isHeld || throttle?.isHeld) {
         await run.leases.release([leased.tenant.id]);
       } else await runOne(leased);
     }
   }
 
+  /** What others have made of the run by now, who may have left since. */
+  const look = (): Promise<unknown> => Promise.all([control.look(), failures.count().catch(() => undefined)]);
+
   /** Whoever is last ends the run. */
   async function settleIfOver(): Promise<void> {
-    // By others, who have left since.
-    await Promise.all([control.look(), countFailures().catch(() => undefined)]);
+    await look();
     const { cause } = draining;
     if (cause && (RESTING.has(cause.reason) || cause.reason === 'lease-lost')) return;
     await writer.drain();
-    if (cause) await giveBackAll();
+    if (cause) await shares.giveBack();
     await settleRun(registry, kept, cause);
   }
 
   // It may be paused, or over, since long before this worker came.
-  await Promise.all([control.look(), countFailures().catch(() => undefined)]);
+  await look();
 
   return {
     workSlot: async (hold) => {
-      const { cluster } = hold.slot;
-      const line = lineOf(cluster);
+      const share = shares.of(hold.slot.cluster);
+      const { line } = share;
       line.slots += 1;
       const mayNotBegin = (): boolean => hold.isLost() || draining.signal.aborted;
       try {
         await awaitPredecessors({ workspace, distribution, worker, resting: draining.signal }, hold);
-        await work(cluster, mayNotBegin);
+        await work(share, mayNotBegin);
       } finally {
         line.slots -= 1;
         if (line.slots === 0) await line.giveBack().catch(() => undefined);
@@ -200,11 +158,11 @@ export async function takePart(workspace: Workspace, kept: Run, worker: string, 
       const reason = draining.cause?.reason;
       if (hold.isLost() || (reason !== undefined && RESTING.has(reason))) throw new Error('handed back');
       // The others, here or elsewhere, come to this when they leave.
-      if ([...lines.values()].every(({ slots }) => slots === 0)) await settleIfOver();
+      if (shares.areAllLeft()) await settleIfOver();
       return draining.cause === null;
     },
     close: async () => {
-      clearInterval(counting);
+      failures.close();
       draining.close();
       await control.close();
       await writer.drain().catch(() => undefined);
