@@ -17,6 +17,12 @@ export interface Clusters {
   readConnections(name: string, neededBy: string): Promise<ConnectionFacts>;
   /** What tells the server of an opened cluster from others: two clusters may be databases of the same one. Null where there is no registry to compare with. */
   readServer(name: string): Promise<string | null>;
+  /**
+   * Whether two are one: a config may name a server twice, say with logins of its tenants' own and without. The other is opened. Where it can't be, it is
+   * another.
+   * @param within `database`: what is seen from here is one database of the server
+   */
+  isOne(name: string, other: string, within: 'database' | 'server'): Promise<boolean>;
   /** The engine if it is open; for classifying what it threw. */
   opened(name: string): ClusterEngine | null;
   /** True for an opened cluster whose server we start and stop ourselves. */
@@ -110,6 +116,11 @@ export function createClusters({ config, registry, servers, acceptCluster, dryRu
     if (held?.engine === engine && !dryRun) held.identity = identity;
   }
 
+  async function identify(name: string): Promise<string> {
+    const engine = await remember(opening, name, () => open(name, name));
+    return remember(identified, name, () => engine.readIdentity());
+  }
+
   return {
     engine: async (name, neededBy) => {
       const engine = await remember(opening, name, () => open(name, neededBy));
@@ -124,8 +135,13 @@ export function createClusters({ config, registry, servers, acceptCluster, dryRu
     },
     readServer: async (name) => {
       const identity = await identified.get(name);
-      // PostgreSQL's is that of a database; of the others' none begins so.
-      return identity === undefined ? null : (/^(\d+)\//.exec(identity)?.[1] ?? identity);
+      return identity === undefined ? null : serverOf(identity);
+    },
+    isOne: async (name, other, within) => {
+      if (name === other) return true;
+      const [one, two] = await Promise.all([name, other].map(identify)).catch(() => [null, null]);
+      if (one == null || two == null) return false;
+      return one === two || (within === 'server' && serverOf(one) === serverOf(two));
     },
     opened: (name) => engines.get(name) ?? null,
     isEmbedded: (name) => embedded.has(name),
@@ -136,4 +152,9 @@ export function createClusters({ config, registry, servers, acceptCluster, dryRu
       await Promise.allSettled([...engines.values()].map((engine) => (isKept(engine) && engine.rest ? engine.rest() : engine.close())));
     },
   };
+}
+
+/** PostgreSQL's identity is that of a database; of the others' none begins so. */
+function serverOf(identity: string): string {
+  return /^(\d+)\//.exec(identity)?.[1] ?? identity;
 }

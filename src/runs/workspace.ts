@@ -143,7 +143,7 @@ export function createWorkspace(options: WorkspaceOptions): Workspace {
       dryRun,
     };
     const close = async (): Promise<void> => {
-      await Promise.allSettled([leases.close(), logs.flush()]);
+      await Promise.allSettled([leases.close(), logs.close()]);
       await run.clusters.close();
       // A program may have thousands of runs in its life.
       clustersMade.delete(run.clusters);

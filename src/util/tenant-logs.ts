@@ -8,12 +8,14 @@ export interface TenantLogs {
   write(tenant: string, text: string): void;
   /** Null where nothing was written. */
   pathOf(tenant: string): string | null;
-  flush(): Promise<void>;
+  /** Resolves when all of it is in the files. What somebody says after that, such as a hook that was given up, is not written any more. */
+  close(): Promise<void>;
 }
 
 export function createTenantLogs(directory: string, runId: string): TenantLogs {
   const written = new Set<string>();
   const pending = new Map<string, Promise<void>>();
+  let isClosed = false;
   const pathOf = (tenant: string): string => join(directory, runId, `${tenant}.log`);
 
   async function append(file: string, text: string): Promise<void> {
@@ -28,6 +30,7 @@ export function createTenantLogs(directory: string, runId: string): TenantLogs {
 
   return {
     write: (tenant, text) => {
+      if (isClosed) return;
       written.add(tenant);
       const clean = redact(text.endsWith('\n') ? text : `${text}\n`);
       const next = (pending.get(tenant) ?? Promise.resolve()).then(() => append(pathOf(tenant), clean));
@@ -37,7 +40,8 @@ export function createTenantLogs(directory: string, runId: string): TenantLogs {
       });
     },
     pathOf: (tenant) => (written.has(tenant) ? pathOf(tenant) : null),
-    flush: async () => {
+    close: async () => {
+      isClosed = true;
       await Promise.all(pending.values());
     },
   };

@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createScene, type JsonRun, type Scene } from './scene.js';
 import { listFindings } from './verify-findings.js';
 
@@ -40,6 +40,36 @@ describe.concurrent('what verify sees of PostgreSQL', () => {
     expect([run.exitCode, messages(run), run.finished.counts['up-to-date']]).toEqual([0, [], 50]);
     expect(await scene.db.query(`SELECT nspname FROM pg_namespace WHERE nspname LIKE 'tenancy\\_%'`)).toEqual([]);
     expect(await scene.db.query('SELECT * FROM tenancy.prepared_homes')).toEqual([]);
+  });
+
+  test('nothing where the config names one server twice', { timeout: 60_000 }, async (scope) => {
+    const scene = await createScene(scope, (db) => ({
+      driver: 'postgres-schema',
+      config: `export default {
+        registry: { url: '${db.url}' },
+        clusters: {
+          main: { url: '${db.url}', pool: { driver: 'postgres-database', size: 1 } },
+          twin: { url: '${db.url}', pool: { driver: 'postgres-schema', size: 1 } },
+        },
+        placement: ({ id, labels }) => ({
+          cluster: labels.on ?? 'main',
+          driver: labels.as ?? 'postgres-schema',
+          name: '${db.name}_' + id.toLowerCase(),
+        }),
+        migrations: { directory: './migrations' },
+      };`,
+    }));
+    await scene.ok(['registry', 'init']);
+    await scene.ok(['pool', 'fill']);
+    await scene.ok(['tenant', 'provision', 'acme']);
+    await scene.ok(['tenant', 'provision', 'globex', '--label', 'on=twin']);
+    await scene.ok(['tenant', 'provision', 'initech', '--label', 'on=twin', '--label', 'as=postgres-database']);
+    await scene.ok(['pool', 'fill']);
+    expect(messages(await verify(scene, '--all', '--fix'))).toEqual([]);
+    expect(await scene.db.query('SELECT cluster, status FROM tenancy.prepared_homes ORDER BY cluster')).toEqual([
+      { cluster: 'main', status: 'ready' },
+      { cluster: 'twin', status: 'ready' },
+    ]);
   });
 
   test('nothing in databases that were copied from a template or came from the pool, or whose names are strange', {
@@ -126,7 +156,7 @@ describe.concurrent('what verify sees of PostgreSQL', () => {
     await scene.ok(['tenant', 'provision', 'open', 'lent', 'fine']);
     const role = `${scene.db.name}_app`;
     await scene.db.query(`CREATE ROLE ${role}`);
-    onTestFinished(() =>
+    scope.onTestFinished(() =>
       scene.db.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`).then(
         () => undefined,
         () => undefined,

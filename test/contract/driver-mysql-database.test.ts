@@ -147,6 +147,7 @@ suiteOn('mariadb')('databases of MariaDB as homes', {}, () => {
       expect(await tenants.driver.drop(a, never)).toBe('dropped');
       expect(await grantsOf(own)).toEqual([]);
       expect(await grantsOf(other)).toEqual(before);
+      await sql(`DROP USER '${other}'@'%'`);
       await tenants.driver.create(a, never);
       await expect(connect(own, a.name)).rejects.toMatchObject({ code: 'ER_DBACCESS_DENIED_ERROR' });
     });
@@ -222,6 +223,19 @@ suiteOn('mariadb')('databases of MariaDB as homes', {}, () => {
       expect(await grantsOf(user)).toEqual(before);
       await (await connect(user, target.name)).end();
       expect(await tenants.driver.restoreAccess(target, never)).toEqual({ isEnforced: false, detail: 'nothing had been taken away' });
+    });
+
+    it('is told not to be enforced where a grant on a pattern covers the database, which stays as it is', async () => {
+      const target = await newTenant();
+      const app = await createUser('its', `SELECT ON \`${target.name.replaceAll('_', '\\_')}\`.*`);
+      const reporting = await createUser('reporting', `SELECT ON \`${target.name.slice(0, -1).replaceAll('_', '\\_')}_\`.*`);
+      const before = await grantsOf(reporting);
+      const told = { isEnforced: false, detail: expect.stringContaining(`${reporting}@% may still use it`) };
+      expect(await tenants.driver.planCutAccess(target)).toEqual(told);
+      expect(await tenants.driver.cutAccess(target, never)).toEqual(told);
+      expect(await grantsOf(reporting)).toEqual(before);
+      await (await connect(reporting, target.name)).end();
+      await expect(connect(app, target.name)).rejects.toThrow();
     });
 
     it('is told not to be enforced where a login may use all databases', async () => {

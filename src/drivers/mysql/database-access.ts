@@ -7,7 +7,7 @@ import { type EngineContext, withConnection } from './engine-context.js';
 import { withHomeLock } from './home-lock.js';
 import { type HomeState, presenceOf, readHome } from './home-state.js';
 import { ensureLedger, ownRow, writeCut, writeLedger, writeRetention } from './ledger.js';
-import { type DatabaseRights, isDedicated, readRights, revokeRights } from './rights.js';
+import { type Account, type DatabaseRights, isDedicated, readCovering, readRights, revokeRights } from './rights.js';
 import { endSessions } from './sessions.js';
 
 const NAMED = 5;
@@ -51,7 +51,7 @@ export async function unretainDatabase(
  * Revokes what was granted on exactly this database, and ends the sessions in it of those who had it: a session keeps the rights on the
  * database that it is in. What is taken is written into the ledger before, so that `restoreAccess` gives back just that.
  *
- * A login with rights on everything, or on a pattern that covers this database, isn't touched: those are other tenants' too.
+ * A login with rights on everything, or on a pattern that covers this database, isn't touched: those are other tenants' too. The latter is named.
  */
 export async function cutDatabaseAccess(context: EngineContext, target: TenantTarget, signal: AbortSignal): Promise<AccessChange> {
   return withHomeLock(context, target, signal, async (connection) => {
@@ -77,7 +77,19 @@ async function cutRights(
   const cut = mergeRights(known, rights);
   if (cut.length === 0) return NOBODY_ALONE;
   await endSessions(context, connection, target.name, cut);
-  return { isEnforced: true, detail: `the rights of ${await describeAccounts(connection, cut)} were taken away` };
+  return describeCut(connection, home, cut, ' were taken away');
+}
+
+async function describeCut(
+  connection: ServerConnection,
+  home: HomeState,
+  cut: readonly DatabaseRights[],
+  taken: string,
+): Promise<AccessChange> {
+  const detail = `the rights of ${await describeAccounts(connection, cut)}${taken}`;
+  const covering = await readCovering(connection, home.key);
+  if (covering.length === 0) return { isEnforced: true, detail };
+  return { isEnforced: false, detail: `${detail}; ${listAccounts(covering)} may still use it, by a grant on a pattern that covers it` };
 }
 
 export async function planDatabaseCut(context: EngineContext, target: TenantTarget): Promise<AccessChange> {
@@ -85,7 +97,7 @@ export async function planDatabaseCut(context: EngineContext, target: TenantTarg
     const home = await readHome(connection, target);
     const known = readCut({ ...home, ledger: ownRow(home.ledger, target) });
     const cut = mergeRights(known, await readRights(connection, home.key));
-    return cut.length === 0 ? NOBODY_ALONE : { isEnforced: true, detail: `the rights of ${await describeAccounts(connection, cut)}` };
+    return cut.length === 0 ? NOBODY_ALONE : describeCut(connection, home, cut, '');
   });
 }
 
@@ -148,7 +160,7 @@ async function describeAccounts(connection: ServerConnection, rights: readonly D
   return `${listAccounts(rights)}${others}`;
 }
 
-function listAccounts(rights: readonly DatabaseRights[]): string {
+function listAccounts(rights: readonly Account[]): string {
   if (rights.length === 0) return 'nobody';
   const names = rights.map(({ user, host }) => (host === '' ? user : `${user}@${host}`));
   const shown = names.slice(0, NAMED).join(', ');

@@ -37,6 +37,19 @@ export async function readRights(connection: ServerConnection, name: string): Pr
   return rights;
 }
 
+/**
+ * Who may use this database by a grant on a pattern that covers it: left alone, as it is on other tenants' databases too. Who has rights on everything isn't
+ * among them. LIKE escapes as the server's own comparison does (https://dev.mysql.com/doc/refman/8.4/en/grant.html#grant-database-privileges).
+ */
+export function readCovering(connection: ServerConnection, name: string): Promise<readonly Account[]> {
+  return readRows<Account>(
+    connection,
+    `SELECT DISTINCT User AS user, Host AS host FROM mysql.db WHERE ? LIKE Db ` +
+      `AND BINARY REPLACE(REPLACE(Db, '\\\\_', '_'), '\\\\%', '%') <> ? AND CONCAT(User, '@', Host) <> CURRENT_USER()`,
+    [name, name],
+  );
+}
+
 /** Each GRANT turned round; what somebody else has revoked meanwhile is passed over. */
 export async function revokeRights(connection: ServerConnection, rights: readonly DatabaseRights[]): Promise<void> {
   for (const { grants } of rights) {

@@ -27,14 +27,15 @@ export async function readPool(
   const look = async () => ((await driver.listAhead?.(registry.id)) ?? []).filter(({ marker }) => marker.tenant === NOBODY.spare);
   // The server before the registry, or what is entered and made meanwhile would be taken for a stray.
   const onServer = await look();
-  const all = await registry.listPreparedHomes({ type: 'spare', cluster });
-  const homes = all.filter((home) => home.driver === driver.name);
+  const all = await registry.listPreparedHomes({ type: 'spare' });
+  const homes = all.filter((home) => home.cluster === cluster && home.driver === driver.name);
   const names = new Set(onServer.map(({ name }) => name));
   const isMissing = ({ status, name }: PreparedHome): boolean => status === 'ready' && !names.has(name);
   // And once more after it, or what was finished meanwhile would be taken for missing.
   if (homes.some(isMissing)) for (const { name } of await look()) names.add(name);
   const verdicts = await Promise.all(homes.map((home) => judge(registry, home, names, migrationsHash)));
-  const known = new Set(homes.map(({ id }) => id));
+  // Of all clusters: the config may name this server once more, and what was made for the other name is no stray.
+  const known = new Set(all.map(({ id }) => id));
   const strays = onServer.filter(({ marker }) => !known.has(marker.operation));
   return { verdicts, strays: strays.map(({ name, marker }) => ({ name, operation: marker.operation })) };
 }

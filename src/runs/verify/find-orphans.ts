@@ -1,6 +1,7 @@
 import type { ListedHome, Marker, TenantDriver } from '../../drivers/driver.js';
 import type { Tenant, TenantId } from '../../tenant.js';
 import type { StrayScope } from './find-strays.js';
+import { isSeenFromHere } from './seen-from-here.js';
 
 const PAGE = 200;
 /** Of homes that only look like a tenant's. */
@@ -21,7 +22,7 @@ export async function findOrphans(scope: StrayScope): Promise<void> {
     );
     for (const home of ours) {
       const owner = known.get(home.marker.tenant) ?? null;
-      if (owner === null || !isHomeOf(owner, scope, home)) await tellOrphan(scope, home, owner);
+      if (owner === null || !(await isHomeOf(owner, scope, home))) await tellOrphan(scope, home, owner);
     }
     for (const { name, marker, isSetAside = false } of page) {
       if (marker !== null || isSetAside || !looksLikeHome(name) || name === scope.registryDatabase || lookalikes >= LOOKALIKES) continue;
@@ -42,9 +43,10 @@ export async function findTenants({ run: { registry } }: StrayScope, ids: readon
 type MarkedHome = ListedHome & { readonly marker: Marker };
 
 /** A marker that differs only in its operation is for the tenant's own check to tell; what is set aside is of one life of the tenant alone. */
-function isHomeOf(tenant: Tenant, { cluster, driver }: StrayScope, { name, marker, isSetAside = false }: MarkedHome): boolean {
-  if (tenant.status === 'deprovisioned' || tenant.cluster !== cluster || tenant.driver !== driver.name) return false;
-  return isSetAside ? tenant.homeOperationId === marker.operation : tenant.name === name;
+async function isHomeOf(tenant: Tenant, scope: StrayScope, { name, marker, isSetAside = false }: MarkedHome): Promise<boolean> {
+  if (tenant.status === 'deprovisioned' || tenant.driver !== scope.driver.name) return false;
+  const isIt = isSetAside ? tenant.homeOperationId === marker.operation : tenant.name === name;
+  return isIt && isSeenFromHere(scope, tenant.cluster);
 }
 
 async function tellOrphan(

@@ -4,6 +4,7 @@ import type { PreparedHome } from '../../registry/registry.js';
 import { NOBODY } from '../../tenant.js';
 import { createOwnerId } from '../../util/names.js';
 import type { StrayScope } from './find-strays.js';
+import { isSeenFromHere } from './seen-from-here.js';
 
 const REPAIR = 'tenancy pool fill';
 
@@ -38,20 +39,25 @@ export async function findPrepared(scope: StrayScope): Promise<void> {
   const ids = new Set(known.map(({ id }) => id));
   const still = new Set(after.map(({ name }) => name));
   for (const { name, marker } of before) {
-    if (ids.has(marker.operation) || !still.has(name)) continue;
+    if (ids.has(marker.operation) || !still.has(name) || (await isKnown(scope, marker.operation))) continue;
     await book.add(place(name), {
       code: 'prepared-unknown',
       message: `${name} on cluster ${cluster} was made ahead, and the registry doesn't know it`,
       repair: marker.tenant === NOBODY.spare ? REPAIR : '`tenancy tenant verify --all --fix` drops it; a new one is made when it is needed',
       fix: async () => {
-        const isKnown = (await run.registry.listPreparedHomes({ cluster })).some(({ id }) => id === marker.operation);
-        if (isKnown) throw new Error('it is known meanwhile');
+        if (await isKnown(scope, marker.operation)) throw new Error('it is known meanwhile');
         if (marker.tenant === NOBODY.template) await driver.templates?.drop(name, run.registry.id, scope.signal);
         await driver.drop({ name, marker }, scope.signal);
         return 'dropped: it is nobody’s';
       },
     });
   }
+}
+
+/** To the registry, here or by another name of the same server. */
+async function isKnown(scope: StrayScope, operation: string): Promise<boolean> {
+  const home = (await scope.run.registry.listPreparedHomes({})).find(({ id }) => id === operation);
+  return home !== undefined && isSeenFromHere(scope, home.cluster);
 }
 
 /** It was given to a tenant, or taken by somebody, since the registry was asked. */
