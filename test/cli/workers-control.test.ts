@@ -8,7 +8,6 @@ const HAND_OUT = ['tenant', 'migrate', '--all', '--executor', 'pg-boss', '--json
 describe.skipIf(node === null)('a run that was handed to workers', { timeout: 170_000 }, () => {
   test('is held from the first moment by one who joins it while it is paused, and who follows tells how far it is', async (scope) => {
     const scene = await createGated(scope, 2);
-    await scene.gate.open();
     const follower = await scene.on(HAND_OUT);
     await follower.hasSaid('"run.started"');
     await until(async () => (await scene.run(['run', 'pause', 'last'])).exitCode === 0, 'the run to be there');
@@ -17,11 +16,14 @@ describe.skipIf(node === null)('a run that was handed to workers', { timeout: 17
     await worker.hasSaid('paused by');
     expect(scene.gate.arrivals).toEqual([]);
     await scene.ok(['run', 'resume', 'last']);
+    await follower.hasSaid('"run.resumed"');
+    await scene.gate.open();
     const run = readJsonRun(await follower.result);
     expect([run.exitCode, run.finished.counts.applied]).toEqual([0, 8]);
     expect(run.of('run.paused')).toMatchObject([{ inFlight: 0, notStarted: 8 }]);
-    expect(run.of('run.resumed')).toMatchObject([{ notStarted: 8 }]);
-    expect(run.of('run.resumed')[0]?.ms).toBeGreaterThan(0);
+    // The worker may have begun two of them by the time that the one who follows hears of it.
+    const resumed = run.of('run.resumed');
+    expect(resumed.map(({ ms, notStarted }) => ms > 0 && notStarted >= 6 && notStarted <= 8)).toEqual([true]);
   });
 
   test('is ended by a cancel where no worker has come, followed or not, and workers that come later drop it', async (scope) => {
