@@ -7,7 +7,8 @@ export async function findDrafts(scope: StrayScope): Promise<void> {
   const { run, cluster, driver, book, signal } = scope;
   const begun = (await driver.listBegun?.(run.registry.id)) ?? [];
   if (begun.length === 0) return;
-  const ahead = new Set((await run.registry.listPreparedHomes({ cluster })).map(({ id }) => id));
+  // Of all clusters: the config may name this server once more.
+  const ahead = new Set((await run.registry.listPreparedHomes({})).map(({ id }) => id));
   for (const { shown, name, operation, ...known } of begun) {
     if (ahead.has(operation)) continue;
     const id = known.tenant ?? (await findTenantOf(scope, operation));
